@@ -1,0 +1,173 @@
+/*
+Package runloop is a client for the Network Policies API of Runloop.
+
+Runloop runs devboxes: isolated machines in which AI agents execute code. A network
+policy says where a devbox may connect to: host names with wildcards, address ranges,
+Runloop's gateways, or nothing at all. This package creates such policies, finds them,
+keeps them as they are meant to be, and attaches them when a devbox is launched.
+
+# First call
+
+A [Client] is made once and shared. It reads the API key from RUNLOOP_API_KEY:
+
+	client, err := runloop.NewClient()
+	if err != nil {
+		return err
+	}
+	policy, err := client.NetworkPolicies.Create(ctx, runloop.NetworkPolicyCreateParams{
+		Name:        "build",
+		Description: "package registries only",
+		Egress:      runloop.EgressRules{AllowedHostnames: []string{"github.com", "*.npmjs.org"}},
+	})
+
+Options set what is not to be as it is by default: [WithBaseURL], [WithTimeout],
+[WithMaxRetries], [WithHTTPClient] and the others. Given to [NewClient] they hold for
+each call of the client, given to a call for that call alone.
+
+# Which verb when
+
+An orchestrator that needs a policy with certain rules, and does not mind who made
+it, uses [NetworkPoliciesService.Ensure]. Named after the rules, one policy serves
+every task that has the same ones:
+
+	rules := runloop.EgressRules{AllowedHostnames: hosts}
+	policy, err := client.NetworkPolicies.Ensure(ctx, runloop.NetworkPolicyCreateParams{
+		Name:   "task-" + rules.Fingerprint(),
+		Egress: rules,
+	})
+	launch := runloop.LaunchParameters{NetworkPolicyID: policy.ID} // into POST /v1/devboxes
+
+A program that owns a policy and brings it to what a file says, whatever it was
+before, uses [NetworkPoliciesService.Apply]. One that must be the first to make it,
+and is to fail otherwise, uses [NetworkPoliciesService.Create].
+
+[NetworkPoliciesService.GetByName] finds a policy by its name, where the Name of
+[NetworkPolicyListParams] also finds the names that contain it.
+[NetworkPoliciesService.All] goes through all policies, page after page;
+[NetworkPoliciesService.List] returns a single page.
+
+# Rules
+
+The zero [EgressRules] allow nothing. Each field adds reach, and AllowAll adds all:
+
+	runloop.EgressRules{}               // deny all
+	runloop.EgressRules{AllowAll: true} // allow all, devbox to devbox too
+	runloop.EgressRules{
+		AllowedHostnames:  []string{"github.com", "*.npmjs.org"}, // *: not npmjs.org itself
+		AllowedCIDRs:      []runloop.AllowedCIDR{{CIDR: "10.0.0.0/8"}}, // on every port
+		AllowAgentGateway: true,
+	}
+
+In an update, nil leaves a field as it is and a pointer sets it. A list is replaced
+whole. To take all host names away, point to an empty list:
+
+	runloop.NetworkPolicyUpdateParams{AllowedHostnames: &[]string{}}
+
+A devbox that is launched without a policy may connect to anything. A policy that is
+changed changes for the devboxes that have it, within moments.
+
+# Errors
+
+Sentinels say what an error is about, with [errors.Is]:
+
+	policy, err := client.NetworkPolicies.Delete(ctx, id)
+	switch {
+	case errors.Is(err, runloop.ErrPolicyInUse):
+		// wait until the devboxes are shut down
+	case errors.Is(err, runloop.ErrNotFound):
+		// somebody was faster
+	case err != nil:
+		return err
+	}
+
+[errors.AsType] finds the details. But for GetByName's, which wraps ErrNotFound, each
+error is one of these:
+
+  - [*APIError]: the API answered with an error status.
+  - [*TransportError]: there is no usable answer. It wraps the cause: an error of
+    package net, [ErrInvalidResponse] for an answer that cannot be read,
+    [ErrResponseTooLarge], or the error of the context.
+  - [*ValidationError]: an option or a parameter cannot be right. Nothing was sent.
+  - [*DriftError]: a policy has the name, but other rules. It matches [ErrDrift].
+
+Which calls return which:
+
+	status                  matches           from
+	400                     ErrBadRequest     every call but List and All
+	400 "already exists"    ErrNameTaken      Create, Update
+	400                     ErrPolicyInUse    Delete
+	400 "not found"         ErrNotFound       every call with an ID
+	401                     ErrUnauthorized   every call
+	403                     ErrForbidden      every call
+	404                     ErrNotFound       every call with an ID
+	409                     ErrConflict       any call
+	409                     ErrNameTaken      Create, Update
+	429                     ErrRateLimited    every call
+	500 and above           ErrServer         every call
+	none, not in the list   ErrNotFound       GetByName
+	none, other rules       ErrDrift          Ensure, Apply
+
+A 400 that says "not found" or "does not exist" is never ErrPolicyInUse, though still
+ErrBadRequest: the live API answers some unknown IDs so.
+
+A call that its context ends returns an error that matches the context's, and that is
+the last [*APIError] at the same time when there was one. A final answer that arrives
+as the context ends is returned as that answer.
+
+# Retries
+
+A call makes up to four attempts. [WithMaxRetries] sets how many more than one.
+
+  - Faults of the connection, attempts that take longer than 30 seconds ([WithTimeout]),
+    and the statuses 408, 425, 429 and 500 and above, but for 501 and 505, lead to
+    another attempt. The header x-should-retry overrules the status.
+  - A name that does not resolve, a certificate that does not hold, a redirect, 409 and
+    every other status are final.
+  - Between attempts the client waits 0.5 seconds, then 1, then 2, up to 8, each less a
+    random part of up to one half. It waits longer when Retry-After or Retry-After-Ms
+    says so. A wait of more than 60 seconds, or one that the context's deadline does
+    not allow, ends the call at once, with the API's answer.
+  - The body is read within the attempt: an answer that breaks off is a fault of the
+    connection.
+  - All calls of a client share a budget of retries, so that an outage is not multiplied:
+    see [WithRetryBudget].
+
+A write is sent again as well, with the same x-request-id. Names are unique and IDs are
+made by the API, so it cannot be doubled, only misreported. That is looked into when an
+earlier attempt may have been carried out:
+
+  - Create looks the name up when the API then says that it is taken, when no attempt got
+    an answer, and when an answer says success and cannot be read. It returns the policy
+    that it finds if that equals what was sent and is not older than the call. If there
+    is none, the remaining attempts go on.
+  - Update is repeated.
+  - Delete counts a policy that is gone as deleted.
+  - What stays unknown is said: MaybeApplied of the error is true. The call can be
+    repeated as it is.
+
+[Client.Do] does not know what its endpoint does, and sends POST and PATCH again only
+when the request surely was not received, or on 429.
+
+The set of faults that lead to another attempt may grow with new versions.
+
+# Testing
+
+Package runlooptest is a fake of the API with state and with faults to inject, for the
+tests of programs that use this package:
+
+	server := runlooptest.NewTestServer(t)
+	client, err := server.Client()
+
+# Security
+
+The API key appears in no error, log or format verb. It is sent to the host of the base
+URL alone: no redirect is followed, and http:// is refused but for loopback addresses.
+What the API answers is bounded in size and checked before it is used. Rules that a newer
+API has and this version does not know make [EgressRules.Equal] false: a policy that is
+wider than the program can say does not pass for the one intended.
+
+# Versions
+
+The two latest releases of Go are supported, 1.26 and 1.27 at present.
+*/
+package runloop

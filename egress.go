@@ -1,0 +1,213 @@
+package runloop
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Equal reports whether r and o have the same reach. The order, the case and the
+// trailing dots of host names do not matter, nor does what is said twice, and
+// AllowAll swallows the other rules.
+//
+// Rules that a newer API has and this version of the SDK does not know are a
+// difference, unless they are false, null, 0 or empty: a policy widened by one
+// never equals rules that a program can write down.
+func (r EgressRules) Equal(o EgressRules) bool {
+	return slices.Equal(r.canonical(), o.canonical())
+}
+
+// Diff says how o differs from r: a line for each rule that only r has, which
+// starts with "- ", then one for each that only o has, which starts with "+ ". It
+// is empty exactly when Equal.
+func (r EgressRules) Diff(o EgressRules) []string {
+	mine, theirs := r.canonical(), o.canonical()
+	return append(without(mine, theirs, "- "), without(theirs, mine, "+ ")...)
+}
+
+// without returns the rules that are not among the sorted others, marked.
+func without(rules, others []string, mark string) []string {
+	var marked []string
+	for _, rule := range rules {
+		if _, found := slices.BinarySearch(others, rule); !found {
+			marked = append(marked, mark+rule)
+		}
+	}
+	return marked
+}
+
+// Fingerprint returns 16 hexadecimal digits. Rules that are Equal share them, and
+// others, but for a collision of 64 bits, do not. It is made for names of policies:
+// for the same rules it stays the same in every version of the SDK.
+//
+// It is the start of the SHA-256 of the rules in canonical form: one line a rule,
+// ended by a line feed, each once, in the order of their bytes. The lines are
+//
+//	MCP gateway
+//	Runloop mirrors
+//	agent gateway
+//	allow all
+//	cidr RANGE
+//	cidr RANGE PROTOCOL FIRST-LAST
+//	devbox to devbox
+//	host "NAME"
+//	unknown "NAME" VALUE
+//
+// where PROTOCOL is any, TCP or UDP, a host's NAME is in lower case without its
+// trailing dot, and VALUE is JSON in the form of RFC 8785. A range that is allowed
+// on all ports has no lines for single ports. With "allow all" there are no lines
+// beside it but the unknown ones. Rules that are unknown within a range follow its
+// line or its port's: cidr RANGE unknown "NAME" VALUE.
+func (r EgressRules) Fingerprint() string {
+	var text strings.Builder
+	for _, rule := range r.canonical() {
+		text.WriteString(rule + "\n")
+	}
+	sum := sha256.Sum256([]byte(text.String()))
+	return hex.EncodeToString(sum[:8])
+}
+
+// String sums the rules up: "deny all", "allow all", "2 hosts, agent gateway".
+func (r EgressRules) String() string {
+	var hosts, ranges, unknown int
+	var switches []string
+	var lastRange string
+	for _, rule := range r.canonical() {
+		kind, rest, _ := strings.Cut(rule, " ")
+		switch kind {
+		case "host":
+			hosts++
+		case "unknown":
+			unknown++
+		case "cidr":
+			// The rules are sorted, so those of one range are neighbours.
+			if cidr, _, _ := strings.Cut(rest, " "); cidr != lastRange {
+				ranges, lastRange = ranges+1, cidr
+			}
+		default:
+			switches = append(switches, rule)
+		}
+	}
+	parts := slices.Concat(
+		count(hosts, "host"),
+		count(ranges, "CIDR"),
+		switches,
+		count(unknown, "unknown rule"),
+	)
+	if len(parts) == 0 {
+		return "deny all"
+	}
+	return strings.Join(parts, ", ")
+}
+
+func count(n int, noun string) []string {
+	switch n {
+	case 0:
+		return nil
+	case 1:
+		return []string{"1 " + noun}
+	}
+	return []string{fmt.Sprintf("%d %ss", n, noun)}
+}
+
+// canonical returns one line for each rule, sorted, as Fingerprint documents them.
+func (r EgressRules) canonical() []string {
+	rules := r.unknown.rules("unknown ")
+	if r.AllowAll {
+		rules = append(rules, "allow all")
+	} else {
+		for _, s := range []struct {
+			on   bool
+			rule string
+		}{
+			{r.AllowMCPGateway, "MCP gateway"},
+			{r.AllowRunloopMirrors, "Runloop mirrors"},
+			{r.AllowAgentGateway, "agent gateway"},
+			{r.AllowDevboxToDevbox, "devbox to devbox"},
+		} {
+			if s.on {
+				rules = append(rules, s.rule)
+			}
+		}
+		for _, hostname := range r.AllowedHostnames {
+			rules = append(rules, "host "+canonicalHostname(hostname))
+		}
+		rules = append(rules, canonicalCIDRs(r.AllowedCIDRs)...)
+	}
+	slices.Sort(rules)
+	return slices.Compact(rules)
+}
+
+// canonicalHostname quotes, so that no name can look like another rule. Both the
+// lower case and the quotes are of ASCII, for those of Unicode change.
+func canonicalHostname(hostname string) string {
+	lower := strings.Map(func(r rune) rune {
+		if 'A' <= r && r <= 'Z' {
+			return r + ('a' - 'A')
+		}
+		return r
+	}, hostname)
+	return strconv.QuoteToASCII(strings.TrimSuffix(lower, "."))
+}
+
+func canonicalCIDRs(cidrs []AllowedCIDR) []string {
+	onAllPorts := make(map[string]bool)
+	for _, c := range cidrs {
+		if len(c.Ports) == 0 {
+			onAllPorts[canonicalCIDR(c.CIDR)] = true
+		}
+	}
+	var rules []string
+	for _, c := range cidrs {
+		cidr := canonicalCIDR(c.CIDR)
+		rules = append(rules, c.unknown.rules("cidr "+cidr+" unknown ")...)
+		if onAllPorts[cidr] {
+			rules = append(rules, "cidr "+cidr)
+		}
+		for _, p := range c.Ports {
+			rule := "cidr " + cidr + " " + p.canonical()
+			rules = append(rules, p.unknown.rules(rule+" unknown ")...)
+			if !onAllPorts[cidr] {
+				rules = append(rules, rule)
+			}
+		}
+	}
+	return rules
+}
+
+func canonicalCIDR(cidr string) string {
+	prefix, err := netip.ParsePrefix(cidr)
+	if err != nil {
+		return strconv.QuoteToASCII(cidr)
+	}
+	return prefix.Masked().String()
+}
+
+func (p PortRule) canonical() string {
+	protocol := strings.ToUpper(string(p.Protocol))
+	switch Protocol(protocol) {
+	case "":
+		protocol = "any"
+	case ProtocolTCP, ProtocolUDP:
+	default:
+		protocol = strconv.QuoteToASCII(protocol)
+	}
+	return fmt.Sprintf("%s %d-%d", protocol, p.Port, max(p.Port, p.EndPort))
+}
+
+// unknownRules returns the rules, on every level, that this version of the SDK
+// does not know and that may open something.
+func (r EgressRules) unknownRules() []string {
+	rules := r.unknown.rules("")
+	for _, c := range r.AllowedCIDRs {
+		rules = append(rules, c.unknown.rules("")...)
+		for _, p := range c.Ports {
+			rules = append(rules, p.unknown.rules("")...)
+		}
+	}
+	return rules
+}

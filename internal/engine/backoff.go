@@ -1,0 +1,69 @@
+package engine
+
+import (
+	"math"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	backoffBase = 500 * time.Millisecond
+	backoffMax  = 8 * time.Second
+	// maxRetryAfter is the longest wait that a server can ask for. A longer one
+	// ends the call: the caller knows better what to do with the time.
+	maxRetryAfter = 60 * time.Second
+)
+
+// backoff returns the wait after the given attempt, counted from 1: it doubles
+// from half a second up to 8 s, less a random part of up to one half.
+func backoff(attempt int) time.Duration {
+	limit := backoffMax
+	if doublings := attempt - 1; doublings < 4 { // 0.5 s x 2^4 is 8 s
+		limit = backoffBase << doublings
+	}
+	return limit/2 + rand.N(limit/2+1)
+}
+
+// retryAfter reads how long the server wants the client to wait: Retry-After-Ms,
+// else Retry-After in seconds or as one of the three HTTP dates. What is negative
+// or makes no sense is no wish at all: 0.
+func retryAfter(h http.Header, now time.Time) time.Duration {
+	if wait, ok := parseDuration(h.Get("Retry-After-Ms"), time.Millisecond); ok {
+		return wait
+	}
+	value := h.Get("Retry-After")
+	if wait, ok := parseDuration(value, time.Second); ok {
+		return wait
+	}
+	if at, err := http.ParseTime(strings.TrimSpace(value)); err == nil {
+		// The server's clock, not ours: the two can be hours apart.
+		if date, err := http.ParseTime(h.Get("Date")); err == nil {
+			now = date
+		}
+		return max(0, at.Sub(now)) // Sub saturates
+	}
+	return 0
+}
+
+// parseDuration reads a non-negative decimal number of units. One that no
+// Duration holds becomes the longest Duration.
+func parseDuration(s string, unit time.Duration) (time.Duration, bool) {
+	s = strings.TrimSpace(s)
+	if s == "" || strings.Trim(s, "0123456789.eE+-") != "" {
+		return 0, false // ParseFloat also takes inf, NaN, 0x and underscores
+	}
+	n, err := strconv.ParseFloat(s, 64)
+	if math.IsInf(n, 1) {
+		return math.MaxInt64, true // out of ParseFloat's range, so err is set too
+	}
+	if err != nil || n < 0 {
+		return 0, false
+	}
+	if d := n * float64(unit); d < math.MaxInt64 {
+		return time.Duration(math.Ceil(d)), true
+	}
+	return math.MaxInt64, true
+}

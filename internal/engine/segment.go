@@ -1,0 +1,32 @@
+package engine
+
+import (
+	"errors"
+	"net/url"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Segment escapes s as one segment of a path. It refuses what a server, a proxy
+// or a URL library would take for something else than one name: nothing, dots,
+// dots in their escaped form, control characters.
+func Segment(s string) (string, error) {
+	switch {
+	case strings.TrimSpace(s) == "":
+		return "", errors.New("is empty")
+	case !utf8.ValidString(s):
+		return "", errors.New("is not valid UTF-8")
+	case strings.ContainsFunc(s, unicode.IsControl):
+		return "", errors.New("has a control character")
+	case isDots(s):
+		return "", errors.New("is a dot segment, which names another path")
+	}
+	return url.PathEscape(s), nil
+}
+
+// isDots reports whether s is "." or "..", as it is or percent-encoded.
+func isDots(s string) bool {
+	s = strings.ReplaceAll(strings.ToLower(s), "%2e", ".")
+	return s == "." || s == ".."
+}

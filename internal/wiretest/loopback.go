@@ -1,0 +1,59 @@
+package wiretest
+
+import (
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"sync/atomic"
+	"testing"
+)
+
+// Loopback is a server on a real socket, outside of any bubble.
+type Loopback struct {
+	*httptest.Server
+	conns    atomic.Int32
+	requests atomic.Int32
+}
+
+// NewLoopback starts a server that the test's end closes. Each of prepare can
+// change it before it starts, or start it: with StartTLS, for one.
+func NewLoopback(t testing.TB, handler http.HandlerFunc, prepare ...func(*httptest.Server)) *Loopback {
+	t.Helper()
+	l := &Loopback{}
+	l.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		l.requests.Add(1)
+		handler(w, r)
+	}))
+	l.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			l.conns.Add(1)
+		}
+	}
+	for _, f := range prepare {
+		f(l.Server)
+	}
+	if l.URL == "" {
+		l.Start()
+	}
+	t.Cleanup(l.Close)
+	return l
+}
+
+// Conns returns how many connections were made to the server.
+func (l *Loopback) Conns() int { return int(l.conns.Load()) }
+
+// Requests returns how many requests came.
+func (l *Loopback) Requests() int { return int(l.requests.Load()) }
+
+// Reset ends the connection of a request with a TCP reset. The handler must return
+// then.
+func Reset(w http.ResponseWriter) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		panic(err)
+	}
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0)
+	}
+	conn.Close()
+}

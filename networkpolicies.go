@@ -1,0 +1,163 @@
+package runloop
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	"github.com/runloop-community/runloop-go/internal/engine"
+)
+
+// NetworkPoliciesService has the calls of the Network Policies API. Use it through
+// [Client].NetworkPolicies.
+type NetworkPoliciesService struct {
+	client *Client
+}
+
+const (
+	opCreate = "create network policy"
+	opGet    = "get network policy"
+	opList   = "list network policies"
+	opUpdate = "update network policy"
+	opDelete = "delete network policy"
+
+	policiesRoute     = "/v1/network-policies"
+	policyRoute       = "/v1/network-policies/{id}"
+	policyDeleteRoute = "/v1/network-policies/{id}/delete"
+)
+
+// writesName reports whether the operation gives a policy its name.
+func writesName(op string) bool {
+	return op == opCreate || op == opUpdate || op == opEnsure || op == opApply
+}
+
+// Create makes a policy. Its name must not be taken: the error then matches
+// [ErrNameTaken], and [NetworkPoliciesService.Ensure] is the call that does not mind.
+//
+// An answer that gets lost makes no second policy and no wrong error: Create then
+// looks the name up, and returns the policy that it finds if that equals params,
+// description included, and is no older than five minutes before the call.
+func (s *NetworkPoliciesService) Create(ctx context.Context, params NetworkPolicyCreateParams, opts ...Option) (*NetworkPolicy, error) {
+	return s.create(ctx, opCreate, params, opts)
+}
+
+// Get returns the policy that has the ID, or an error that matches [ErrNotFound].
+func (s *NetworkPoliciesService) Get(ctx context.Context, id string, opts ...Option) (*NetworkPolicy, error) {
+	return s.get(ctx, opGet, id, opts)
+}
+
+func (s *NetworkPoliciesService) get(ctx context.Context, op, id string, opts []Option) (*NetworkPolicy, error) {
+	var policy *NetworkPolicy
+	err := s.send(ctx, &request{
+		op:     op,
+		method: http.MethodGet,
+		route:  policyRoute,
+		id:     id,
+		resend: engine.ResendRead,
+		decode: decodePolicyOf(id, &policy),
+	}, opts)
+	return policy, err
+}
+
+// List returns one page of the policies, in the API's order. For every page, use
+// [NetworkPoliciesService.All].
+func (s *NetworkPoliciesService) List(ctx context.Context, params NetworkPolicyListParams, opts ...Option) (*NetworkPolicyPage, error) {
+	return s.list(ctx, opList, params, opts)
+}
+
+func (s *NetworkPoliciesService) list(ctx context.Context, op string, params NetworkPolicyListParams, opts []Option) (*NetworkPolicyPage, error) {
+	if err := params.validate(op); err != nil {
+		return nil, err
+	}
+	var page *NetworkPolicyPage
+	err := s.send(ctx, &request{
+		op:     op,
+		method: http.MethodGet,
+		route:  policiesRoute,
+		query:  params,
+		resend: engine.ResendRead,
+		decode: func(body []byte) (err error) {
+			page, err = decodePage(body)
+			return err
+		},
+	}, opts)
+	return page, err
+}
+
+// Update changes what params sets, and returns the policy as it then is. Devboxes
+// that have the policy follow within moments. A new name that is taken is an error
+// that matches [ErrNameTaken]; without any field set, nothing changes.
+//
+// Update is sent again after a fault: a change that another program makes in
+// between, a few seconds at most unless the API asks for a longer wait, is then
+// overwritten.
+func (s *NetworkPoliciesService) Update(ctx context.Context, id string, params NetworkPolicyUpdateParams, opts ...Option) (*NetworkPolicy, error) {
+	return s.update(ctx, opUpdate, id, params, opts)
+}
+
+func (s *NetworkPoliciesService) update(ctx context.Context, op, id string, params NetworkPolicyUpdateParams, opts []Option) (*NetworkPolicy, error) {
+	if err := params.validate(op); err != nil {
+		return nil, err
+	}
+	var policy *NetworkPolicy
+	err := s.send(ctx, &request{
+		op:     op,
+		method: http.MethodPost,
+		route:  policyRoute,
+		id:     id,
+		body:   updateBody(params),
+		resend: engine.ResendWrite,
+		decode: decodePolicyOf(id, &policy),
+	}, opts)
+	return policy, err
+}
+
+// Delete deletes the policy and returns it as it was. That cannot be undone. The
+// error matches [ErrPolicyInUse] while active devboxes have the policy, and
+// [ErrNotFound] when there is none with this ID.
+//
+// When the answer got lost and the policy turns out to be gone, Delete succeeds,
+// with a policy of which only the ID is set.
+func (s *NetworkPoliciesService) Delete(ctx context.Context, id string, opts ...Option) (*NetworkPolicy, error) {
+	var policy *NetworkPolicy
+	err := s.send(ctx, &request{
+		op:     opDelete,
+		method: http.MethodPost,
+		route:  policyDeleteRoute,
+		id:     id,
+		body:   deleteBody{},
+		resend: engine.ResendWrite,
+		decode: decodePolicyOf(id, &policy),
+		resolve: func(ctx context.Context, lost error) engine.Resolution {
+			resolution := s.resolveDelete(ctx, id, lost, opts)
+			if resolution == engine.Applied {
+				policy = &NetworkPolicy{ID: id}
+			}
+			return resolution
+		},
+	}, opts)
+	return policy, err
+}
+
+func (s *NetworkPoliciesService) send(ctx context.Context, r *request, opts []Option) error {
+	if s == nil {
+		return (*Client)(nil).send(ctx, r, opts)
+	}
+	return s.client.send(ctx, r, opts)
+}
+
+// decodePolicyOf decodes into dst a policy that must have the ID: an answer about
+// another one, from a confused cache or proxy, must not pass.
+func decodePolicyOf(id string, dst **NetworkPolicy) func([]byte) error {
+	return func(body []byte) error {
+		policy, err := decodePolicy(body)
+		if err != nil {
+			return err
+		}
+		if policy.ID != id {
+			return fmt.Errorf("it is about policy %s, asked for was %s", quote(policy.ID), quote(id))
+		}
+		*dst = policy
+		return nil
+	}
+}

@@ -1,0 +1,102 @@
+package runloop
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/runloop-community/runloop-go/internal/engine"
+)
+
+// What to do about a write whose answer got lost. Names are unique and IDs are
+// made by the API, so a write cannot be doubled; it can only be misreported.
+
+// clockSkew is by how much the API's clock may be behind.
+const clockSkew = 5 * time.Minute
+
+func (s *NetworkPoliciesService) create(ctx context.Context, op string, params NetworkPolicyCreateParams, opts []Option) (*NetworkPolicy, error) {
+	if err := params.validate(op); err != nil {
+		return nil, err
+	}
+	start := time.Now()
+	var policy *NetworkPolicy
+	err := s.send(ctx, &request{
+		op:     op,
+		method: http.MethodPost,
+		route:  policiesRoute,
+		body:   newCreateBody(params),
+		resend: engine.ResendUnlessAccepted,
+		decode: func(body []byte) (err error) {
+			policy, err = decodeCreated(body, params.Name)
+			return err
+		},
+		resolve: func(ctx context.Context, _ error) engine.Resolution {
+			found, resolution := s.resolveCreate(ctx, op, params, start, opts)
+			policy = found
+			return resolution
+		},
+	}, opts)
+	return policy, err
+}
+
+func decodeCreated(body []byte, name string) (*NetworkPolicy, error) {
+	policy, err := decodePolicy(body)
+	if err != nil {
+		return nil, err
+	}
+	if strings.TrimSpace(policy.Name) != strings.TrimSpace(name) {
+		return nil, fmt.Errorf("it is about policy %s, created was %s", quote(policy.Name), quote(name))
+	}
+	return policy, nil
+}
+
+// resolveCreate looks for the policy that a create may have made. It adopts only
+// one that equals all that was sent and can be of this call.
+func (s *NetworkPoliciesService) resolveCreate(ctx context.Context, op string, params NetworkPolicyCreateParams, start time.Time, opts []Option) (*NetworkPolicy, engine.Resolution) {
+	found, err := s.find(ctx, op, params.Name, forLookUp(opts))
+	switch {
+	case err != nil:
+		return nil, engine.Unresolved
+	case found == nil:
+		return nil, engine.NotApplied
+	case found.Description != params.Description,
+		!found.Egress.Equal(params.Egress),
+		found.CreateTime.Before(start.Add(-clockSkew)):
+		return nil, engine.Unresolved
+	}
+	return found, engine.Applied
+}
+
+// resolveDelete says that a policy is gone which may have been deleted by an
+// earlier attempt. Some answers of 400 mean that too, which a look tells.
+func (s *NetworkPoliciesService) resolveDelete(ctx context.Context, id string, lost error, opts []Option) engine.Resolution {
+	switch {
+	case errors.Is(lost, ErrNotFound):
+		return engine.Applied
+	case !errors.Is(lost, ErrBadRequest):
+		return engine.Unresolved
+	}
+	if _, err := s.get(ctx, opDelete, id, forLookUp(opts)); errors.Is(err, ErrNotFound) {
+		return engine.Applied
+	}
+	return engine.Unresolved
+}
+
+// withoutKey returns the options of a call for a second write of it.
+func withoutKey(opts []Option) []Option {
+	return append(slices.Clip(opts), func(s *settings) {
+		s.idempotencyKey, s.idempotencyKeySet = "", false
+	})
+}
+
+// forLookUp returns the options of a call for a look-up within it, which is not the
+// request that the caller gave a key or wants the response of.
+func forLookUp(opts []Option) []Option {
+	return append(withoutKey(opts), func(s *settings) {
+		s.response, s.responseSet = nil, false
+	})
+}

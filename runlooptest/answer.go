@@ -1,0 +1,72 @@
+package runlooptest
+
+import (
+	"errors"
+	"net/http"
+	"strconv"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// An answer is what goes back to the client. Without a status, nothing goes back
+// and the connection is closed.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+	length int // as Content-Length has it; the connection is closed where the body is shorter
+}
+
+func newAnswer(status int, body []byte) answer {
+	header := http.Header{"Content-Type": {"application/json"}}
+	return answer{status: status, header: header, body: body, length: len(body)}
+}
+
+func viewAnswer(view any) answer {
+	body, err := json.Marshal(view)
+	if err != nil {
+		return errorAnswer(err)
+	}
+	return newAnswer(http.StatusOK, body)
+}
+
+func errorAnswer(err error) answer {
+	refusal, ok := errors.AsType[*apiError](err)
+	if !ok {
+		refusal = &apiError{status: http.StatusInternalServerError, code: "internal", message: err.Error()}
+	}
+	ans := newAnswer(refusal.status, errorJSON(refusal.code, refusal.message))
+	for name, values := range refusal.header {
+		ans.header[name] = values
+	}
+	return ans
+}
+
+func errorJSON(code, message string) []byte {
+	// Messages quote what clients send, which need not be valid UTF-8.
+	body, err := json.Marshal(errorBody{Error: code, Message: message}, jsontext.AllowInvalidUTF8(true))
+	if err != nil {
+		panic("runlooptest: " + err.Error()) // two strings can always be encoded
+	}
+	return body
+}
+
+func (ans answer) send(w http.ResponseWriter) {
+	if ans.status == 0 {
+		panic(http.ErrAbortHandler)
+	}
+	header := w.Header()
+	for name, values := range ans.header {
+		header[name] = values
+	}
+	if header.Get("Content-Length") == "" && ans.status != http.StatusNoContent && ans.status != http.StatusNotModified {
+		header.Set("Content-Length", strconv.Itoa(ans.length))
+	}
+	w.WriteHeader(ans.status)
+	_, _ = w.Write(ans.body) // the client may have gone; nobody is left to tell
+	if len(ans.body) < ans.length {
+		_ = http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler)
+	}
+}

@@ -1,0 +1,168 @@
+package runlooptest
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// API is the fake API of one account: an [http.Handler] with state. Make one with
+// [New], or let [NewServer] and [NewTestServer] make one together with a server.
+//
+// All methods may be called at any time and by many goroutines at once.
+type API struct {
+	config config
+
+	mu         sync.Mutex // guards all below; each operation holds it throughout
+	policies   policyStore
+	devboxes   []*devboxView
+	scripts    map[Operation]*script
+	missed     []string // scripted faults that had nothing to act on
+	random     *rand.Rand
+	requests   []*Request
+	requestIDs int
+}
+
+// New returns an API that listens nowhere. It panics when a policy of
+// [WithPolicies] cannot be added.
+//
+// A fault that closes the connection panics with [http.ErrAbortHandler], which
+// the server of net/http expects. A caller that is no such server has to recover.
+func New(opts ...Option) *API {
+	a := &API{
+		config:   newConfig(opts),
+		policies: newPolicyStore(),
+		scripts:  map[Operation]*script{},
+	}
+	if a.config.faultRate > 0 {
+		a.random = rand.New(rand.NewPCG(a.config.faultSeed, 0))
+	}
+	for _, p := range a.config.policies {
+		a.AddPolicy(p)
+	}
+	return a
+}
+
+// A call is one request on its way through the API.
+type call struct {
+	target
+	header   http.Header
+	rawQuery string
+	body     []byte
+	bodyErr  error
+
+	fault          Fault
+	faultNumber    int  // its number in the operation's script; 0 if it has none
+	cursorRepeated bool // a list has repeated its cursor
+	missed         bool // the fault had nothing to act on
+}
+
+// ServeHTTP answers one request.
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	start := time.Now()
+	c := &call{
+		target:   locate(r.Method, r.URL),
+		header:   r.Header,
+		rawQuery: r.URL.RawQuery,
+	}
+	c.body, c.bodyErr = readBody(w, r)
+	record := a.arrive(c, r)
+	ans := a.answer(r.Context(), c)
+	a.finish(c, record, ans.status)
+	record.log(r.Context(), a.config.logger, time.Since(start))
+	w.Header().Set("X-Runloop-Request-Id", record.ID)
+	ans.send(w)
+}
+
+// arrive begins the request's record and gives the request its fault, in one step:
+// faults meet requests in the order in which the record has them.
+func (a *API) arrive(c *call, r *http.Request) *Request {
+	record := &Request{
+		Operation: c.operation(),
+		Method:    r.Method,
+		Path:      r.URL.EscapedPath(),
+		Query:     r.URL.Query(),
+		Header:    r.Header.Clone(),
+		Body:      c.body,
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.requestIDs++
+	record.ID = fmt.Sprintf("req_%06d", a.requestIDs)
+	record.Time = a.config.clock()
+	if c.route != nil {
+		c.fault, c.faultNumber = a.nextFault(c.route.op)
+	}
+	if !c.fault.none() {
+		record.Fault = c.fault.String()
+	}
+	if !a.config.withoutRecord {
+		a.requests = append(a.requests, record)
+	}
+	return record
+}
+
+// answer carries the request out, unless its fault forbids that, and returns what
+// the client gets to see.
+func (a *API) answer(ctx context.Context, c *call) answer {
+	if !sleep(ctx, a.config.latency+c.fault.delay) {
+		return answer{}
+	}
+	var ans answer
+	if c.fault.commits() {
+		ans = a.perform(c)
+	}
+	ans, ok := c.fault.distort(ans)
+	c.missed = !ok || c.fault.kind == repeatCursor && !c.cursorRepeated
+	return ans
+}
+
+// perform checks the request and carries it out.
+func (a *API) perform(c *call) answer {
+	if err := a.authorize(c.header); err != nil {
+		return errorAnswer(err)
+	}
+	if c.route == nil {
+		return errorAnswer(noRoute(c.allowed))
+	}
+	if c.bodyErr != nil {
+		return errorAnswer(c.bodyErr)
+	}
+	view, err := c.route.perform(a, c)
+	if err != nil {
+		return errorAnswer(err)
+	}
+	return viewAnswer(view)
+}
+
+// finish completes the record before the answer is sent, so that a client that
+// has its answer finds its request complete.
+func (a *API) finish(c *call, record *Request, status int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	record.Status = status
+	if c.missed && c.faultNumber > 0 {
+		a.missed = append(a.missed, fmt.Sprintf("%s: fault %d (%v): the answer gave it nothing to act on", c.route.op, c.faultNumber, c.fault))
+	}
+}
+
+// nowMS is the time as the API has it.
+func (a *API) nowMS() int64 { return a.config.clock().UnixMilli() }
+
+// sleep returns true after d, or false as soon as the context is done.
+func sleep(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return ctx.Err() == nil
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

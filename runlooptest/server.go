@@ -1,0 +1,109 @@
+package runlooptest
+
+import (
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"strings"
+)
+
+// A Server is an [API] that serves HTTP: on loopback by [NewServer] and
+// [NewLoopbackServer], in memory by [NewTestServer].
+type Server struct {
+	*API
+	// URL is the base URL, "http://127.0.0.1:port". In memory it is
+	// "http://127.0.0.1", where only the server's own clients reach the server.
+	URL string
+
+	server    *http.Server
+	transport *http.Transport
+	done      chan struct{} // closed when no more connections are accepted
+}
+
+// TB is the part of [testing.TB] that a server made for a test needs.
+type TB interface {
+	Helper()
+	Errorf(format string, args ...any)
+	Cleanup(func())
+}
+
+// NewServer starts a fake API on a free port of 127.0.0.1, which any program on
+// the machine can reach. The caller has to close it. It panics when there is no
+// port to be had.
+func NewServer(opts ...Option) *Server {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		panic("runlooptest: " + err.Error())
+	}
+	return serve(New(opts...), listener, "http://"+listener.Addr().String(), new(http.Transport))
+}
+
+// NewTestServer starts a fake API for one test, on a network in memory. It is
+// reached by the server's own clients only: [Server.Client] and
+// [Server.HTTPClient]. In a [testing/synctest] bubble it has to be made inside the
+// bubble, with the bubble's t.
+//
+// When the test ends the server is closed, and the test fails if a scripted fault
+// did not fire.
+func NewTestServer(tb TB, opts ...Option) *Server {
+	tb.Helper()
+	network := newPipeNetwork()
+	s := serve(New(opts...), network, "http://127.0.0.1", &http.Transport{DialContext: network.DialContext})
+	s.closeAfter(tb)
+	return s
+}
+
+// NewLoopbackServer starts a fake API for one test like [NewTestServer], but on a
+// port of 127.0.0.1 like [NewServer]. It does not work in a bubble, because time
+// stands still there while a socket waits.
+func NewLoopbackServer(tb TB, opts ...Option) *Server {
+	tb.Helper()
+	s := NewServer(opts...)
+	s.closeAfter(tb)
+	return s
+}
+
+func serve(api *API, listener net.Listener, url string, transport *http.Transport) *Server {
+	// A cold burst of clients keeps its connections.
+	transport.MaxIdleConnsPerHost = 256
+	s := &Server{
+		API:       api,
+		URL:       url,
+		transport: transport,
+		done:      make(chan struct{}),
+		server: &http.Server{
+			Handler:  api,
+			ErrorLog: log.New(io.Discard, "", 0), // clients that break off are what it is for
+		},
+	}
+	go func() {
+		defer close(s.done)
+		_ = s.server.Serve(listener) // always an error: the server was closed
+	}()
+	return s
+}
+
+// Close stops the server and closes all connections, those of requests under way
+// too. It may be called more than once.
+func (s *Server) Close() {
+	_ = s.server.Close()
+	s.transport.CloseIdleConnections()
+	<-s.done
+}
+
+func (s *Server) closeAfter(tb TB) {
+	tb.Cleanup(func() {
+		tb.Helper()
+		s.Close()
+		if unfired := s.Unfired(); len(unfired) > 0 {
+			tb.Errorf("runlooptest: scripted faults did not fire:\n\t%s", strings.Join(unfired, "\n\t"))
+		}
+	})
+}
+
+// HTTPClient returns a new HTTP client that reaches the server. All of them share
+// one [http.Transport], which is closed with the server. It sends no API key.
+func (s *Server) HTTPClient() *http.Client {
+	return &http.Client{Transport: s.transport}
+}

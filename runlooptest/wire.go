@@ -1,0 +1,112 @@
+package runlooptest
+
+import "github.com/go-json-experiment/json/jsontext"
+
+// The structs of this file are the bodies that go over the wire. They are the
+// fake's own, and not the SDK's, so that a mistake in the SDK's encoding shows.
+
+// policyParams is the body of create and of update. A nil member was absent or
+// null. Lists have pointers so that a null among the items can be refused.
+type policyParams struct {
+	policyParamsV01
+	AllowRunloopMirrors *bool         `json:"allow_runloop_mirrors"`
+	AllowedCIDRs        []*cidrParams `json:"allowed_cidrs"`
+}
+
+// policyParamsV01 are the members that version 0.1 of the API knows.
+type policyParamsV01 struct {
+	Name                *string   `json:"name"`
+	Description         *string   `json:"description"`
+	AllowAll            *bool     `json:"allow_all"`
+	AllowDevboxToDevbox *bool     `json:"allow_devbox_to_devbox"`
+	AllowedHostnames    []*string `json:"allowed_hostnames"`
+	AllowAgentGateway   *bool     `json:"allow_agent_gateway"`
+	AllowMCPGateway     *bool     `json:"allow_mcp_gateway"`
+}
+
+type cidrParams struct {
+	CIDR  *string       `json:"cidr"`
+	Ports []*portParams `json:"ports"`
+}
+
+type portParams struct {
+	Port     *int    `json:"port"`
+	EndPort  *int    `json:"end_port"`
+	Protocol *string `json:"protocol"`
+}
+
+// policyView is a policy as the API shows it, and as the fake stores it. A stored
+// view is never changed, only replaced, so that it may be encoded without a lock.
+type policyView struct {
+	ID           string     `json:"id"`
+	Name         string     `json:"name"`
+	Description  *string    `json:"description"`
+	Egress       egressView `json:"egress"`
+	CreateTimeMS int64      `json:"create_time_ms"`
+	UpdateTimeMS int64      `json:"update_time_ms"`
+}
+
+// egressView leaves the two younger members out when they are nil, which they
+// are for version 0.1 only.
+type egressView struct {
+	AllowAll            bool       `json:"allow_all"`
+	AllowDevboxToDevbox bool       `json:"allow_devbox_to_devbox"`
+	AllowedHostnames    []string   `json:"allowed_hostnames"`
+	AllowAgentGateway   bool       `json:"allow_agent_gateway"`
+	AllowMCPGateway     bool       `json:"allow_mcp_gateway"`
+	AllowRunloopMirrors *bool      `json:"allow_runloop_mirrors,omitzero"`
+	AllowedCIDRs        []cidrView `json:"allowed_cidrs,omitzero"`
+}
+
+type cidrView struct {
+	CIDR  string     `json:"cidr"`
+	Ports []portView `json:"ports"`
+}
+
+type portView struct {
+	Port     int     `json:"port"`
+	EndPort  *int    `json:"end_port"`
+	Protocol *string `json:"protocol"`
+}
+
+type policyListView struct {
+	NetworkPolicies []*policyView `json:"network_policies"`
+	HasMore         bool          `json:"has_more"`
+	TotalCount      *int          `json:"total_count,omitzero"`
+}
+
+// emptyParams is the body of calls that take none but tolerate {}.
+type emptyParams struct{}
+
+// devboxParams is the part of a devbox create that the fake looks at.
+type devboxParams struct {
+	Name             *string           `json:"name"`
+	Metadata         map[string]string `json:"metadata"`
+	LaunchParameters *jsontext.Value   `json:"launch_parameters"`
+	// NetworkPolicyID is where the policy does not belong.
+	NetworkPolicyID *jsontext.Value `json:"network_policy_id"`
+}
+
+type launchParams struct {
+	NetworkPolicyID *string `json:"network_policy_id"`
+}
+
+type devboxView struct {
+	ID               string            `json:"id"`
+	Name             *string           `json:"name,omitzero"`
+	Status           string            `json:"status"`
+	Capabilities     []string          `json:"capabilities"`
+	CreateTimeMS     int64             `json:"create_time_ms"`
+	EndTimeMS        *int64            `json:"end_time_ms"`
+	LaunchParameters jsontext.Value    `json:"launch_parameters"`
+	Metadata         map[string]string `json:"metadata"`
+	StateTransitions []transitionView  `json:"state_transitions"`
+	ShutdownReason   *string           `json:"shutdown_reason,omitzero"`
+
+	policyID string
+}
+
+type transitionView struct {
+	Status           string `json:"status"`
+	TransitionTimeMS int64  `json:"transition_time_ms"`
+}

@@ -1,0 +1,282 @@
+package runloop
+
+import (
+	"cmp"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/runloop-community/runloop-go/internal/engine"
+)
+
+const (
+	defaultBaseURL    = "https://api.runloop.ai"
+	defaultTimeout    = 30 * time.Second
+	defaultMaxRetries = 3
+	maxMaxRetries     = 100
+	maxHeaderValue    = 8 << 10 // what servers commonly accept
+)
+
+// settings is what options record, as they record it. The sources say for errors
+// where a value came from, and are empty when there is none.
+type settings struct {
+	apiKey            engine.Secret
+	apiKeySource      string
+	baseURL           string
+	baseURLSource     string
+	plaintextHTTP     bool
+	httpClient        *http.Client
+	httpClientSet     bool
+	headers           map[string]header // by canonical name; replaced, never written to
+	userAgent         string
+	timeout           time.Duration
+	timeoutSet        bool
+	maxRetries        int
+	noBudget          bool
+	logger            *slog.Logger
+	idempotencyKey    string
+	idempotencyKeySet bool
+	response          **http.Response
+	responseSet       bool
+}
+
+// A header is one as it was given.
+type header struct{ name, value, source string }
+
+func newSettings(opts []Option) *settings {
+	return (&settings{maxRetries: defaultMaxRetries}).with(opts)
+}
+
+// with returns the settings of a call: a copy with opts applied.
+func (s *settings) with(opts []Option) *settings {
+	copied := *s
+	for _, opt := range opts {
+		if opt != nil {
+			opt(&copied)
+		}
+	}
+	return &copied
+}
+
+func (s *settings) setHeader(h header) {
+	headers := maps.Clone(s.headers)
+	if headers == nil {
+		headers = make(map[string]header)
+	}
+	headers[http.CanonicalHeaderKey(h.name)] = h
+	s.headers = headers
+}
+
+// readEnvironment fills in what no option set.
+func (s *settings) readEnvironment() error {
+	if key := environment("RUNLOOP_API_KEY"); s.apiKeySource == "" && key != "" {
+		s.apiKey, s.apiKeySource = engine.NewSecret(key), "RUNLOOP_API_KEY"
+	}
+	if base := environment("RUNLOOP_BASE_URL"); s.baseURLSource == "" && base != "" {
+		s.baseURL, s.baseURLSource = base, "RUNLOOP_BASE_URL"
+	}
+	const variable = "RUNLOOP_CUSTOM_HEADERS"
+	for i, line := range strings.Split(os.Getenv(variable), "\n") {
+		if strings.TrimSpace(line) == "" {
+			continue
+		}
+		name, value, found := strings.Cut(line, ":")
+		if !found {
+			return &ValidationError{opNewClient, variable, fmt.Sprintf(`line %d has no colon: write "Name: value"`, i+1)}
+		}
+		name = strings.TrimSpace(name)
+		if _, set := s.headers[http.CanonicalHeaderKey(name)]; !set {
+			s.setHeader(header{name, strings.TrimSpace(value), variable})
+		}
+	}
+	return nil
+}
+
+func environment(name string) string { return strings.TrimSpace(os.Getenv(name)) }
+
+// config checks the settings and puts them together for the engine. The pool and
+// the budget are the client's.
+func (s *settings) config(op string, pool http.RoundTripper, budget *engine.Budget) (*engine.Config, error) {
+	refuse := func(field, format string, args ...any) (*engine.Config, error) {
+		return nil, &ValidationError{op, field, fmt.Sprintf(format, args...)}
+	}
+	if s.apiKeySource == "" {
+		return refuse("WithAPIKey", "there is no API key: set RUNLOOP_API_KEY, or pass WithAPIKey")
+	}
+	if problem := apiKeyProblem(s.apiKey.Reveal()); problem != "" {
+		return refuse(s.apiKeySource, "%s", problem)
+	}
+	base, problem := s.parseBaseURL()
+	if problem != "" {
+		return refuse(s.baseURLSource, "%s", problem)
+	}
+	headers := make(http.Header, len(s.headers))
+	for name, h := range s.headers {
+		if problem := headerProblem(name, h); problem != "" {
+			return refuse(h.source, "%s", problem)
+		}
+		headers[name] = []string{h.value}
+	}
+	switch {
+	case valueProblem(s.userAgent) != "":
+		return refuse("WithUserAgent", "%s", valueProblem(s.userAgent))
+	case s.httpClientSet && s.httpClient == nil:
+		return refuse("WithHTTPClient", "the client is nil: leave the option out for the default")
+	case s.timeoutSet && s.timeout <= 0:
+		return refuse("WithTimeout", "%s is not positive: leave the option out for the default of %s", s.timeout, defaultTimeout)
+	case s.maxRetries < 0 || s.maxRetries > maxMaxRetries:
+		return refuse("WithMaxRetries", "%d is not between 0 and %d: write 0 for no retries", s.maxRetries, maxMaxRetries)
+	case s.idempotencyKeySet && idempotencyKeyProblem(s.idempotencyKey) != "":
+		return refuse("WithIdempotencyKey", "%s", idempotencyKeyProblem(s.idempotencyKey))
+	case s.responseSet && s.response == nil:
+		return refuse("WithResponseInto", "the destination is nil: pass the address of an *http.Response")
+	}
+	cfg := &engine.Config{
+		BaseURL:    base,
+		Key:        s.apiKey,
+		UserAgent:  strings.TrimSpace("runloop-go/" + version + " " + s.userAgent),
+		Header:     headers,
+		Transport:  pool,
+		Timeout:    cmp.Or(s.timeout, defaultTimeout),
+		MaxRetries: s.maxRetries,
+		Logger:     cmp.Or(s.logger, silent),
+	}
+	if s.httpClient != nil {
+		cfg.Transport = s.httpClient.Transport
+		if cfg.Transport == nil {
+			cfg.Transport = http.DefaultTransport
+		}
+		cfg.Timeout = cmp.Or(s.timeout, max(s.httpClient.Timeout, 0), defaultTimeout)
+	}
+	if !s.noBudget {
+		cfg.Budget = budget
+	}
+	return cfg, nil
+}
+
+var silent = slog.New(slog.DiscardHandler)
+
+// refuseCallOptions refuses for a client what has a meaning for one call only.
+func (s *settings) refuseCallOptions() error {
+	const problem = "it is for one call: pass it to the method"
+	if s.idempotencyKeySet {
+		return &ValidationError{opNewClient, "WithIdempotencyKey", problem}
+	}
+	if s.responseSet {
+		return &ValidationError{opNewClient, "WithResponseInto", problem}
+	}
+	return nil
+}
+
+// apiKeyProblem says what is wrong with a key, without a part of it.
+func apiKeyProblem(key string) string {
+	switch {
+	case strings.TrimSpace(key) == "":
+		return "the API key is empty"
+	case strings.ContainsFunc(key, notVisibleASCII):
+		return "the API key has a blank, a line break or another character that no key has: trim it"
+	case len(key) > maxHeaderValue:
+		return "the API key is too long for a header"
+	}
+	return ""
+}
+
+func notVisibleASCII(r rune) bool { return r <= ' ' || r > '~' }
+
+// parseBaseURL returns the base URL without a trailing slash, or what is wrong
+// with it. It repeats nothing that may hold a password.
+func (s *settings) parseBaseURL() (base, problem string) {
+	if s.baseURLSource == "" {
+		return defaultBaseURL, ""
+	}
+	u, err := url.Parse(s.baseURL)
+	switch {
+	case err != nil:
+		return "", "it is not a URL: write one like " + defaultBaseURL
+	case u.User != nil:
+		return "", "it holds a user name or password: leave them out, the API key goes into WithAPIKey"
+	case u.Scheme != "https" && u.Scheme != "http" || u.Opaque != "":
+		return "", "it does not start with https://: write one like " + defaultBaseURL
+	case u.Hostname() == "":
+		return "", "it names no host: write one like " + defaultBaseURL
+	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
+		return "", "it has a query or fragment: leave out what follows the path"
+	case hasDotSegment(u.Path):
+		return "", "its path has a dot segment: write the path that it leads to"
+	case u.Scheme == "http" && !isLoopback(u.Hostname()) && !s.plaintextHTTP:
+		return "", "with http:// everyone on the way can read the API key: write https://, or add WithPlaintextHTTP"
+	}
+	return u.Scheme + "://" + u.Host + strings.TrimRight(u.EscapedPath(), "/"), ""
+}
+
+func isLoopback(host string) bool {
+	return host == "localhost" || strings.HasSuffix(host, ".localhost") || net.ParseIP(host).IsLoopback()
+}
+
+func hasDotSegment(path string) bool {
+	for segment := range strings.SplitSeq(path, "/") {
+		if segment == "." || segment == ".." {
+			return true
+		}
+	}
+	return false
+}
+
+// reservedHeaders says what to use instead of a header that is not the caller's to set.
+var reservedHeaders = map[string]string{
+	"Authorization":     "use WithAPIKey",
+	"User-Agent":        "use WithUserAgent",
+	"X-Request-Id":      "use WithIdempotencyKey on a single call",
+	"Idempotency-Key":   "net/http would repeat writes unseen; use WithIdempotencyKey on a single call",
+	"X-Idempotency-Key": "net/http would repeat writes unseen; use WithIdempotencyKey on a single call",
+	"Accept":            "the SDK sets it",
+	"Accept-Encoding":   "net/http sets it",
+	"Content-Type":      "the SDK sets it",
+	"Content-Length":    "net/http sets it",
+	"Transfer-Encoding": "net/http sets it",
+	"Connection":        "net/http sets it",
+	"Host":              "use WithBaseURL",
+}
+
+// headerProblem says what is wrong with a header, without its value.
+func headerProblem(canonical string, h header) string {
+	if h.name == "" || strings.Trim(h.name, "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" {
+		return fmt.Sprintf("%.40q is no name of a header", h.name)
+	}
+	if instead, reserved := reservedHeaders[canonical]; reserved {
+		return fmt.Sprintf("the header %s cannot be set: %s", canonical, instead)
+	}
+	if problem := valueProblem(h.value); problem != "" {
+		return fmt.Sprintf("the value of header %.40s %s", canonical, problem)
+	}
+	return ""
+}
+
+func valueProblem(value string) string {
+	switch {
+	case len(value) > maxHeaderValue:
+		return fmt.Sprintf("is longer than %d bytes", maxHeaderValue)
+	case strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r > '~' }):
+		return "has a line break or another character that no header can carry"
+	}
+	return ""
+}
+
+func idempotencyKeyProblem(key string) string {
+	const maxKey = 255
+	switch {
+	case key == "":
+		return "the key is empty: leave the option out for a new one"
+	case len(key) > maxKey:
+		return fmt.Sprintf("the key is longer than %d bytes", maxKey)
+	case strings.ContainsFunc(key, notVisibleASCII):
+		return "the key has a character other than visible ASCII"
+	}
+	return ""
+}

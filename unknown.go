@@ -1,0 +1,76 @@
+package runloop
+
+import (
+	"strconv"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// unknownMembers are the members of an object in an answer that this version of
+// the SDK does not know, as the text of a JSON object, or empty for none. Ignored,
+// one that opens something would let a policy pass for a narrower one.
+type unknownMembers string
+
+// add appends a member, both its parts JSON.
+func (u *unknownMembers) add(name, value jsontext.Value) {
+	open := "{"
+	if *u != "" {
+		open = string(*u)[:len(*u)-1] + ","
+	}
+	*u = unknownMembers(open + string(name) + ":" + string(value) + "}")
+}
+
+// appendTo adds the members to the JSON of the object that has the known ones.
+func (u unknownMembers) appendTo(object []byte) []byte {
+	if u == "" {
+		return object
+	}
+	object = object[:len(object)-1]
+	if object[len(object)-1] != '{' {
+		object = append(object, ',')
+	}
+	return append(object, u[1:]...)
+}
+
+// rules returns a line for each member that may open something.
+func (u unknownMembers) rules(prefix string) []string {
+	var rules []string
+	u.each(func(name string, value jsontext.Value) {
+		if !opensNothing(value) {
+			rules = append(rules, prefix+strconv.QuoteToASCII(name)+" "+string(value))
+		}
+	})
+	return rules
+}
+
+// opensNothing reports whether a value means "off" whatever the member is.
+func opensNothing(canonical jsontext.Value) bool {
+	switch string(canonical) {
+	case "null", "false", "0", `""`, "[]", "{}":
+		return true
+	}
+	return false
+}
+
+// each visits the members, their values in the canonical form of RFC 8785.
+func (u unknownMembers) each(visit func(name string, value jsontext.Value)) {
+	if u == "" {
+		return
+	}
+	// What add put together is valid JSON, so this ends without an error.
+	_ = decodeDocument([]byte(u), func(d decoder) error {
+		return d.object(func(raw []byte) error {
+			name := string(raw) // reading invalidates it
+			value, err := d.ReadValue()
+			if err != nil {
+				return err
+			}
+			value = value.Clone()
+			if err := value.Canonicalize(); err != nil {
+				return err
+			}
+			visit(name, value)
+			return nil
+		})
+	})
+}
