@@ -17,11 +17,12 @@ const opNewClient = "new client"
 // safe for use by many goroutines, and owns a pool of connections and a budget of
 // retries. It needs no closing.
 type Client struct {
+	// NetworkPolicies has the calls of the Network Policies API.
 	NetworkPolicies *NetworkPoliciesService
 
 	settings *settings
-	config   *engine.Config // of the settings, for calls without options
-	pool     *http.Transport
+	config   *engine.Config         // of the settings, for calls without options
+	pool     func() *http.Transport // hidden like Config.RoundTrip
 	budget   *engine.Budget
 }
 
@@ -39,9 +40,10 @@ func NewClient(opts ...Option) (*Client, error) {
 	if err := s.readEnvironment(); err != nil {
 		return nil, err
 	}
-	c := &Client{settings: s, pool: newTransport(), budget: engine.NewBudget()}
+	pool := newTransport()
+	c := &Client{settings: s, pool: func() *http.Transport { return pool }, budget: engine.NewBudget()}
 	var err error
-	if c.config, err = s.config(opNewClient, c.pool, c.budget); err != nil {
+	if c.config, err = s.config(opNewClient, pool, c.budget); err != nil {
 		return nil, err
 	}
 	c.NetworkPolicies = &NetworkPoliciesService{client: c}
@@ -53,7 +55,7 @@ func NewClient(opts ...Option) (*Client, error) {
 // given by [WithHTTPClient] are left alone.
 func (c *Client) CloseIdleConnections() {
 	if c != nil && c.pool != nil {
-		c.pool.CloseIdleConnections()
+		c.pool().CloseIdleConnections()
 	}
 }
 
@@ -69,7 +71,7 @@ func (c *Client) configFor(op string, opts []Option) (*engine.Config, *settings,
 		return c.config, c.settings, nil
 	}
 	s := c.settings.with(opts)
-	cfg, err := s.config(op, c.pool, c.budget)
+	cfg, err := s.config(op, c.pool(), c.budget)
 	return cfg, s, err
 }
 

@@ -81,6 +81,9 @@ func (d decoder) array(element func() error) error {
 
 func (d decoder) open(kind jsontext.Kind, what string) error {
 	if next := d.PeekKind(); next != kind && next != 0 {
+		if err := d.SkipValue(); err != nil { // read, it is what place names
+			return err
+		}
 		return d.unexpected(next, what)
 	}
 	_, err := d.ReadToken()

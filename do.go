@@ -48,7 +48,7 @@ func (c *Client) Do(ctx context.Context, method, path string, body, result any, 
 	}
 	route, query, problem := splitPath(path)
 	if problem != "" {
-		return &ValidationError{"do", "path", quote(path) + " " + problem}
+		return &ValidationError{"do", "path", withoutSecrets(path) + " " + problem}
 	}
 	r := &request{op: method + " " + engine.Truncate(route, 70), method: method, route: route, rawQuery: query, resend: resend}
 	var err error
@@ -63,6 +63,17 @@ func (c *Client) Do(ctx context.Context, method, path string, body, result any, 
 		r.decode = func(body []byte) error { return decodeInto(target.Elem(), body) }
 	}
 	return c.send(ctx, r, opts)
+}
+
+// withoutSecrets shows what was given as a path, but no query and no password.
+func withoutSecrets(path string) string {
+	if i := strings.IndexAny(path, "?#"); i >= 0 {
+		path = path[:i]
+	}
+	if strings.Contains(path, "@") {
+		return "it"
+	}
+	return quote(path)
 }
 
 // splitPath takes a path and its query apart, or says what is wrong.

@@ -136,10 +136,10 @@ A write is sent again as well, with the same x-request-id. Names are unique and 
 made by the API, so it cannot be doubled, only misreported. That is looked into when an
 earlier attempt may have been carried out:
 
-  - Create looks the name up when the API then says that it is taken, when no attempt got
-    an answer, and when an answer says success and cannot be read. It returns the policy
-    that it finds if that equals what was sent and is not older than the call. If there
-    is none, the remaining attempts go on.
+  - Create looks the name up when the API then refuses it, when the attempts are used up,
+    and when an answer says success and cannot be read. It returns the policy that it
+    finds if that equals what was sent and is no older than five minutes before the call.
+    If there is none, the remaining attempts go on.
   - Update is repeated.
   - Delete counts a policy that is gone as deleted.
   - What stays unknown is said: MaybeApplied of the error is true. The call can be

@@ -58,7 +58,7 @@ func without(rules, others []string, mark string) []string {
 //	unknown "NAME" VALUE
 //
 // where PROTOCOL is any, TCP or UDP, a host's NAME is in lower case without its
-// trailing dot, and VALUE is JSON in the form of RFC 8785. A range that is allowed
+// trailing dot, names are quoted as by [strconv.QuoteToASCII], and VALUE is JSON in the form of RFC 8785. A range that is allowed
 // on all ports has no lines for single ports. With "allow all" there are no lines
 // beside it but the unknown ones. Rules that are unknown within a range follow its
 // line or its port's: cidr RANGE unknown "NAME" VALUE.
@@ -84,6 +84,10 @@ func (r EgressRules) String() string {
 		case "unknown":
 			unknown++
 		case "cidr":
+			if strings.Contains(rest, ` unknown "`) {
+				unknown++
+				continue
+			}
 			// The rules are sorted, so those of one range are neighbours.
 			if cidr, _, _ := strings.Cut(rest, " "); cidr != lastRange {
 				ranges, lastRange = ranges+1, cidr
@@ -116,7 +120,8 @@ func count(n int, noun string) []string {
 
 // canonical returns one line for each rule, sorted, as Fingerprint documents them.
 func (r EgressRules) canonical() []string {
-	rules := r.unknown.rules("unknown ")
+	cidrs, unknown := canonicalCIDRs(r.AllowedCIDRs)
+	rules := append(r.unknown.rules("unknown "), unknown...)
 	if r.AllowAll {
 		rules = append(rules, "allow all")
 	} else {
@@ -136,7 +141,7 @@ func (r EgressRules) canonical() []string {
 		for _, hostname := range r.AllowedHostnames {
 			rules = append(rules, "host "+canonicalHostname(hostname))
 		}
-		rules = append(rules, canonicalCIDRs(r.AllowedCIDRs)...)
+		rules = append(rules, cidrs...)
 	}
 	slices.Sort(rules)
 	return slices.Compact(rules)
@@ -154,29 +159,30 @@ func canonicalHostname(hostname string) string {
 	return strconv.QuoteToASCII(strings.TrimSuffix(lower, "."))
 }
 
-func canonicalCIDRs(cidrs []AllowedCIDR) []string {
+// canonicalCIDRs returns the rules of the ranges and, apart from them because
+// nothing swallows those, the unknown ones within.
+func canonicalCIDRs(cidrs []AllowedCIDR) (rules, unknown []string) {
 	onAllPorts := make(map[string]bool)
 	for _, c := range cidrs {
 		if len(c.Ports) == 0 {
 			onAllPorts[canonicalCIDR(c.CIDR)] = true
 		}
 	}
-	var rules []string
 	for _, c := range cidrs {
 		cidr := canonicalCIDR(c.CIDR)
-		rules = append(rules, c.unknown.rules("cidr "+cidr+" unknown ")...)
+		unknown = append(unknown, c.unknown.rules("cidr "+cidr+" unknown ")...)
 		if onAllPorts[cidr] {
 			rules = append(rules, "cidr "+cidr)
 		}
 		for _, p := range c.Ports {
 			rule := "cidr " + cidr + " " + p.canonical()
-			rules = append(rules, p.unknown.rules(rule+" unknown ")...)
+			unknown = append(unknown, p.unknown.rules(rule+" unknown ")...)
 			if !onAllPorts[cidr] {
 				rules = append(rules, rule)
 			}
 		}
 	}
-	return rules
+	return rules, unknown
 }
 
 func canonicalCIDR(cidr string) string {
@@ -210,4 +216,15 @@ func (r EgressRules) unknownRules() []string {
 		}
 	}
 	return rules
+}
+
+// clone shares no list with r. A call that sends more than one request works on one:
+// what the caller does to its own meanwhile changes nothing.
+func (r EgressRules) clone() EgressRules {
+	r.AllowedHostnames = slices.Clone(r.AllowedHostnames)
+	r.AllowedCIDRs = slices.Clone(r.AllowedCIDRs)
+	for i := range r.AllowedCIDRs {
+		r.AllowedCIDRs[i].Ports = slices.Clone(r.AllowedCIDRs[i].Ports)
+	}
+	return r
 }

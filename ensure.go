@@ -77,13 +77,17 @@ func (s *NetworkPoliciesService) converge(
 	if err := params.validate(op); err != nil {
 		return nil, err
 	}
+	params.Egress = params.Egress.clone()
 	writeOpts := opts
+	unsure := false // whether the write of an earlier round may have taken effect
 	for round := 1; ; round++ {
 		policy, err := s.find(ctx, op, params.Name, forLookUp(opts))
 		if err != nil {
+			carryMaybeApplied(err, unsure)
 			return nil, err
 		}
 		lostRace := ErrNotFound // by an update
+		overtaken := false
 		if policy == nil {
 			lostRace = ErrNameTaken // by a create
 			policy, err = s.create(ctx, op, params, writeOpts)
@@ -91,14 +95,35 @@ func (s *NetworkPoliciesService) converge(
 		} else if update, needed := changes(policy); needed {
 			policy, err = s.update(ctx, op, policy.ID, update, writeOpts)
 			writeOpts = withoutKey(opts)
+			if err == nil {
+				missed, _ := changes(policy)
+				overtaken = setsMore(missed, update)
+			}
 		}
+		unsure = carryMaybeApplied(err, unsure)
 		switch {
+		case overtaken && round < maxRounds:
+			// Another program wrote after the look: the two updates are mixed.
 		case err == nil:
 			return checkDrift(op, params.Egress, policy)
 		case !errors.Is(err, lostRace) || round == maxRounds:
 			return nil, err
 		}
 	}
+}
+
+// carryMaybeApplied makes err say what an earlier write of the same call left open,
+// and returns what is open now.
+func carryMaybeApplied(err error, earlier bool) bool {
+	switch e := err.(type) {
+	case *APIError:
+		e.MaybeApplied = e.MaybeApplied || earlier
+		return e.MaybeApplied
+	case *TransportError:
+		e.MaybeApplied = e.MaybeApplied || earlier
+		return e.MaybeApplied
+	}
+	return earlier
 }
 
 // checkDrift returns the policy when it has the reach of rules.
@@ -134,4 +159,11 @@ func changesTo(params NetworkPolicyCreateParams, found *NetworkPolicy) (NetworkP
 		update.AllowedCIDRs = &want.AllowedCIDRs
 	}
 	return update, true
+}
+
+// setsMore reports whether p sets rules that o leaves as they are.
+func setsMore(p, o NetworkPolicyUpdateParams) bool {
+	return p.AllowAll != nil && o.AllowAll == nil ||
+		p.AllowRunloopMirrors != nil && o.AllowRunloopMirrors == nil ||
+		p.AllowedCIDRs != nil && o.AllowedCIDRs == nil
 }

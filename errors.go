@@ -14,16 +14,16 @@ import (
 // What an error is about, for errors.Is. The package documentation has the table
 // of which call returns which.
 var (
-	ErrBadRequest   = errors.New("bad request")   // status 400
-	ErrUnauthorized = errors.New("unauthorized")  // status 401: the key is missing or wrong
-	ErrForbidden    = errors.New("forbidden")     // status 403: the account may not do this
-	ErrNotFound     = errors.New("not found")     // status 404, or 400 with a message that says so
-	ErrConflict     = errors.New("conflict")      // status 409
-	ErrRateLimited  = errors.New("rate limited")  // status 429
-	ErrServer       = errors.New("server error")  // status 500 and above
-	ErrNameTaken    = errors.New("name is taken") // of a create or a rename: 409, or 400 with a message that says so
-	ErrPolicyInUse  = errors.New("policy in use") // of a delete: 400
-	ErrDrift        = errors.New("policy differs from the rules asked for")
+	ErrBadRequest   = errors.New("bad request")    // status 400
+	ErrUnauthorized = errors.New("unauthorized")   // status 401: the key is missing or wrong
+	ErrForbidden    = errors.New("forbidden")      // status 403: the account may not do this
+	ErrNotFound     = errors.New("not found")      // status 404, or 400 with a message that says so
+	ErrConflict     = errors.New("conflict")       // status 409
+	ErrRateLimited  = errors.New("rate limited")   // status 429
+	ErrServer       = errors.New("server error")   // status 500 and above
+	ErrNameTaken    = errors.New("name is taken")  // of a create or a rename: 409, or 400 with a message that says so
+	ErrPolicyInUse  = errors.New("policy in use")  // of a delete: 400
+	ErrDrift        = errors.New("policy differs") // of Ensure and Apply: from the rules asked for
 
 	// ErrInvalidResponse is an answer that says success and cannot be read: no
 	// JSON, cut, without a required member, or about another policy.
@@ -46,9 +46,10 @@ type APIError struct {
 	Op string
 	// StatusCode is the HTTP status, 300 or above.
 	StatusCode int
-	// Code and Message are the API's, empty when the answer has none. The API
-	// documents neither: branch on the sentinels.
-	Code    string
+	// Code is the API's word for the error, empty when the answer has none. The
+	// API documents none: branch on the sentinels.
+	Code string
+	// Message is the API's, in words, empty when the answer has none.
 	Message string
 	// RequestID names the request in the API's logs. It is the ID that was sent
 	// when the answer has none.
@@ -60,14 +61,16 @@ type APIError struct {
 	// MaybeApplied says that a write may have taken effect: this answer or an
 	// earlier attempt leaves it open. It is safe to repeat the call.
 	MaybeApplied bool
-	// Header and Body are the answer's, the body cut at 64 KiB.
+	// Header is the answer's.
 	Header http.Header
-	Body   []byte
+	// Body is the answer's, cut at 64 KiB.
+	Body []byte
 
 	cause  error // the end of the context
 	detail string
 }
 
+// Error is the text, on one line and shorter than 300 bytes.
 func (e *APIError) Error() string {
 	status := strings.TrimSpace(fmt.Sprintf("%d %s", e.StatusCode, http.StatusText(e.StatusCode)))
 	head := fmt.Sprintf("runloop: %s: %s", printable(e.Op, 80), status)
@@ -159,6 +162,7 @@ type TransportError struct {
 	detail string
 }
 
+// Error is the text, on one line and shorter than 300 bytes.
 func (e *TransportError) Error() string {
 	text := fmt.Sprintf("runloop: %s: no usable answer (%s", printable(e.Op, 80), attempts(e.Attempts))
 	if e.MaybeApplied {
@@ -202,6 +206,7 @@ type ValidationError struct {
 	Problem string
 }
 
+// Error is the text, on one line and shorter than 300 bytes.
 func (e *ValidationError) Error() string {
 	return printable(fmt.Sprintf("runloop: %s: %s: %s", e.Op, e.Field, e.Problem), maxErrorText)
 }
@@ -218,6 +223,7 @@ type DriftError struct {
 	Diff []string
 }
 
+// Error is the text, on one line and shorter than 300 bytes.
 func (e *DriftError) Error() string {
 	var name, id string
 	if e.Policy != nil {

@@ -145,8 +145,6 @@ type policyCall struct {
 	do               func(context.Context, *runloop.Client, ...runloop.Option) (any, error)
 }
 
-func (c policyCall) String() string { return c.op }
-
 var (
 	createCall = policyCall{"create network policy", http.MethodPost, policiesPath, policyJSON,
 		func(ctx context.Context, c *runloop.Client, opts ...runloop.Option) (any, error) {

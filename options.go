@@ -45,7 +45,7 @@ func WithPlaintextHTTP() Option {
 // Without it, the client has a connection pool of its own: HTTP/2, the proxy of
 // the environment, and 256 idle connections a host for 30 seconds.
 func WithHTTPClient(client *http.Client) Option {
-	return func(s *settings) { s.httpClient, s.httpClientSet = client, true }
+	return func(s *settings) { s.httpClient = func() *http.Client { return client } }
 }
 
 // WithHeader adds a header to each request. The headers that the SDK sets itself

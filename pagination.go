@@ -42,13 +42,14 @@ func (s *NetworkPoliciesService) all(ctx context.Context, op string, params Netw
 	}
 	return func(yield func(*NetworkPolicy, error) bool) {
 		params := params // each range starts afresh
-		seen := map[string]bool{params.StartingAfter: true}
+		seen := map[string]bool{"": true, params.StartingAfter: true}
 		for {
 			page, err := s.list(ctx, op, params, opts)
 			if err != nil {
 				yield(nil, err)
 				return
 			}
+			cursor := page.NextCursor() // the caller may change the policies
 			for i := range page.NetworkPolicies {
 				if !yield(&page.NetworkPolicies[i], nil) {
 					return
@@ -57,7 +58,6 @@ func (s *NetworkPoliciesService) all(ctx context.Context, op string, params Netw
 			if !page.HasMore {
 				return
 			}
-			cursor := page.NextCursor()
 			if seen[cursor] {
 				yield(nil, stuck(op, cursor))
 				return

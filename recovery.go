@@ -22,6 +22,7 @@ func (s *NetworkPoliciesService) create(ctx context.Context, op string, params N
 	if err := params.validate(op); err != nil {
 		return nil, err
 	}
+	params.Egress = params.Egress.clone()
 	start := time.Now()
 	var policy *NetworkPolicy
 	err := s.send(ctx, &request{

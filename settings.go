@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -31,9 +32,8 @@ type settings struct {
 	baseURL           string
 	baseURLSource     string
 	plaintextHTTP     bool
-	httpClient        *http.Client
-	httpClientSet     bool
-	headers           map[string]header // by canonical name; replaced, never written to
+	httpClient        func() *http.Client // hidden like Config.RoundTrip
+	headers           map[string]header   // by canonical name; replaced, never written to
 	userAgent         string
 	timeout           time.Duration
 	timeoutSet        bool
@@ -102,7 +102,7 @@ func environment(name string) string { return strings.TrimSpace(os.Getenv(name))
 
 // config checks the settings and puts them together for the engine. The pool and
 // the budget are the client's.
-func (s *settings) config(op string, pool http.RoundTripper, budget *engine.Budget) (*engine.Config, error) {
+func (s *settings) config(op string, pool *http.Transport, budget *engine.Budget) (*engine.Config, error) {
 	refuse := func(field, format string, args ...any) (*engine.Config, error) {
 		return nil, &ValidationError{op, field, fmt.Sprintf(format, args...)}
 	}
@@ -117,7 +117,8 @@ func (s *settings) config(op string, pool http.RoundTripper, budget *engine.Budg
 		return refuse(s.baseURLSource, "%s", problem)
 	}
 	headers := make(http.Header, len(s.headers))
-	for name, h := range s.headers {
+	for _, name := range slices.Sorted(maps.Keys(s.headers)) { // for the same error each time
+		h := s.headers[name]
 		if problem := headerProblem(name, h); problem != "" {
 			return refuse(h.source, "%s", problem)
 		}
@@ -126,7 +127,7 @@ func (s *settings) config(op string, pool http.RoundTripper, budget *engine.Budg
 	switch {
 	case valueProblem(s.userAgent) != "":
 		return refuse("WithUserAgent", "%s", valueProblem(s.userAgent))
-	case s.httpClientSet && s.httpClient == nil:
+	case s.httpClient != nil && s.httpClient() == nil:
 		return refuse("WithHTTPClient", "the client is nil: leave the option out for the default")
 	case s.timeoutSet && s.timeout <= 0:
 		return refuse("WithTimeout", "%s is not positive: leave the option out for the default of %s", s.timeout, defaultTimeout)
@@ -142,17 +143,19 @@ func (s *settings) config(op string, pool http.RoundTripper, budget *engine.Budg
 		Key:        s.apiKey,
 		UserAgent:  strings.TrimSpace("runloop-go/" + version + " " + s.userAgent),
 		Header:     headers,
-		Transport:  pool,
+		RoundTrip:  pool.RoundTrip,
 		Timeout:    cmp.Or(s.timeout, defaultTimeout),
 		MaxRetries: s.maxRetries,
 		Logger:     cmp.Or(s.logger, silent),
 	}
 	if s.httpClient != nil {
-		cfg.Transport = s.httpClient.Transport
-		if cfg.Transport == nil {
-			cfg.Transport = http.DefaultTransport
+		client := s.httpClient()
+		transport := client.Transport
+		if transport == nil {
+			transport = http.DefaultTransport
 		}
-		cfg.Timeout = cmp.Or(s.timeout, max(s.httpClient.Timeout, 0), defaultTimeout)
+		cfg.RoundTrip = transport.RoundTrip
+		cfg.Timeout = cmp.Or(s.timeout, max(client.Timeout, 0), defaultTimeout)
 	}
 	if !s.noBudget {
 		cfg.Budget = budget
@@ -216,6 +219,7 @@ func (s *settings) parseBaseURL() (base, problem string) {
 }
 
 func isLoopback(host string) bool {
+	host = strings.ToLower(host)
 	return host == "localhost" || strings.HasSuffix(host, ".localhost") || net.ParseIP(host).IsLoopback()
 }
 

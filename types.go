@@ -16,9 +16,10 @@ type NetworkPolicy struct {
 	Description string
 	// Egress is what the policy allows.
 	Egress EgressRules
-	// CreateTime and UpdateTime are in UTC, to the millisecond. The zero time
-	// means that the API did not say.
+	// CreateTime is in UTC, to the millisecond. The zero time means that the API
+	// did not say.
 	CreateTime time.Time
+	// UpdateTime is when the policy was last changed, in the same form.
 	UpdateTime time.Time
 }
 
@@ -79,10 +80,9 @@ type PortRule struct {
 // A Protocol is a transport protocol, as a [PortRule] names it.
 type Protocol string
 
-// The protocols that the API knows.
 const (
-	ProtocolTCP Protocol = "TCP"
-	ProtocolUDP Protocol = "UDP"
+	ProtocolTCP Protocol = "TCP" // the Transmission Control Protocol
+	ProtocolUDP Protocol = "UDP" // the User Datagram Protocol
 )
 
 // NetworkPolicyCreateParams are the parameters of Create, Ensure and Apply.
@@ -104,15 +104,23 @@ type NetworkPolicyCreateParams struct {
 //		AllowedHostnames: &[]string{}, // no host names any more
 //	}
 type NetworkPolicyUpdateParams struct {
-	Name                *string
-	Description         *string
-	AllowAll            *bool
+	// Name renames the policy.
+	Name *string
+	// Description replaces the description. A pointer to "" takes it away.
+	Description *string
+	// AllowAll, like the other flags, is as in EgressRules.
+	AllowAll *bool
+	// AllowDevboxToDevbox stays on after AllowAll is turned off, until it is
+	// turned off itself.
 	AllowDevboxToDevbox *bool
 	// AllowedHostnames replaces the whole list. A pointer to an empty or nil
 	// slice allows no host name.
-	AllowedHostnames    *[]string
-	AllowAgentGateway   *bool
-	AllowMCPGateway     *bool
+	AllowedHostnames *[]string
+	// AllowAgentGateway is as in EgressRules.
+	AllowAgentGateway *bool
+	// AllowMCPGateway is as in EgressRules.
+	AllowMCPGateway *bool
+	// AllowRunloopMirrors is as in EgressRules.
 	AllowRunloopMirrors *bool
 	// AllowedCIDRs replaces the whole list. A pointer to an empty or nil slice
 	// allows no address range.
@@ -143,6 +151,7 @@ type NetworkPolicyListParams struct {
 
 // A NetworkPolicyPage is one page of a list.
 type NetworkPolicyPage struct {
+	// NetworkPolicies are in the API's order, which it does not document.
 	NetworkPolicies []NetworkPolicy
 	// HasMore says that there are policies after the last one of this page.
 	HasMore bool

@@ -3,6 +3,7 @@ package runloop
 import (
 	"strconv"
 
+	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 )
 
@@ -20,16 +21,14 @@ func (u *unknownMembers) add(name, value jsontext.Value) {
 	*u = unknownMembers(open + string(name) + ":" + string(value) + "}")
 }
 
-// appendTo adds the members to the JSON of the object that has the known ones.
-func (u unknownMembers) appendTo(object []byte) []byte {
-	if u == "" {
-		return object
+// marshalWith returns the JSON of known, which has members, and of those of u.
+func (u unknownMembers) marshalWith(known any) ([]byte, error) {
+	object, err := json.Marshal(known)
+	if err != nil || u == "" {
+		return object, err
 	}
-	object = object[:len(object)-1]
-	if object[len(object)-1] != '{' {
-		object = append(object, ',')
-	}
-	return append(object, u[1:]...)
+	object[len(object)-1] = ',' // in place of the closing brace
+	return append(object, u[1:]...), nil
 }
 
 // rules returns a line for each member that may open something.

@@ -116,11 +116,11 @@ func hostnameProblem(hostname string) string {
 	case strings.Contains(hostname, "://"):
 		return "has a scheme: " + writeHostOf(hostname)
 	}
-	if _, err := netip.ParsePrefix(hostname); err == nil {
-		return "is an address range: write it into AllowedCIDRs"
+	if prefix, err := netip.ParsePrefix(hostname); err == nil {
+		return "is an address range: " + writeCIDROf(prefix)
 	}
 	if addr, err := netip.ParseAddr(strings.Trim(hostname, "[]")); err == nil {
-		return "is an IP address: " + writeCIDROf(addr)
+		return "is an IP address: " + writeCIDROf(netip.PrefixFrom(addr, addr.BitLen()))
 	}
 	switch {
 	case strings.ContainsAny(hostname, `/\?#`):
@@ -164,16 +164,16 @@ func writeHostOf(rawURL string) string {
 		return `write the host name alone, as in "github.com"`
 	}
 	if addr, err := netip.ParseAddr(u.Hostname()); err == nil {
-		return writeCIDROf(addr)
+		return writeCIDROf(netip.PrefixFrom(addr, addr.BitLen()))
 	}
 	return "write " + quote(u.Hostname())
 }
 
-func writeCIDROf(addr netip.Addr) string {
-	if !addr.Is4() {
+func writeCIDROf(prefix netip.Prefix) string {
+	if !prefix.Addr().Is4() {
 		return "the API allows IPv4 ranges only, in AllowedCIDRs"
 	}
-	return "write " + quote(addr.String()+"/32") + " into AllowedCIDRs"
+	return "write " + quote(prefix.Masked().String()) + " into AllowedCIDRs"
 }
 
 func validateCIDRs(op, field string, cidrs []AllowedCIDR) error {

@@ -101,7 +101,7 @@ func (p NetworkPolicy) MarshalJSON() ([]byte, error) {
 
 // MarshalJSON returns the rules as the API writes them.
 func (r EgressRules) MarshalJSON() ([]byte, error) {
-	object, err := json.Marshal(egressView{
+	return r.unknown.marshalWith(egressView{
 		AllowAll:            r.AllowAll,
 		AllowDevboxToDevbox: r.AllowDevboxToDevbox,
 		AllowedHostnames:    r.AllowedHostnames,
@@ -110,19 +110,16 @@ func (r EgressRules) MarshalJSON() ([]byte, error) {
 		AllowRunloopMirrors: r.AllowRunloopMirrors,
 		AllowedCIDRs:        r.AllowedCIDRs,
 	})
-	return r.unknown.appendTo(object), err
 }
 
 // MarshalJSON returns the range as the API writes it.
 func (c AllowedCIDR) MarshalJSON() ([]byte, error) {
-	object, err := json.Marshal(cidrView{CIDR: c.CIDR, Ports: c.Ports})
-	return c.unknown.appendTo(object), err
+	return c.unknown.marshalWith(cidrView{CIDR: c.CIDR, Ports: c.Ports})
 }
 
 // MarshalJSON returns the rule as the API writes it.
 func (p PortRule) MarshalJSON() ([]byte, error) {
-	object, err := json.Marshal(portView{Port: p.Port, EndPort: p.EndPort, Protocol: p.Protocol})
-	return p.unknown.appendTo(object), err
+	return p.unknown.marshalWith(portView{Port: p.Port, EndPort: p.EndPort, Protocol: p.Protocol})
 }
 
 // UnmarshalJSON reads a policy as the API writes it. On an error p is unchanged.

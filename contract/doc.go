@@ -19,6 +19,18 @@
 // then, and together they are the live document. Calls without the younger things
 // are checked against both, calls with them against the live document alone.
 //
+// # Runloop's own client
+//
+// The folder typescript has the other proof that the fake is faithful: Runloop's own
+// client for TypeScript, as it was published, does all that it can do to network
+// policies with the program runloop-fake. It runs with the tests of this package
+// where node and npm are installed, and lists what works with
+//
+//	go test -v -run TypeScript
+//
+// With the environment variable CI set it fails where it would be skipped: without
+// node, and when npm can't reach its registry.
+//
 // # When the API grows
 //
 // Describe what is new in overlay.yaml, as an action whose target is the object to

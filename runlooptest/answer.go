@@ -2,6 +2,7 @@ package runlooptest
 
 import (
 	"errors"
+	"maps"
 	"net/http"
 	"strconv"
 
@@ -37,9 +38,7 @@ func errorAnswer(err error) answer {
 		refusal = &apiError{status: http.StatusInternalServerError, code: "internal", message: err.Error()}
 	}
 	ans := newAnswer(refusal.status, errorJSON(refusal.code, refusal.message))
-	for name, values := range refusal.header {
-		ans.header[name] = values
-	}
+	maps.Copy(ans.header, refusal.header)
 	return ans
 }
 
@@ -57,9 +56,7 @@ func (ans answer) send(w http.ResponseWriter) {
 		panic(http.ErrAbortHandler)
 	}
 	header := w.Header()
-	for name, values := range ans.header {
-		header[name] = values
-	}
+	maps.Copy(header, ans.header)
 	if header.Get("Content-Length") == "" && ans.status != http.StatusNoContent && ans.status != http.StatusNotModified {
 		header.Set("Content-Length", strconv.Itoa(ans.length))
 	}

@@ -108,12 +108,19 @@ func (a *API) arrive(c *call, r *http.Request) *Request {
 // answer carries the request out, unless its fault forbids that, and returns what
 // the client gets to see.
 func (a *API) answer(ctx context.Context, c *call) answer {
-	if !sleep(ctx, a.config.latency+c.fault.delay) {
+	delayBefore, delayAfter := c.fault.delay, time.Duration(0)
+	if c.fault.afterCommit {
+		delayBefore, delayAfter = delayAfter, delayBefore
+	}
+	if !sleep(ctx, a.config.latency) || !sleep(ctx, delayBefore) {
 		return answer{}
 	}
 	var ans answer
 	if c.fault.commits() {
 		ans = a.perform(c)
+	}
+	if !sleep(ctx, delayAfter) {
+		return answer{}
 	}
 	ans, ok := c.fault.distort(ans)
 	c.missed = !ok || c.fault.kind == repeatCursor && !c.cursorRepeated

@@ -15,7 +15,7 @@ func (a *API) authorize(header http.Header) error {
 			status:  http.StatusUnauthorized,
 			code:    "unauthorized",
 			message: "Invalid or missing authentication",
-			header:  http.Header{"WWW-Authenticate": {"Bearer"}},
+			header:  http.Header{"Www-Authenticate": {"Bearer"}},
 		}
 	}
 	if a.config.withoutCapability {

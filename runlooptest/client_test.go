@@ -30,7 +30,10 @@ func TestClientReachesItsServer(t *testing.T) {
 				AllowedHostnames:    []string{"github.com", "*.npmjs.org"},
 				AllowMCPGateway:     true,
 				AllowRunloopMirrors: true,
-				AllowedCIDRs:        []runloop.AllowedCIDR{{CIDR: "10.0.0.0/8", Ports: []runloop.PortRule{{Port: 1, EndPort: 2, Protocol: runloop.ProtocolTCP}}}},
+				AllowedCIDRs: []runloop.AllowedCIDR{
+					{CIDR: "10.0.0.0/8", Ports: []runloop.PortRule{{Port: 1}, {Port: 2, EndPort: 3, Protocol: runloop.ProtocolTCP}}},
+					{CIDR: "192.0.2.0/24"},
+				},
 			}
 			created, err := client.NetworkPolicies.Create(ctx, runloop.NetworkPolicyCreateParams{Name: "build", Description: "d", Egress: rules})
 			require.NoError(t, err)

@@ -53,6 +53,21 @@ func TestDevboxLifecycle(t *testing.T) {
 	assert.Equal(t, "shutdown", s.Devboxes()[0].Status)
 }
 
+func TestDevboxLaunchThatWaits(t *testing.T) {
+	t.Parallel()
+	s := runlooptest.NewTestServer(t, seeded(1))
+	const path = "/v1/devboxes/create_and_await_running"
+	devbox := requireOK(t, send(t, s, "POST", path, `{"launch_parameters": {"network_policy_id": "npol_000001"}}`))
+	assert.Equal(t, "running", field(t, devbox, "status"))
+	assert.JSONEq(t, devbox, requireOK(t, send(t, s, "GET", "/v1/devboxes/dbx_000001", ``)))
+	assert.Len(t, s.Requests(runlooptest.CreateDevbox), 1)
+	assert.Equal(t, "npol_000001", s.Devboxes()[0].NetworkPolicyID)
+
+	requireRefusal(t, send(t, s, "POST", path, `{"launch_parameters": {"network_policy_id": "npol_999999"}}`), 400, "not found")
+	requireRefusal(t, send(t, s, "GET", path, ``), 400, "not found")
+	assert.Len(t, s.Devboxes(), 1)
+}
+
 func TestDevboxWithoutPolicy(t *testing.T) {
 	t.Parallel()
 	s := runlooptest.NewTestServer(t)

@@ -53,6 +53,11 @@ func Status(status int) Fault {
 
 // Disconnect closes the connection without an answer and without carrying the
 // request out. With [Fault.AfterCommit] the request is carried out first.
+//
+// The transport of net/http sends a GET again by itself when this happens on a
+// connection that it used before: the client sees no error then, and the record
+// has two requests. Over HTTP/2 it is not the connection that ends, here and in
+// CutBody, but the request's stream.
 func Disconnect() Fault { return Fault{kind: disconnect} }
 
 // CutBody carries the request out and closes the connection after the headers and
@@ -79,8 +84,9 @@ func RepeatCursor() Fault { return Fault{kind: repeatCursor} }
 // Delay serves the request as always, after d.
 func Delay(d time.Duration) Fault { return Fault{}.WithDelay(d) }
 
-// WithDelay makes the fault wait for d before anything else, the commit included.
-// A client that gives up meanwhile has sent a request that is not carried out.
+// WithDelay makes the fault wait for d before anything else, the commit included:
+// a request whose client gives up meanwhile is not carried out. With
+// [Fault.AfterCommit], it waits between the commit and the answer.
 func (f Fault) WithDelay(d time.Duration) Fault {
 	f.delay = d
 	return f
@@ -88,7 +94,8 @@ func (f Fault) WithDelay(d time.Duration) Fault {
 
 // AfterCommit makes the fault strike after the request was carried out, so that
 // the account has changed and the client does not know. It makes a difference to
-// [Answer], [Status] and [Disconnect]; all others carry the request out anyway.
+// [Answer], [Status], [Disconnect] and delays; all others carry the request out
+// anyway.
 func (f Fault) AfterCommit() Fault {
 	f.afterCommit = true
 	return f
@@ -130,8 +137,8 @@ func (f Fault) String() string {
 	if len(parts) == 0 {
 		return "none"
 	}
-	if f.afterCommit && (f.kind == scriptedAnswer || f.kind == disconnect) {
-		parts[len(parts)-1] += " after commit"
+	if f.afterCommit && (f.kind == scriptedAnswer || f.kind == disconnect || f.delay != 0) {
+		return strings.Join(parts, ", ") + " after commit"
 	}
 	return strings.Join(parts, ", ")
 }

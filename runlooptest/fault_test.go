@@ -1,6 +1,7 @@
 package runlooptest_test
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -130,6 +131,19 @@ func TestDisconnect(t *testing.T) {
 	})
 }
 
+func TestNetHTTPSendsAGETAgainAfterADisconnect(t *testing.T) {
+	t.Parallel()
+	bothNetworks(t, func(t *testing.T, s *runlooptest.Server) {
+		s.Inject(runlooptest.ListNetworkPolicies, runlooptest.Disconnect(), runlooptest.Fault{}, runlooptest.Disconnect())
+		_, err := trySend(s, "GET", "/v1/network-policies", ``)
+		require.ErrorIs(t, err, io.EOF, "not on a new connection")
+		for range 2 {
+			requireOK(t, send(t, s, "GET", "/v1/network-policies", ``))
+		}
+		assert.Len(t, s.Requests(), 4)
+	})
+}
+
 func TestCutBody(t *testing.T) {
 	t.Parallel()
 	for _, n := range []int{0, 1, 40} {
@@ -181,6 +195,25 @@ func TestRepeatCursor(t *testing.T) {
 	names, more = list(t, s, "starting_after=npol_000001")
 	assert.Empty(t, names)
 	assert.False(t, more)
+}
+
+func TestDelayAfterCommit(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := runlooptest.NewTestServer(t)
+		s.Inject(runlooptest.CreateNetworkPolicy, runlooptest.Delay(time.Hour).AfterCommit())
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		r, err := http.NewRequestWithContext(ctx, http.MethodPost, s.URL+"/v1/network-policies", strings.NewReader(`{"name": "build"}`))
+		require.NoError(t, err)
+		r.Header.Set("Authorization", "Bearer key")
+		r.Header.Set("Content-Type", "application/json")
+
+		_, err = s.HTTPClient().Do(r)
+
+		assert.ErrorIs(t, err, context.DeadlineExceeded)
+		assert.Len(t, s.Policies(), 1)
+	})
 }
 
 func TestDelay(t *testing.T) {

@@ -18,7 +18,7 @@ const (
 	GetNetworkPolicy    Operation = "getNetworkPolicy"    // GET /v1/network-policies/{id}
 	UpdateNetworkPolicy Operation = "updateNetworkPolicy" // POST /v1/network-policies/{id}
 	DeleteNetworkPolicy Operation = "deleteNetworkPolicy" // POST /v1/network-policies/{id}/delete
-	CreateDevbox        Operation = "createDevbox"        // POST /v1/devboxes
+	CreateDevbox        Operation = "createDevbox"        // POST /v1/devboxes, or /v1/devboxes/create_and_await_running
 	GetDevbox           Operation = "getDevbox"           // GET /v1/devboxes/{id}
 	ShutdownDevbox      Operation = "shutdownDevbox"      // POST /v1/devboxes/{id}/shutdown
 )
@@ -38,6 +38,7 @@ var routes = []route{
 	{UpdateNetworkPolicy, http.MethodPost, []string{"v1", "network-policies", "{id}"}, (*API).updatePolicy},
 	{DeleteNetworkPolicy, http.MethodPost, []string{"v1", "network-policies", "{id}", "delete"}, (*API).deletePolicy},
 	{CreateDevbox, http.MethodPost, []string{"v1", "devboxes"}, (*API).createDevbox},
+	{CreateDevbox, http.MethodPost, []string{"v1", "devboxes", "create_and_await_running"}, (*API).createDevbox},
 	{GetDevbox, http.MethodGet, []string{"v1", "devboxes", "{id}"}, (*API).getDevbox},
 	{ShutdownDevbox, http.MethodPost, []string{"v1", "devboxes", "{id}", "shutdown"}, (*API).shutdownDevbox},
 }

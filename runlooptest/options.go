@@ -34,11 +34,15 @@ func newConfig(opts []Option) config {
 	c := config{
 		conflictStatus:  http.StatusBadRequest,
 		unknownIDStatus: http.StatusNotFound,
-		clock:           time.Now,
-		logger:          slog.New(slog.DiscardHandler),
 	}
 	for _, opt := range opts {
 		opt(&c)
+	}
+	if c.clock == nil {
+		c.clock = time.Now
+	}
+	if c.logger == nil {
+		c.logger = slog.New(slog.DiscardHandler)
 	}
 	return c
 }
@@ -98,8 +102,9 @@ func WithVersion01() Option {
 }
 
 // WithClock sets where create and update times come from. The function is called
-// by one goroutine at a time, and must not call methods of the API. The default is
-// [time.Now], which in a [testing/synctest] bubble is the bubble's time.
+// by one goroutine at a time, and must not call methods of the API. The default,
+// also for nil, is [time.Now], which in a [testing/synctest] bubble is the bubble's
+// time.
 func WithClock(now func() time.Time) Option {
 	return func(c *config) { c.clock = now }
 }
@@ -116,9 +121,9 @@ func WithPolicies(policies ...runloop.NetworkPolicy) Option {
 	return func(c *config) { c.policies = append(c.policies, policies...) }
 }
 
-// WithRandomFaults makes each request meet a fault with the probability rate,
-// from 0, which is the default, to 1. A request that meets a scripted fault meets
-// no random one.
+// WithRandomFaults makes each request of an [Operation] meet a fault with the
+// probability rate, from 0, which is the default, to 1. Where a fault or a
+// placeholder is scripted, that comes in its place.
 //
 // The faults are those that a client with retries survives: an answer 429 with
 // Retry-After: 1, an answer 503, an answer 502 after the commit, a connection
@@ -141,7 +146,7 @@ func WithoutRecord() Option {
 }
 
 // WithLogger logs one event for each request, at level Info, without headers and
-// bodies. By default nothing is logged.
+// bodies. By default, and with nil, nothing is logged.
 func WithLogger(logger *slog.Logger) Option {
 	return func(c *config) { c.logger = logger }
 }

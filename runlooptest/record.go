@@ -19,9 +19,11 @@ type Request struct {
 	Time time.Time
 	// Operation is empty when the method and path are none of the API's.
 	Operation Operation
-	Method    string
+	// Method is the HTTP method.
+	Method string
 	// Path is as it was sent, still escaped.
-	Path  string
+	Path string
+	// Query is the query, decoded.
 	Query url.Values
 	// Header is whole, the Authorization header included.
 	Header http.Header

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 )
 
 // A Server is an [API] that serves HTTP: on loopback by [NewServer] and
@@ -18,14 +19,15 @@ type Server struct {
 
 	server    *http.Server
 	transport *http.Transport
-	done      chan struct{} // closed when no more connections are accepted
+	accepting chan struct{}  // closed when connections are no longer accepted
+	conns     sync.WaitGroup // the connections that are being served
 }
 
 // TB is the part of [testing.TB] that a server made for a test needs.
 type TB interface {
-	Helper()
-	Errorf(format string, args ...any)
-	Cleanup(func())
+	Helper()                           // as testing.TB has it
+	Errorf(format string, args ...any) // called for each fault that did not fire
+	Cleanup(func())                    // called once, with what closes the server
 }
 
 // NewServer starts a fake API on a free port of 127.0.0.1, which any program on
@@ -67,29 +69,42 @@ func NewLoopbackServer(tb TB, opts ...Option) *Server {
 func serve(api *API, listener net.Listener, url string, transport *http.Transport) *Server {
 	// A cold burst of clients keeps its connections.
 	transport.MaxIdleConnsPerHost = 256
-	s := &Server{
-		API:       api,
-		URL:       url,
-		transport: transport,
-		done:      make(chan struct{}),
-		server: &http.Server{
-			Handler:  api,
-			ErrorLog: log.New(io.Discard, "", 0), // clients that break off are what it is for
-		},
+	s := &Server{API: api, URL: url, transport: transport, accepting: make(chan struct{})}
+	// Some clients speak HTTP/2 to whatever they meet, without TLS too.
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	protocols.SetUnencryptedHTTP2(true)
+	s.server = &http.Server{
+		Handler:   api,
+		Protocols: protocols,
+		ConnState: s.countConn,
+		ErrorLog:  log.New(io.Discard, "", 0), // clients that break off are what it is for
 	}
 	go func() {
-		defer close(s.done)
+		defer close(s.accepting)
 		_ = s.server.Serve(listener) // always an error: the server was closed
 	}()
 	return s
 }
 
-// Close stops the server and closes all connections, those of requests under way
-// too. It may be called more than once.
+// countConn counts the connections whose goroutine has not ended. New ones are
+// reported by the goroutine that accepts them.
+func (s *Server) countConn(_ net.Conn, state http.ConnState) {
+	switch state {
+	case http.StateNew:
+		s.conns.Add(1)
+	case http.StateClosed:
+		s.conns.Done()
+	}
+}
+
+// Close stops the server. Requests under way lose their connection, and Close
+// waits until the last of them has ended. It may be called more than once.
 func (s *Server) Close() {
 	_ = s.server.Close()
 	s.transport.CloseIdleConnections()
-	<-s.done
+	<-s.accepting
+	s.conns.Wait()
 }
 
 func (s *Server) closeAfter(tb TB) {
@@ -102,8 +117,9 @@ func (s *Server) closeAfter(tb TB) {
 	})
 }
 
-// HTTPClient returns a new HTTP client that reaches the server. All of them share
-// one [http.Transport], which is closed with the server. It sends no API key.
+// HTTPClient returns a new HTTP client that reaches the server. It sends no API
+// key. Its Transport is an [*http.Transport] that all of them share; a Clone of it
+// reaches the server too.
 func (s *Server) HTTPClient() *http.Client {
 	return &http.Client{Transport: s.transport}
 }

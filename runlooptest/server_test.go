@@ -2,7 +2,7 @@ package runlooptest_test
 
 import (
 	"context"
-	"math"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -16,8 +16,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
-
-func nan() float64 { return math.NaN() }
 
 var _ runlooptest.TB = testing.TB(nil)
 
@@ -60,6 +58,52 @@ func TestServerInMemory(t *testing.T) {
 	assert.Empty(t, tb.errors)
 }
 
+func TestHTTP2WithoutTLS(t *testing.T) {
+	t.Parallel()
+	for name, s := range map[string]*runlooptest.Server{
+		"loopback": runlooptest.NewLoopbackServer(t),
+		"memory":   runlooptest.NewTestServer(t),
+	} {
+		t.Run(name, func(t *testing.T) {
+			transport := s.HTTPClient().Transport.(*http.Transport).Clone()
+			transport.Protocols = new(http.Protocols)
+			transport.Protocols.SetUnencryptedHTTP2(true)
+			t.Cleanup(transport.CloseIdleConnections)
+			post := func(body string) (reply, error) {
+				req, err := http.NewRequest("POST", s.URL+"/v1/network-policies", strings.NewReader(body))
+				require.NoError(t, err)
+				req.Header.Set("Authorization", "Bearer any-key")
+				req.Header.Set("Content-Type", "application/json")
+				res, err := transport.RoundTrip(req)
+				if err != nil {
+					return reply{}, err
+				}
+				defer res.Body.Close()
+				assert.Equal(t, 2, res.ProtoMajor)
+				got, err := io.ReadAll(res.Body)
+				return reply{res.StatusCode, res.Header, string(got)}, err
+			}
+
+			s.Inject(runlooptest.CreateNetworkPolicy,
+				runlooptest.Disconnect(),
+				runlooptest.Disconnect().AfterCommit(),
+				runlooptest.CutBody(5),
+				runlooptest.Fault{})
+			for _, want := range []int{0, 1} {
+				_, err := post(`{"name": "lost"}`)
+				require.Error(t, err)
+				assert.Len(t, s.Policies(), want)
+			}
+			cut, err := post(`{"name": "cut"}`)
+			require.Error(t, err)
+			assert.Len(t, cut.body, 5)
+			taken, err := post(`{"name": "cut"}`)
+			require.NoError(t, err)
+			requireRefusal(t, taken, 400, "already exists")
+		})
+	}
+}
+
 func TestServerInABubble(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -87,10 +131,10 @@ func TestCloseEndsRequestsUnderWay(t *testing.T) {
 		time.Sleep(time.Minute)
 		start := time.Now()
 		s.Close()
-		require.Error(t, <-done)
 		assert.Zero(t, time.Since(start))
-		synctest.Wait()
+		assert.Zero(t, s.Requests()[0].Status)
 		assert.Empty(t, s.Policies())
+		require.Error(t, <-done)
 	})
 }
 
@@ -103,6 +147,15 @@ func TestNoDialWithoutAContext(t *testing.T) {
 		transport := s.HTTPClient().Transport.(*http.Transport)
 		_, err := transport.DialContext(ctx, "tcp", "127.0.0.1:80")
 		require.ErrorIs(t, err, context.Canceled)
+	})
+}
+
+func TestNilClockAndLoggerAreTheDefaults(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := runlooptest.NewTestServer(t, runlooptest.WithClock(nil), runlooptest.WithLogger(nil))
+		create(t, s, `{"name": "x"}`)
+		assert.Equal(t, time.Now().UTC(), s.Policies()[0].CreateTime)
 	})
 }
 

@@ -1,6 +1,7 @@
 package runlooptest_test
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -107,7 +108,7 @@ func TestOptionsThatMakeNoSensePanic(t *testing.T) {
 		"unknown-id status": func() { runlooptest.WithUnknownIDStatus(410) },
 		"rate below 0":      func() { runlooptest.WithRandomFaults(-0.1, 1) },
 		"rate above 1":      func() { runlooptest.WithRandomFaults(1.1, 1) },
-		"rate is no number": func() { runlooptest.WithRandomFaults(nan(), 1) },
+		"rate is no number": func() { runlooptest.WithRandomFaults(math.NaN(), 1) },
 	} {
 		assert.Panics(t, f, name)
 	}

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"encoding/json"
-	"fmt"
 	"mime"
 	"net/http"
 	"net/url"
@@ -32,14 +31,14 @@ type Answer struct {
 	shouldRetry string // the header x-should-retry
 }
 
-func newAnswer(c *call, resp *http.Response, body []byte) *Answer {
+func newAnswer(c *call, resp *http.Response, body []byte, cut bool) *Answer {
 	clean := redactor(c.cfg, c.req.Query)
 	header := redactHeader(clean, resp.Header)
 	a := &Answer{
 		StatusCode:  resp.StatusCode,
 		RetryAfter:  retryAfter(resp.Header, time.Now()),
 		Header:      header,
-		Body:        redactBody(clean, body),
+		Body:        redactBody(clean, c.cfg.Key, body, cut),
 		shouldRetry: strings.ToLower(header.Get("X-Should-Retry")),
 	}
 	e := parseErrorBody(header.Get("Content-Type"), body)
@@ -129,9 +128,4 @@ func withoutQuery(location string) string {
 		return "an invalid URL"
 	}
 	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path, RawPath: u.RawPath}).String()
-}
-
-// String is for the log.
-func (a *Answer) String() string {
-	return fmt.Sprintf("%d %s", a.StatusCode, http.StatusText(a.StatusCode))
 }

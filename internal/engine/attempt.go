@@ -58,9 +58,11 @@ func (c *call) RoundTrip(base *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithTimeoutCause(base.Context(), c.cfg.Timeout, &attemptTimeout{c.cfg.Timeout})
 	defer cancel()
 	req := base.WithContext(httptrace.WithClientTrace(ctx, a.trace()))
-	req.Header = c.header() // each attempt has its own, whatever a RoundTripper does with it
+	// Each attempt has its own header and URL, whatever a RoundTripper does with them.
+	req.Header = c.header()
+	req.URL = new(*base.URL)
 
-	resp, err := c.cfg.Transport.RoundTrip(req)
+	resp, err := c.cfg.RoundTrip(req)
 	switch {
 	case err != nil:
 		if resp != nil && resp.Body != nil { // against the contract of RoundTripper

@@ -124,7 +124,7 @@ func (c *call) failure() *Failure {
 	case c.contextErr != nil:
 		f.Answer = c.answer
 		f.Cause = c.contextErr
-		details = append(details, Printable(c.contextErr.Error(), 80))
+		details = append(details, Printable(strings.ReplaceAll(c.contextErr.Error(), "\n", ": "), 80))
 		if c.answer == nil && c.fault != nil {
 			fault := c.newCause(c.fault)
 			f.Cause = errors.Join(c.contextErr, fault)

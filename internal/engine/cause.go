@@ -4,29 +4,43 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
-// A cause stands for an error of the transport, with a text that is fit to print.
+// A cause stands for an error of the transport, with a text that is fit to print. The
+// error's own may hold secrets, so it sits behind a function, like a Secret.
 // What is inside is found by errors.Is and errors.As, but for the errors of contexts:
 // limits of the transport, such as that of a dial, match those too, though the
 // caller's context is not over.
 type cause struct {
 	text string
-	err  error
+	err  func() error
 }
 
 func (e *cause) Error() string      { return e.text }
-func (e *cause) As(target any) bool { return errors.As(e.err, target) }
+func (e *cause) As(target any) bool { return errors.As(e.err(), target) }
 func (e *cause) Is(target error) bool {
-	return target != context.DeadlineExceeded && target != context.Canceled && errors.Is(e.err, target)
+	return target != context.DeadlineExceeded && target != context.Canceled && errors.Is(e.err(), target)
 }
 
 // newCause keeps secrets out of the text, and makes it short.
 func (c *call) newCause(err error) *cause {
 	const limit = 160
-	text := redactor(c.cfg, c.req.Query).Replace(err.Error())
-	return &cause{text: Printable(text, limit), err: err}
+	text := redactor(c.cfg, c.req.Query).Replace(withoutAnswer(err.Error()))
+	return &cause{text: Printable(text, limit), err: func() error { return err }}
+}
+
+// withoutAnswer drops what net/http quotes of an answer that is no HTTP: it can be a
+// line of somebody's page.
+func withoutAnswer(text string) string {
+	const broken = "transport connection broken: "
+	before, what, found := strings.Cut(text, broken)
+	if !found {
+		return text
+	}
+	what, _, _ = strings.Cut(what, `"`)
+	return before + broken + strings.TrimRight(what, ": ")
 }
 
 // attemptTimeout is the error of an attempt that took longer than its limit. It is

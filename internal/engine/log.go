@@ -24,7 +24,10 @@ func (c *call) logAttempt(ctx context.Context) {
 // logEnd warns of a call that needed more than one attempt and failed all the
 // same, and of a write whose effect had to be found out.
 func (c *call) logEnd(ctx context.Context, message string, f *Failure) {
-	attrs := append(c.attrs(), slog.Bool("maybe_applied", f.MaybeApplied), slog.String("error", f.Detail))
+	attrs := append(c.attrs(), slog.Bool("maybe_applied", f.MaybeApplied))
+	if f.Detail != "" {
+		attrs = append(attrs, slog.String("error", f.Detail))
+	}
 	if f.Answer != nil {
 		attrs = append(attrs, slog.Int("status", f.Answer.StatusCode))
 	}

@@ -1,8 +1,11 @@
 package engine
 
 import (
+	"encoding/json"
+	"html"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -14,16 +17,53 @@ const redacted = "[REDACTED]"
 // the errors of net/http.
 func redactor(cfg *Config, query string) *strings.Replacer {
 	var pairs []string
-	if key := cfg.Key.Reveal(); key != "" {
-		quoted := strconv.Quote(key)
-		for _, form := range []string{key, url.QueryEscape(key), url.PathEscape(key), quoted[1 : len(quoted)-1]} {
-			pairs = append(pairs, form, redacted)
-		}
+	for _, form := range keyForms(cfg.Key) {
+		pairs = append(pairs, form, redacted)
 	}
 	if query != "" {
 		pairs = append(pairs, "?"+query, "")
 	}
 	return strings.NewReplacer(pairs...)
+}
+
+// keyForms returns the key in the forms in which servers write it, each once.
+func keyForms(secret Secret) []string {
+	key := secret.Reveal()
+	if key == "" {
+		return nil
+	}
+	quoted := strconv.Quote(key)
+	quoted = quoted[1 : len(quoted)-1]
+	inJSON, _ := json.Marshal(key) // a string always has a JSON form
+	var forms []string
+	for _, form := range []string{
+		key,
+		quoted,
+		strings.ReplaceAll(quoted, "/", `\/`),
+		string(inJSON[1 : len(inJSON)-1]),
+		html.EscapeString(key),
+		url.QueryEscape(key),
+		lowerEscapes(url.QueryEscape(key)),
+		url.PathEscape(key),
+		lowerEscapes(url.PathEscape(key)),
+	} {
+		if !slices.Contains(forms, form) {
+			forms = append(forms, form)
+		}
+	}
+	return forms
+}
+
+// lowerEscapes writes %2F as %2f.
+func lowerEscapes(escaped string) string {
+	text := []byte(escaped)
+	for i, c := range text {
+		if c == '%' {
+			text[i+1] |= 0x20 // which leaves digits as they are
+			text[i+2] |= 0x20
+		}
+	}
+	return string(text)
 }
 
 // redactHeader returns h without secrets. It shares the values that have none.
@@ -38,6 +78,23 @@ func redactHeader(r *strings.Replacer, h http.Header) http.Header {
 	return clean
 }
 
-func redactBody(r *strings.Replacer, body []byte) []byte {
-	return []byte(r.Replace(string(body)))
+// redactBody returns body without secrets. One that was cut may end within the key.
+func redactBody(r *strings.Replacer, secret Secret, body []byte, cut bool) []byte {
+	text := r.Replace(string(body))
+	if cut {
+		text = text[:len(text)-partialKey(text, secret)]
+	}
+	return []byte(text)
+}
+
+// partialKey returns the length of the beginning of the key at the end of text.
+func partialKey(text string, secret Secret) (longest int) {
+	for _, form := range keyForms(secret) {
+		for n := min(len(form), len(text)); n > longest; n-- {
+			if strings.HasSuffix(text, form[:n]) {
+				longest = n
+			}
+		}
+	}
+	return longest
 }

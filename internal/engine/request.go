@@ -14,7 +14,9 @@ type Config struct {
 	Key       Secret
 	UserAgent string
 	Header    http.Header
-	Transport http.RoundTripper
+	// RoundTrip sends a request. It is a function, because a connection keeps what
+	// it has sent, the key included, where a dump by reflection would show it.
+	RoundTrip func(*http.Request) (*http.Response, error)
 	// Timeout is the time limit of one attempt, reading the body included.
 	Timeout    time.Duration
 	MaxRetries int

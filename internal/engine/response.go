@@ -31,7 +31,7 @@ func (c *call) receive(ctx context.Context, base *http.Request, resp *http.Respo
 	switch {
 	case resp.StatusCode >= 300:
 		// The status says what happened, whatever became of the body.
-		a.answer = newAnswer(c, resp, body)
+		a.answer = newAnswer(c, resp, body, err != nil)
 	case resp.StatusCode < 200:
 		a.err = fmt.Errorf("%w: status %03d", ErrInvalidResponse, resp.StatusCode)
 	case err != nil:
@@ -40,7 +40,7 @@ func (c *call) receive(ctx context.Context, base *http.Request, resp *http.Respo
 		a.err = c.decode(resp, body)
 	}
 	if c.req.Response != nil {
-		*c.req.Response = c.keep(base, resp, body)
+		*c.req.Response = c.keep(base, resp, body, err != nil)
 	}
 }
 
@@ -79,11 +79,17 @@ func (c *call) decode(resp *http.Response, body []byte) error {
 
 // keep returns the response for the caller to keep: its body can be read once
 // more, and its request has no header, because that holds the API key.
-func (c *call) keep(base *http.Request, resp *http.Response, body []byte) *http.Response {
+func (c *call) keep(base *http.Request, resp *http.Response, body []byte, cut bool) *http.Response {
 	clean := redactor(c.cfg, "")
 	kept := *resp
-	kept.Request = &http.Request{Method: base.Method, URL: base.URL}
+	kept.Request = &http.Request{Method: base.Method, URL: base.URL, Header: http.Header{}}
+	kept.Status = clean.Replace(resp.Status)
 	kept.Header = redactHeader(clean, resp.Header)
-	kept.Body = io.NopCloser(bytes.NewReader(redactBody(clean, body)))
+	kept.Trailer = redactHeader(clean, resp.Trailer)
+	body = redactBody(clean, c.cfg.Key, body, cut)
+	kept.Body = io.NopCloser(bytes.NewReader(body))
+	if resp.ContentLength > 0 && base.Method != http.MethodHead {
+		kept.ContentLength = int64(len(body)) // or it could not be dumped
+	}
 	return &kept
 }

@@ -28,7 +28,7 @@ func Truncate(s string, limit int) string {
 		return ""
 	}
 	cut := limit - len(ellipsis)
-	for !utf8.RuneStart(s[cut]) {
+	for cut > 0 && !utf8.RuneStart(s[cut]) {
 		cut--
 	}
 	return s[:cut] + ellipsis

@@ -98,8 +98,13 @@ func (c *Conn) Stall() {
 	c.Close()
 }
 
-// Sleep waits. Within a bubble that takes no time.
-func (c *Conn) Sleep(d time.Duration) { time.Sleep(d) }
+// Sleep waits, but not beyond the end of the test.
+func (c *Conn) Sleep(d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-c.server.done:
+	}
+}
 
 // Response is a JSON response as it is written to the wire. Each header is a line
 // as in "Retry-After: 2". One of Content-Type or Content-Length replaces the own.

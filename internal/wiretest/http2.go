@@ -37,18 +37,29 @@ const (
 
 // HTTP2 is a connection on which a step writes HTTP/2 frames by hand. The step has
 // the connection to its end.
-type HTTP2 struct{ conn *Conn }
+type HTTP2 struct {
+	conn *Conn
+	// out has the frames to write. Both ends of HTTP/2 write at any time, which on
+	// a pipe without a buffer would block each by the other.
+	out     chan string
+	written chan struct{}
+}
 
 // HTTP2Conn is a step that speaks HTTP/2 on a new connection.
 func HTTP2Conn(name string, serve func(*HTTP2)) Step {
 	return Do(name, func(c *Conn) {
 		const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 		if _, err := io.ReadFull(c.in, make([]byte, len(preface))); err == nil {
-			h := &HTTP2{c}
+			h := &HTTP2{conn: c, out: make(chan string, 1000), written: make(chan struct{})}
+			go h.flush()
 			h.write(frameSettings, 0, 0, nil)
 			serve(h)
+			if !c.closed {
+				c.Stall()
+				h.Close()
+			}
 		}
-		c.Stall()
+		c.Close()
 	})
 }
 
@@ -102,8 +113,20 @@ func (h *HTTP2) GoAway(last uint32) {
 	h.write(frameGoAway, 0, 0, binary.BigEndian.AppendUint64(nil, uint64(last)<<32))
 }
 
-// Close hangs up.
-func (h *HTTP2) Close() { h.conn.Close() }
+// Close hangs up, after all that was written.
+func (h *HTTP2) Close() {
+	go io.Copy(io.Discard, h.conn.in) // the client may have to write before it reads
+	close(h.out)
+	<-h.written
+	h.conn.Close()
+}
+
+func (h *HTTP2) flush() {
+	defer close(h.written)
+	for frame := range h.out {
+		h.conn.Write(frame)
+	}
+}
 
 func (h *HTTP2) write(kind, flags byte, stream uint32, payload []byte) {
 	if len(payload) >= 1<<14 {
@@ -111,5 +134,5 @@ func (h *HTTP2) write(kind, flags byte, stream uint32, payload []byte) {
 	}
 	frame := []byte{0, byte(len(payload) >> 8), byte(len(payload)), kind, flags}
 	frame = binary.BigEndian.AppendUint32(frame, stream)
-	h.conn.Write(string(append(frame, payload...)))
+	h.out <- string(append(frame, payload...))
 }

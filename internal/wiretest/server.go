@@ -24,6 +24,7 @@ type Server struct {
 	requests []Request
 	dials    int
 	open     map[*Conn]bool
+	done     chan struct{} // closed when the test ends
 }
 
 // A Request is one that arrived at the server.
@@ -44,7 +45,7 @@ type Request struct {
 // or failed dial, on whatever connection it comes.
 func NewServer(t testing.TB, script ...Step) *Server {
 	t.Helper()
-	s := &Server{t: t, start: time.Now(), open: make(map[*Conn]bool)}
+	s := &Server{t: t, start: time.Now(), open: make(map[*Conn]bool), done: make(chan struct{})}
 	for _, step := range script {
 		for range max(1, step.times) {
 			s.script = append(s.script, step)
@@ -114,7 +115,9 @@ func (s *Server) next() (Step, bool) {
 		return Step{}, false
 	}
 	step := s.script[0]
-	s.script = s.script[1:]
+	if !step.forever {
+		s.script = s.script[1:]
+	}
 	return step, true
 }
 
@@ -133,6 +136,7 @@ func (s *Server) forget(c *Conn) {
 
 // finish hangs up, so that the bubble can end, and looks for what was not used.
 func (s *Server) finish() {
+	close(s.done)
 	s.mu.Lock()
 	for conn := range s.open {
 		conn.pipe.Close()
@@ -140,7 +144,7 @@ func (s *Server) finish() {
 	s.mu.Unlock()
 	s.Transport.CloseIdleConnections()
 	synctest.Wait()
-	if step, ok := s.next(); ok {
+	if step, ok := s.next(); ok && !step.forever {
 		s.t.Errorf("wiretest: nothing came for the step %q and the %d after it", step.name, len(s.script))
 	}
 }

@@ -12,15 +12,22 @@ import (
 
 // A Step is what happens to one request, or to one dial.
 type Step struct {
-	name  string
-	times int
-	dial  func(context.Context) error // of a dial that fails
-	serve func(*Conn)                 // of a connection that stands
+	name    string
+	times   int
+	forever bool
+	dial    func(context.Context) error // of a dial that fails
+	serve   func(*Conn)                 // of a connection that stands
 }
 
 // Times returns the step n times over.
 func (s Step) Times(n int) Step {
 	s.times = n
+	return s
+}
+
+// Forever makes the step the last one, for all that comes from then on.
+func (s Step) Forever() Step {
+	s.forever = true
 	return s
 }
 
@@ -90,6 +97,14 @@ func Stall(bytes string) Step {
 			c.Write(bytes)
 		}
 		c.Stall()
+	})
+}
+
+// Deaf reads nothing and says nothing, until the test ends.
+func Deaf() Step {
+	return Do("deaf", func(c *Conn) {
+		<-c.server.done
+		c.Close()
 	})
 }
 

@@ -1,0 +1,5 @@
+//go:build !race
+
+package runloop_test
+
+const raceDetector = false

@@ -1,0 +1,119 @@
+package runloop_test
+
+import (
+	"fmt"
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	runloop "github.com/runloop-community/runloop-go"
+)
+
+func TestBaseURLs(t *testing.T) {
+	t.Parallel()
+	for base, want := range map[string]string{
+		"https://api.example.test":             "https://api.example.test/v1/network-policies/npol_1",
+		"https://api.example.test/":            "https://api.example.test/v1/network-policies/npol_1",
+		"https://api.example.test///":          "https://api.example.test/v1/network-policies/npol_1",
+		"https://gate.example.test/runloop":    "https://gate.example.test/runloop/v1/network-policies/npol_1",
+		"https://gate.example.test/runloop/":   "https://gate.example.test/runloop/v1/network-policies/npol_1",
+		"https://gate.example.test/a%2Fb/c":    "https://gate.example.test/a%2Fb/c/v1/network-policies/npol_1",
+		"https://gate.example.test/a..b/...":   "https://gate.example.test/a..b/.../v1/network-policies/npol_1",
+		"https://api.example.test:8443":        "https://api.example.test:8443/v1/network-policies/npol_1",
+		"HTTPS://api.example.test":             "https://api.example.test/v1/network-policies/npol_1",
+		"https://[2001:db8::1]:8443/x":         "https://[2001:db8::1]:8443/x/v1/network-policies/npol_1",
+		"http://localhost":                     "http://localhost/v1/network-policies/npol_1",
+		"http://localhost:8080":                "http://localhost:8080/v1/network-policies/npol_1",
+		"http://api.localhost:8080":            "http://api.localhost:8080/v1/network-policies/npol_1",
+		"http://127.0.0.1:8080":                "http://127.0.0.1:8080/v1/network-policies/npol_1",
+		"http://127.200.3.4":                   "http://127.200.3.4/v1/network-policies/npol_1",
+		"http://[::1]:8080":                    "http://[::1]:8080/v1/network-policies/npol_1",
+		"http://[::ffff:127.0.0.1]:8080":       "http://[::ffff:127.0.0.1]:8080/v1/network-policies/npol_1",
+		"https://api.runloop.ai.example.test#": "https://api.runloop.ai.example.test/v1/network-policies/npol_1",
+	} {
+		t.Run(base, func(t *testing.T) {
+			t.Parallel()
+			assert.Equal(t, want, urlOf(t, runloop.WithBaseURL(base)))
+		})
+	}
+}
+
+// urlOf returns the URL to which a client with the options sends a request.
+func urlOf(t *testing.T, opts ...runloop.Option) string {
+	t.Helper()
+	var url string
+	client, err := runloop.NewClient(append(opts, runloop.WithAPIKey(testKey),
+		runloop.WithHTTPClient(&http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+			url = r.URL.String()
+			return answer(200, policyJSON)(r)
+		})}))...)
+	require.NoError(t, err)
+	_, err = client.NetworkPolicies.Get(t.Context(), "npol_1")
+	require.NoError(t, err)
+	return url
+}
+
+func TestBadBaseURLsAreRefused(t *testing.T) {
+	t.Parallel()
+	for base, problem := range map[string]string{
+		"":                                       "it does not start with https://",
+		"api.runloop.ai":                         "it does not start with https://",
+		"api.runloop.ai:443":                     "it does not start with https://",
+		"//api.runloop.ai":                       "it does not start with https://",
+		"ftp://api.runloop.ai":                   "it does not start with https://",
+		"localhost:8080":                         "it does not start with https://",
+		"https:api.runloop.ai":                   "it does not start with https://",
+		"https://":                               "it names no host",
+		"https:///v1":                            "it names no host",
+		"https://:443":                           "it names no host",
+		"https://api runloop ai":                 "it is not a URL",
+		" https://api.runloop.ai":                "it is not a URL",
+		"https://api.runloop.ai\n":               "it is not a URL",
+		"https://api.runloop.ai:port":            "it is not a URL",
+		"https://[::1":                           "it is not a URL",
+		"https://api.runloop.ai/%zz":             "it is not a URL",
+		"https://api.runloop.ai?":                "it has a query or fragment",
+		"https://api.runloop.ai/?key=s3cret":     "it has a query or fragment",
+		"https://api.runloop.ai/#s3cret":         "it has a query or fragment",
+		"https://api.runloop.ai/./x":             "its path has a dot segment",
+		"https://api.runloop.ai/x/..":            "its path has a dot segment",
+		"https://api.runloop.ai/%2e%2E/x":        "its path has a dot segment",
+		"https://api.runloop.ai/a%2f..%2fb":      "its path has a dot segment",
+		"https://robot@api.runloop.ai":           "it holds a user name or password",
+		"https://robot:s3cret@api.runloop.ai":    "it holds a user name or password",
+		"http://robot:s3cret@localhost":          "it holds a user name or password",
+		"https://robot:s3cret@api.runloop.ai:x":  "it is not a URL",
+		"https://robot:s3cret%zz@api.runloop.ai": "it is not a URL",
+	} {
+		t.Run(fmt.Sprintf("%q", base), func(t *testing.T) {
+			t.Parallel()
+			_, err := runloop.NewClient(runloop.WithAPIKey(testKey), runloop.WithBaseURL(base), runloop.WithPlaintextHTTP())
+			text := refused(t, err, "new client", "WithBaseURL")
+			assert.Contains(t, text, problem)
+			assert.NotContains(t, text, "s3cret")
+			assert.NotContains(t, text, "robot")
+		})
+	}
+}
+
+func TestPlaintextBeyondLoopbackNeedsItsOption(t *testing.T) {
+	t.Parallel()
+	for _, base := range []string{
+		"http://api.runloop.ai",
+		"http://localhost.example.test",
+		"http://mylocalhost",
+		"http://127.0.0.1.example.test",
+		"http://0.0.0.0:8080",
+		"http://10.0.0.1:8080",
+		"http://[::]:8080",
+		"http://[2001:db8::1]",
+	} {
+		_, err := runloop.NewClient(runloop.WithAPIKey(testKey), runloop.WithBaseURL(base))
+		text := refused(t, err, "new client", "WithBaseURL")
+		assert.Contains(t, text, "with http:// everyone on the way can read the API key: write https://, or add WithPlaintextHTTP", base)
+
+		assert.Equal(t, base+"/v1/network-policies/npol_1", urlOf(t, runloop.WithBaseURL(base), runloop.WithPlaintextHTTP()))
+	}
+}

@@ -1,0 +1,42 @@
+package measure
+
+import (
+	"math/rand/v2"
+	"runtime"
+	"runtime/metrics"
+	"time"
+)
+
+// HeapEnvironment is the environment in which PeakLiveHeap tells the truth: a
+// collection that runs beside the work counts all that is allocated meanwhile.
+const HeapEnvironment = "GODEBUG=gcstoptheworld=1"
+
+// LiveHeap collects garbage and returns the bytes that are left.
+func LiveHeap() uint64 {
+	runtime.GC()
+	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	metrics.Read(sample)
+	return sample[0].Value.Uint64()
+}
+
+// PeakLiveHeap returns the most bytes that are live while work runs. It looks all the
+// time, at moments that follow no pattern, so the work is slow.
+func PeakLiveHeap(work func() error) (uint64, error) {
+	var peak uint64
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for {
+			peak = max(peak, LiveHeap())
+			select {
+			case <-stop:
+				return
+			case <-time.After(rand.N(20 * time.Microsecond)):
+			}
+		}
+	}()
+	err := work()
+	close(stop)
+	<-stopped
+	return peak, err
+}

@@ -1,0 +1,8 @@
+//go:build peers
+
+package peer
+
+var generated = []Peer{
+	{Ogen, newOgen},
+	{OapiCodegen, newOapiCodegen},
+}

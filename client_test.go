@@ -1,0 +1,219 @@
+package runloop_test
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	runloop "github.com/runloop-community/runloop-go"
+)
+
+func TestGetSendsOneRequest(t *testing.T) {
+	t.Parallel()
+	api, client := newAPI(t)
+	api.answers(http.MethodGet, policyPath, answer(200, policyJSON))
+
+	policy, err := client.NetworkPolicies.Get(t.Context(), "npol_1")
+
+	require.NoError(t, err)
+	assert.Equal(t, "build", policy.Name)
+	sent := api.only()
+	assert.Equal(t, "Bearer "+testKey, sent.Header.Get("Authorization"))
+	assert.Empty(t, sent.Body)
+}
+
+func TestNewClientSendsNothingAndStartsNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) { // which fails when a goroutine is left
+		api, _ := newAPI(t)
+		_, err := runloop.NewClient(runloop.WithAPIKey(testKey))
+		require.NoError(t, err)
+		assert.Empty(t, api.sent())
+	})
+}
+
+func TestClientsThatWereNotMadeByNewClient(t *testing.T) {
+	t.Parallel()
+	var (
+		none      *runloop.Client
+		zero      runloop.Client
+		noService *runloop.NetworkPoliciesService
+		emptyOne  runloop.NetworkPoliciesService
+		params    = runloop.NetworkPolicyCreateParams{Name: "build"}
+	)
+	first := func(s *runloop.NetworkPoliciesService) error {
+		for _, err := range s.All(t.Context(), runloop.NetworkPolicyListParams{}) {
+			return err
+		}
+		return nil
+	}
+	for name, call := range map[string]func() error{
+		"nil client, Do":          func() error { return none.Do(t.Context(), "GET", "/v1/devboxes", nil, nil) },
+		"zero client, Do":         func() error { return zero.Do(t.Context(), "GET", "/v1/devboxes", nil, nil) },
+		"zero client, Get":        func() error { _, err := zero.NetworkPolicies.Get(t.Context(), "npol_1"); return err },
+		"nil service, Get":        func() error { _, err := noService.Get(t.Context(), "npol_1"); return err },
+		"nil service, All":        func() error { return first(noService) },
+		"zero service, Create":    func() error { _, err := emptyOne.Create(t.Context(), params); return err },
+		"zero service, Delete":    func() error { _, err := emptyOne.Delete(t.Context(), "npol_1"); return err },
+		"zero service, Ensure":    func() error { _, err := emptyOne.Ensure(t.Context(), params); return err },
+		"zero service, GetByName": func() error { _, err := emptyOne.GetByName(t.Context(), "build"); return err },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			err := call()
+			var invalid *runloop.ValidationError
+			require.ErrorAs(t, err, &invalid)
+			assert.Equal(t, "Client", invalid.Field)
+			assert.Contains(t, err.Error(), "was not made by NewClient")
+		})
+	}
+	assert.NotPanics(t, none.CloseIdleConnections)
+	assert.NotPanics(t, zero.CloseIdleConnections)
+}
+
+func TestNilContextIsRefused(t *testing.T) {
+	t.Parallel()
+	api, client := newAPI(t)
+	var none context.Context
+	calls := append([]policyCall{{
+		op: "GET /v1/devboxes",
+		do: func(ctx context.Context, c *runloop.Client, opts ...runloop.Option) (any, error) {
+			return nil, c.Do(ctx, http.MethodGet, "/v1/devboxes", nil, nil, opts...)
+		},
+	}}, policyCalls...)
+	for _, call := range calls {
+		_, err := call.do(none, client)
+		var invalid *runloop.ValidationError
+		require.ErrorAs(t, err, &invalid)
+		assert.Equal(t, "runloop: "+call.op+": ctx: it is nil: pass context.Background()", err.Error())
+	}
+	assert.Empty(t, api.sent())
+}
+
+func TestHTTPClientWithoutTransport(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Write([]byte(policyJSON))
+	}))
+	defer server.Close()
+	for name, opts := range map[string][]runloop.Option{
+		"the client's own pool":           nil,
+		"an http.Client with its default": {runloop.WithHTTPClient(&http.Client{})},
+	} {
+		client, err := runloop.NewClient(append(opts, runloop.WithAPIKey(testKey), runloop.WithBaseURL(server.URL))...)
+		require.NoError(t, err, name)
+		for range 2 { // the second time after closing
+			policy, err := client.NetworkPolicies.Get(t.Context(), "npol_1")
+			require.NoError(t, err, name)
+			assert.Equal(t, "build", policy.Name, name)
+			client.CloseIdleConnections()
+		}
+	}
+}
+
+// An untouchedJar panics when it is used.
+type untouchedJar struct{ http.CookieJar }
+
+func TestHTTPClientIsNotWrittenTo(t *testing.T) {
+	t.Parallel()
+	api, _ := newAPI(t)
+	api.answers(http.MethodGet, policyPath, answer(200, policyJSON))
+	mine := &http.Client{
+		Transport: api,
+		Jar:       untouchedJar{},
+		Timeout:   time.Minute,
+	}
+	before := *mine
+	client, err := runloop.NewClient(
+		runloop.WithAPIKey(testKey),
+		runloop.WithBaseURL("https://api.example.test"),
+		runloop.WithHTTPClient(mine),
+		runloop.WithTimeout(time.Second),
+	)
+	require.NoError(t, err)
+
+	_, err = client.NetworkPolicies.Get(t.Context(), "npol_1")
+	require.NoError(t, err)
+	client.CloseIdleConnections()
+
+	assert.Equal(t, before, *mine)
+}
+
+func TestCheckRedirectOfAnHTTPClientIsNotUsed(t *testing.T) {
+	t.Parallel()
+	_, client := newAPI(t, runloop.WithHTTPClient(&http.Client{
+		Transport: roundTripper(respond(307, ``, http.Header{"Location": {"https://other.example.test"}})),
+		CheckRedirect: func(*http.Request, []*http.Request) error {
+			t.Error("it was asked")
+			return nil
+		},
+	}))
+	_, err := client.NetworkPolicies.Get(t.Context(), "npol_1")
+	assert.Equal(t, 307, apiError(t, err).StatusCode)
+}
+
+func TestParamsAndOptionsAreNotWrittenTo(t *testing.T) {
+	t.Parallel()
+	api, client := newAPI(t)
+	api.answers(http.MethodPost, policiesPath, answer(500, ""))
+	api.answers(http.MethodPost, policyPath, answer(200, policyJSON))
+	api.answers(http.MethodGet, policiesPath, answer(200, emptyPageJSON))
+
+	// Room behind the last element is where an append would write.
+	opts := append(make([]runloop.Option, 0, 8), runloop.WithMaxRetries(0), runloop.WithHeader("X-Team", "blue"))
+	hostnames := append(make([]string, 0, 8), "*.npmjs.org", "GitHub.com")
+	ports := append(make([]runloop.PortRule, 0, 8), runloop.PortRule{Port: 443})
+	cidrs := append(make([]runloop.AllowedCIDR, 0, 8), runloop.AllowedCIDR{CIDR: "10.0.0.0/8", Ports: ports})
+	rules := runloop.EgressRules{AllowedHostnames: hostnames, AllowedCIDRs: cidrs}
+
+	_, err := client.NetworkPolicies.Create(t.Context(), runloop.NetworkPolicyCreateParams{Name: "build", Egress: rules}, opts...)
+	require.ErrorIs(t, err, runloop.ErrServer)
+	_, err = client.NetworkPolicies.Ensure(t.Context(), runloop.NetworkPolicyCreateParams{Name: "build", Egress: rules}, opts...)
+	require.ErrorIs(t, err, runloop.ErrServer)
+	_, err = client.NetworkPolicies.Update(t.Context(), "npol_1", runloop.NetworkPolicyUpdateParams{AllowedHostnames: &hostnames, AllowedCIDRs: &cidrs}, opts...)
+	require.NoError(t, err)
+
+	assert.Equal(t, []string{"*.npmjs.org", "GitHub.com", ""}, hostnames[:3])
+	assert.Equal(t, []runloop.PortRule{{Port: 443}, {}}, ports[:2])
+	assert.Equal(t, []runloop.AllowedCIDR{{CIDR: "10.0.0.0/8", Ports: ports}, {}}, cidrs[:2])
+	for _, option := range opts[2:8] {
+		assert.Nil(t, option)
+	}
+}
+
+func TestAClientIsForManyGoroutines(t *testing.T) {
+	t.Parallel()
+	api, client := newAPI(t, runloop.WithHeader("X-Worker", "none"))
+	for _, call := range policyCalls {
+		api.answers(call.method, call.path, answer(200, call.success))
+	}
+	shared := []runloop.Option{runloop.WithHeader("X-Shared", "yes")}
+
+	var wg sync.WaitGroup
+	for i := range 32 {
+		wg.Go(func() {
+			call := policyCalls[i%len(policyCalls)]
+			opts := append(slices.Clip(shared), runloop.WithHeader("X-Worker", strconv.Itoa(i)))
+			_, err := call.do(t.Context(), client, opts...)
+			assert.NoError(t, err)
+		})
+	}
+	wg.Wait()
+
+	workers := map[string]bool{}
+	for _, r := range api.sent() {
+		assert.Equal(t, "yes", r.Header.Get("X-Shared"))
+		workers[r.Header.Get("X-Worker")] = true
+	}
+	assert.Len(t, workers, 32)
+	assert.NotContains(t, workers, "none")
+}

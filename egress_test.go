@@ -1,0 +1,177 @@
+package runloop_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	runloop "github.com/runloop-community/runloop-go"
+)
+
+// cidrs returns rules that allow these ranges.
+func cidrs(ranges ...runloop.AllowedCIDR) runloop.EgressRules {
+	return runloop.EgressRules{AllowedCIDRs: ranges}
+}
+
+// ports returns rules that allow these ports of one range.
+func ports(ports ...runloop.PortRule) runloop.EgressRules {
+	return cidrs(runloop.AllowedCIDR{CIDR: "10.0.0.0/8", Ports: ports})
+}
+
+func hosts(names ...string) runloop.EgressRules { return runloop.EgressRules{AllowedHostnames: names} }
+
+func TestEqualAndDiff(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name string
+		a, b runloop.EgressRules
+		diff []string // none when they are equal
+	}{
+		{"nothing and nothing", runloop.EgressRules{}, runloop.EgressRules{}, nil},
+		{"nil lists and empty ones", runloop.EgressRules{},
+			runloop.EgressRules{AllowedHostnames: []string{}, AllowedCIDRs: []runloop.AllowedCIDR{}}, nil},
+		{"order of host names", hosts("a.example", "b.example"), hosts("b.example", "a.example"), nil},
+		{"repeated host names", hosts("a.example"), hosts("a.example", "a.example"), nil},
+		{"case of host names", hosts("GitHub.COM", "*.NPMjs.org"), hosts("github.com", "*.npmjs.org"), nil},
+		{"trailing dot", hosts("github.com."), hosts("github.com"), nil},
+		{"case beyond ASCII stays", hosts("BÜCHER.example"), hosts("bücher.example"),
+			[]string{`- host "b\u00dccher.example"`, `+ host "b\u00fccher.example"`}},
+		{"another host name", hosts("a.example", "b.example"), hosts("b.example", "c.example"),
+			[]string{`- host "a.example"`, `+ host "c.example"`}},
+		{"a wildcard is not its apex", hosts("*.npmjs.org"), hosts("npmjs.org"),
+			[]string{`- host "*.npmjs.org"`, `+ host "npmjs.org"`}},
+		{"a wildcard does not swallow names", hosts("*.npmjs.org"), hosts("*.npmjs.org", "a.npmjs.org"),
+			[]string{`+ host "a.npmjs.org"`}},
+		{"each switch", runloop.EgressRules{},
+			runloop.EgressRules{AllowDevboxToDevbox: true, AllowAgentGateway: true, AllowMCPGateway: true, AllowRunloopMirrors: true},
+			[]string{"+ MCP gateway", "+ Runloop mirrors", "+ agent gateway", "+ devbox to devbox"}},
+		{"allow all swallows the rest", runloop.EgressRules{AllowAll: true},
+			runloop.EgressRules{AllowAll: true, AllowDevboxToDevbox: true, AllowedHostnames: []string{"github.com"},
+				AllowMCPGateway: true, AllowedCIDRs: []runloop.AllowedCIDR{{CIDR: "10.0.0.0/8"}}}, nil},
+		{"allow all and a list", runloop.EgressRules{AllowAll: true}, hosts("github.com"),
+			[]string{"- allow all", `+ host "github.com"`}},
+		{"order of ranges", cidrs(runloop.AllowedCIDR{CIDR: "10.0.0.0/8"}, runloop.AllowedCIDR{CIDR: "192.0.2.0/24"}),
+			cidrs(runloop.AllowedCIDR{CIDR: "192.0.2.0/24"}, runloop.AllowedCIDR{CIDR: "10.0.0.0/8"}), nil},
+		{"host bits", cidrs(runloop.AllowedCIDR{CIDR: "10.1.2.3/8"}), cidrs(runloop.AllowedCIDR{CIDR: "10.0.0.0/8"}), nil},
+		{"another prefix length", cidrs(runloop.AllowedCIDR{CIDR: "10.0.0.0/8"}), cidrs(runloop.AllowedCIDR{CIDR: "10.0.0.0/16"}),
+			[]string{"- cidr 10.0.0.0/8", "+ cidr 10.0.0.0/16"}},
+		{"all ports and one", cidrs(runloop.AllowedCIDR{CIDR: "10.0.0.0/8"}), ports(runloop.PortRule{Port: 443}),
+			[]string{"- cidr 10.0.0.0/8", "+ cidr 10.0.0.0/8 any 443-443"}},
+		{"all ports swallow one",
+			cidrs(runloop.AllowedCIDR{CIDR: "10.0.0.0/8"}, runloop.AllowedCIDR{CIDR: "10.0.0.0/8", Ports: []runloop.PortRule{{Port: 1}}}),
+			cidrs(runloop.AllowedCIDR{CIDR: "10.0.0.0/8"}), nil},
+		{"a port and a range of one", ports(runloop.PortRule{Port: 443}), ports(runloop.PortRule{Port: 443, EndPort: 443}), nil},
+		{"ports in one entry and in two", ports(runloop.PortRule{Port: 22}, runloop.PortRule{Port: 443}),
+			cidrs(runloop.AllowedCIDR{CIDR: "10.0.0.0/8", Ports: []runloop.PortRule{{Port: 443}}},
+				runloop.AllowedCIDR{CIDR: "10.0.0.0/8", Ports: []runloop.PortRule{{Port: 22}}}), nil},
+		{"case of protocols", ports(runloop.PortRule{Port: 443, Protocol: "tcp"}), ports(runloop.PortRule{Port: 443, Protocol: "TCP"}), nil},
+		{"protocols", ports(runloop.PortRule{Port: 53, Protocol: "TCP"}), ports(runloop.PortRule{Port: 53, Protocol: "UDP"}, runloop.PortRule{Port: 53}),
+			[]string{"- cidr 10.0.0.0/8 TCP 53-53", "+ cidr 10.0.0.0/8 UDP 53-53", "+ cidr 10.0.0.0/8 any 53-53"}},
+		{"a protocol that is none", ports(runloop.PortRule{Port: 1, Protocol: "icmp 1"}), ports(runloop.PortRule{Port: 1}),
+			[]string{`- cidr 10.0.0.0/8 "ICMP 1" 1-1`, "+ cidr 10.0.0.0/8 any 1-1"}},
+		{"last ports", ports(runloop.PortRule{Port: 1, EndPort: 2}), ports(runloop.PortRule{Port: 1, EndPort: 3}),
+			[]string{"- cidr 10.0.0.0/8 any 1-2", "+ cidr 10.0.0.0/8 any 1-3"}},
+		{"a host name that looks like a rule", hosts("x\"\nallow all"), runloop.EgressRules{AllowAll: true},
+			[]string{`- host "x\"\nallow all"`, "+ allow all"}},
+		{"a range that is none", cidrs(runloop.AllowedCIDR{CIDR: "x\ncidr 10.0.0.0/8"}), cidrs(runloop.AllowedCIDR{CIDR: "10.0.0.0/8"}),
+			[]string{`- cidr "x\ncidr 10.0.0.0/8"`, "+ cidr 10.0.0.0/8"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			assert.Equal(t, test.diff, slices.Clip(test.a.Diff(test.b)))
+			assert.Equal(t, len(test.diff) == 0, test.a.Equal(test.b))
+			assert.Equal(t, len(test.diff) == 0, test.a.Fingerprint() == test.b.Fingerprint())
+		})
+	}
+}
+
+// What makes rules equal does so by chance as well.
+func TestRewrittenRulesAreEqual(t *testing.T) {
+	t.Parallel()
+	forEachSeed(t, func(t *testing.T, g generator) {
+		rules := g.rules()
+		rewritten := g.rewritten(rules)
+		assert.True(t, rules.Equal(rewritten), "%+v\n%+v", rules, rewritten)
+		assert.Empty(t, rules.Diff(rewritten))
+		assert.Equal(t, rules.Fingerprint(), rewritten.Fingerprint())
+		assert.Equal(t, rules.String(), rewritten.String())
+	})
+}
+
+func TestEqualIsAnEquivalence(t *testing.T) {
+	t.Parallel()
+	forEachSeed(t, func(t *testing.T, g generator) {
+		a, b, c := g.rules(), g.rules(), g.rules()
+		assert.True(t, a.Equal(a), "reflexive: %+v", a)
+		assert.Equal(t, a.Equal(b), b.Equal(a), "symmetric: %+v\n%+v", a, b)
+		for _, next := range []runloop.EgressRules{c, g.rewritten(b)} {
+			if a.Equal(b) && b.Equal(next) {
+				assert.True(t, a.Equal(next), "transitive: %+v\n%+v\n%+v", a, b, next)
+			}
+		}
+	})
+}
+
+func TestDiffAndFingerprintAgreeWithEqual(t *testing.T) {
+	t.Parallel()
+	forEachSeed(t, func(t *testing.T, g generator) {
+		a, b := g.rules(), g.rules()
+		assert.Equal(t, a.Equal(b), len(a.Diff(b)) == 0, "%+v\n%+v", a, b)
+		assert.Equal(t, a.Equal(b), a.Fingerprint() == b.Fingerprint(), "%+v\n%+v", a, b)
+	})
+}
+
+// The difference of b to a is that of a to b, seen from the other side.
+func TestDiffMirrors(t *testing.T) {
+	t.Parallel()
+	flip := func(line string) string {
+		if rule, gone := strings.CutPrefix(line, "- "); gone {
+			return "+ " + rule
+		}
+		return "- " + strings.TrimPrefix(line, "+ ")
+	}
+	forEachSeed(t, func(t *testing.T, g generator) {
+		a, b := g.rules(), g.rules()
+		var flipped []string
+		for _, line := range b.Diff(a) {
+			flipped = append(flipped, flip(line))
+		}
+		assert.ElementsMatch(t, a.Diff(b), flipped)
+		assert.Equal(t, slices.Sorted(slices.Values(a.Diff(a))), slices.Sorted(slices.Values(b.Diff(b))), "both are empty")
+	})
+}
+
+func TestDiffIsReadable(t *testing.T) {
+	t.Parallel()
+	forEachSeed(t, func(t *testing.T, g generator) {
+		diff := g.rules().Diff(g.rules())
+		assert.True(t, slices.IsSortedFunc(diff, func(a, b string) int { return strings.Compare(b[:1], a[:1]) }), "what goes comes first: %q", diff)
+		assert.Len(t, slices.Compact(slices.Clone(diff)), len(diff), "no line twice: %q", diff)
+		for _, line := range diff {
+			assert.Regexp(t, `^[-+] [ -~]+$`, line)
+		}
+	})
+}
+
+func TestStringSumsUp(t *testing.T) {
+	t.Parallel()
+	for want, rules := range map[string]runloop.EgressRules{
+		"deny all":             {},
+		"allow all":            {AllowAll: true, AllowDevboxToDevbox: true, AllowedHostnames: []string{"github.com"}},
+		"1 host":               hosts("github.com"),
+		"2 hosts":              hosts("github.com", "*.npmjs.org", "GITHUB.com."),
+		"devbox to devbox":     {AllowDevboxToDevbox: true},
+		"2 hosts, MCP gateway": {AllowedHostnames: []string{"a.example", "b.example"}, AllowMCPGateway: true},
+		"1 CIDR":               ports(runloop.PortRule{Port: 22}, runloop.PortRule{Port: 443}),
+		"3 CIDRs": cidrs(runloop.AllowedCIDR{CIDR: "10.0.0.0/8"}, runloop.AllowedCIDR{CIDR: "10.0.0.0/16"},
+			runloop.AllowedCIDR{CIDR: "10.0.0.0/24", Ports: []runloop.PortRule{{Port: 1}, {Port: 2}}}),
+		"1 host, 1 CIDR, MCP gateway, Runloop mirrors, agent gateway, devbox to devbox": {
+			AllowDevboxToDevbox: true, AllowedHostnames: []string{"github.com"}, AllowAgentGateway: true,
+			AllowMCPGateway: true, AllowRunloopMirrors: true, AllowedCIDRs: []runloop.AllowedCIDR{{CIDR: "0.0.0.0/0"}},
+		},
+	} {
+		assert.Equal(t, want, rules.String())
+	}
+}

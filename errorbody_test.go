@@ -1,0 +1,148 @@
+package runloop_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	runloop "github.com/runloop-community/runloop-go"
+)
+
+// The API documents no form of its error bodies, and proxies have their own.
+func TestErrorBodiesOfAllKinds(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		body                     string
+		message, code, requestID string
+	}{
+		"message":                   {body: `{"message": "no such policy"}`, message: "no such policy"},
+		"message and error code":    {body: `{"message": "no such policy", "error": "not_found"}`, message: "no such policy", code: "not_found"},
+		"message and code":          {body: `{"message": "no such policy", "code": "not_found"}`, message: "no such policy", code: "not_found"},
+		"code before error":         {body: `{"message": "m", "error": "e", "code": "c"}`, message: "m", code: "c"},
+		"numeric code":              {body: `{"message": "m", "code": 4041}`, message: "m", code: "4041"},
+		"error alone":               {body: `{"error": "no such policy"}`, message: "no such policy"},
+		"error object":              {body: `{"error": {"message": "rate limited", "code": "slow_down"}}`, message: "rate limited", code: "slow_down"},
+		"error object and message":  {body: `{"error": {"message": "inner", "code": "c"}, "message": "outer"}`, message: "outer", code: "c"},
+		"the API's newer envelope":  {body: `{"error": "tunnel_unavailable", "message": "m", "retryable": true, "phase": "connect", "request_id": "req_1", "details": {"retry_after": 3}}`, message: "m", code: "tunnel_unavailable", requestID: "req_1"},
+		"other members only":        {body: `{"detail": "x", "status": 404}`},
+		"empty object":              {body: `{}`},
+		"members of other types":    {body: `{"message": {"text": "x"}, "error": [1], "code": true, "request_id": null}`},
+		"members that are null":     {body: `{"message": null, "error": null, "code": null}`},
+		"empty":                     {body: ``},
+		"blank":                     {body: " \r\n\t"},
+		"null":                      {body: `null`},
+		"array":                     {body: `["no such policy"]`},
+		"string":                    {body: `"no such policy"`},
+		"cut":                       {body: `{"message": "no such pol`},
+		"second document":           {body: `{"message": "a"} {"message": "b"}`},
+		"line breaks":               {body: `{"message": "no such\r\n\tpolicy\n"}`, message: "no such   policy"},
+		"NUL and escapes":           {body: `{"message": "no\u0000such\u001b[31mpolicy"}`, message: "no such [31mpolicy"},
+		"text from right to left":   {body: `{"message": "policy\u202egnp.exe"}`, message: "policy gnp.exe"},
+		"lone surrogate":            {body: `{"message": "no \ud800 policy"}`, message: "no � policy"},
+		"invalid UTF-8":             {body: "{\"message\": \"no \xff policy\"}", message: "no � policy"},
+		"other languages":           {body: `{"message": "Réseau introuvable – ネット"}`, message: "Réseau introuvable – ネット"},
+		"long message":              {body: `{"message": "` + strings.Repeat("x", 5000) + `"}`, message: strings.Repeat("x", 1021) + "..."},
+		"long code and ID":          {body: `{"code": "` + strings.Repeat("c", 100) + `", "request_id": "` + strings.Repeat("r", 100) + `"}`, code: strings.Repeat("c", 61) + "...", requestID: strings.Repeat("r", 61) + "..."},
+		"nesting without an end":    {body: strings.Repeat(`{"error":`, 20_000)},
+		"longer than what is kept":  {body: `{"message": "` + strings.Repeat("x", 70<<10) + `"}`},
+		"message in another case":   {body: `{"Message": "m"}`},
+		"HTML that claims to be it": {body: `<html><body>no such policy</body></html>`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			err := failWith(t, getCall, answer(404, test.body))
+			got := apiError(t, err)
+			assert.Equal(t, 404, got.StatusCode)
+			assert.Equal(t, test.message, got.Message)
+			assert.Equal(t, test.code, got.Code)
+			assert.Equal(t, test.requestID, got.RequestID)
+			assert.True(t, strings.HasPrefix(test.body, string(got.Body)), "the body is kept as it came")
+		})
+	}
+}
+
+func TestErrorBodiesThatAreNotJSON(t *testing.T) {
+	t.Parallel()
+	const page = "<!DOCTYPE html>\n<html><h1>502 Bad Gateway</h1></html>"
+	for name, test := range map[string]struct{ contentType, body, message string }{
+		"plain text":                 {"text/plain; charset=utf-8", "upstream connect error", "upstream connect error"},
+		"plain text, no type":        {"", "upstream connect error", "upstream connect error"},
+		"plain text, its first line": {"text/plain", "\n404 page not found\nsee the manual\n", "404 page not found"},
+		"plain text, invalid UTF-8":  {"text/plain", "oops \xff", ""},
+		"plain text with NUL":        {"text/plain", "oops\x00\x1b[2J", "oops  [2J"},
+		"a page":                     {"text/html", page, ""},
+		"a page that is called text": {"text/plain", page, ""},
+		"a page without a type":      {"", page, ""},
+		"a page behind a BOM":        {"", "\ufeff" + page, ""},
+		"text that is called a page": {"text/html; charset=utf-8", "Bad Gateway", ""},
+		"text that is called JSON":   {"application/json", "Bad Gateway", ""},
+		"XML":                        {"application/xml", "<Error><Message>x</Message></Error>", ""},
+		"a type that is none":        {";;;", page, ""},
+		"JSON that is called text":   {"text/plain", `{"message": "no such policy"}`, "no such policy"},
+		"bytes":                      {"application/octet-stream", "\x1f\x8b\x08\x00", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			err := failWith(t, getCall, respond(502, test.body, http.Header{"Content-Type": {test.contentType}}))
+			got := apiError(t, err)
+			assert.Equal(t, test.message, got.Message)
+			assert.Equal(t, test.body, string(got.Body))
+			assert.NotContains(t, err.Error(), "html")
+		})
+	}
+}
+
+func TestHeadersThatNameTheError(t *testing.T) {
+	t.Parallel()
+	const body = `{"message": "m", "error": "body_code", "request_id": "req_body"}`
+	for name, test := range map[string]struct {
+		header          http.Header
+		code, requestID string
+	}{
+		"none":                {http.Header{}, "body_code", "req_body"},
+		"the API's own":       {http.Header{"X-Runloop-Error-Code": {"header_code"}, "X-Runloop-Request-Id": {"req_header"}}, "header_code", "req_header"},
+		"the common one":      {http.Header{"X-Request-Id": {"req_common"}}, "body_code", "req_common"},
+		"both":                {http.Header{"X-Request-Id": {"req_common"}, "X-Runloop-Request-Id": {"req_header"}}, "body_code", "req_header"},
+		"empty ones":          {http.Header{"X-Runloop-Error-Code": {""}, "X-Runloop-Request-Id": {""}}, "body_code", "req_body"},
+		"ones with a control": {http.Header{"X-Runloop-Error-Code": {"a\x1bb"}, "X-Runloop-Request-Id": {"r\x00q"}}, "a b", "r q"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := apiError(t, failWith(t, getCall, respond(400, body, test.header)))
+			assert.Equal(t, test.code, got.Code)
+			assert.Equal(t, test.requestID, got.RequestID)
+			assert.Equal(t, "m", got.Message)
+		})
+	}
+}
+
+func TestRedirectsAreAnswersAndNotFollowed(t *testing.T) {
+	t.Parallel()
+	for location, want := range map[string]string{
+		"https://other.example.test/x?token=t#f":    "https://other.example.test/x",
+		"https://robot:s3cret@other.example.test/x": "https://other.example.test/x",
+		"https://api.example.test:8443/v1":          "https://api.example.test:8443/v1",
+		"http://api.example.test" + policyPath:      "http://api.example.test" + policyPath,
+		"/v2/network-policies?token=t":              "/v2/network-policies",
+		policyPath:                                  policyPath, // to itself
+		"//other.example.test/a%2Fb":                "//other.example.test/a%2Fb",
+		"https://[::1?token=t":                      "an invalid URL",
+	} {
+		for _, status := range []int{300, 301, 302, 303, 307, 308} {
+			for _, call := range []policyCall{getCall, updateCall} {
+				// The api fails the test on any other request.
+				got := apiError(t, failWith(t, call, respond(status, ``, http.Header{"Location": {location}}),
+					runloop.WithMaxRetries(3)))
+				assert.Equal(t, status, got.StatusCode)
+				assert.Equal(t, 1, got.Attempts)
+				assert.Equal(t, "redirects are not followed, this one leads to "+want, got.Message)
+				assert.Equal(t, want, got.Header.Get("Location"))
+				assert.False(t, got.MaybeApplied)
+			}
+		}
+	}
+	got := apiError(t, failWith(t, getCall, answer(307, `{"message": "moved"}`)))
+	assert.Equal(t, "moved", got.Message, "a redirect to nowhere is an error like others")
+}

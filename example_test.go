@@ -1,0 +1,279 @@
+package runloop_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"net/http"
+	"time"
+
+	runloop "github.com/runloop-community/runloop-go"
+	"github.com/runloop-community/runloop-go/runlooptest"
+)
+
+// fakeClient stands in for runloop.NewClient(): its client talks to a fake API that
+// has these policies.
+func fakeClient(policies ...runloop.NetworkPolicy) (client *runloop.Client, stop func()) {
+	server := runlooptest.NewServer(runlooptest.WithPolicies(policies...))
+	client, err := server.Client()
+	if err != nil {
+		log.Fatal(err)
+	}
+	return client, server.Close
+}
+
+// An orchestrator gives each task the network that it needs and no more. Tasks that
+// need the same share a policy, whoever comes first.
+func Example() {
+	ctx := context.Background()
+	client, stop := fakeClient() // in place of runloop.NewClient()
+	defer stop()
+
+	rules := runloop.EgressRules{AllowedHostnames: []string{"github.com", "*.npmjs.org"}}
+	policy, err := client.NetworkPolicies.Ensure(ctx, runloop.NetworkPolicyCreateParams{
+		Name:   "task-" + rules.Fingerprint(),
+		Egress: rules,
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	launch := map[string]any{"launch_parameters": runloop.LaunchParameters{NetworkPolicyID: policy.ID}}
+	var devbox struct {
+		ID     string `json:"id"`
+		Status string `json:"status"`
+	}
+	if err := client.Do(ctx, http.MethodPost, "/v1/devboxes", launch, &devbox); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(policy.Name, "allows", policy.Egress)
+	fmt.Println(devbox.ID, "is", devbox.Status)
+	// Output:
+	// task-824f54ea367e8936 allows 2 hosts
+	// dbx_000001 is running
+}
+
+func ExampleNewClient() {
+	// Without options, the key and the base URL come from the environment.
+	client, err := runloop.NewClient(
+		runloop.WithAPIKey("my-key"),
+		runloop.WithUserAgent("my-orchestrator/1.2"),
+		runloop.WithTimeout(10*time.Second), // one attempt
+		runloop.WithMaxRetries(5),
+	)
+	fmt.Println(client, err) // the key is not shown
+
+	_, err = runloop.NewClient(runloop.WithAPIKey("my-key"), runloop.WithBaseURL("api.runloop.ai"))
+	fmt.Println(err)
+	// Output:
+	// runloop.Client <nil>
+	// runloop: new client: WithBaseURL: it does not start with https://: write one like https://api.runloop.ai
+}
+
+func ExampleNetworkPoliciesService_Create() {
+	ctx := context.Background()
+	client, stop := fakeClient()
+	defer stop()
+
+	policy, err := client.NetworkPolicies.Create(ctx, runloop.NetworkPolicyCreateParams{
+		Name:        "build",
+		Description: "package registries and the artifact store",
+		Egress: runloop.EgressRules{
+			AllowedHostnames: []string{"github.com", "*.npmjs.org"},
+			AllowedCIDRs: []runloop.AllowedCIDR{
+				{CIDR: "10.20.0.0/16", Ports: []runloop.PortRule{{Port: 443, Protocol: runloop.ProtocolTCP}}},
+			},
+		},
+	})
+	if errors.Is(err, runloop.ErrNameTaken) {
+		log.Fatal("there is a policy of this name: Ensure would have found it")
+	}
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(policy.ID, policy.Name, "allows", policy.Egress)
+	// Output: npol_000001 build allows 2 hosts, 1 CIDR
+}
+
+func ExampleNetworkPoliciesService_Get() {
+	ctx := context.Background()
+	client, stop := fakeClient(runloop.NetworkPolicy{ID: "npol_1", Name: "build"})
+	defer stop()
+
+	policy, err := client.NetworkPolicies.Get(ctx, "npol_1")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(policy.Name, "is to", policy.Egress)
+
+	_, err = client.NetworkPolicies.Get(ctx, "npol_2")
+	fmt.Println("npol_2 is not found:", errors.Is(err, runloop.ErrNotFound))
+	// Output:
+	// build is to deny all
+	// npol_2 is not found: true
+}
+
+func ExampleNetworkPoliciesService_List() {
+	ctx := context.Background()
+	client, stop := fakeClient(runloop.NetworkPolicy{Name: "build"}, runloop.NetworkPolicy{Name: "test"}, runloop.NetworkPolicy{Name: "deploy"})
+	defer stop()
+
+	// One page, as a user interface shows it. For all policies, use All.
+	params := runloop.NetworkPolicyListParams{Limit: 2}
+	page, err := client.NetworkPolicies.List(ctx, params)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(len(page.NetworkPolicies), "of", *page.TotalCount)
+
+	params.StartingAfter = page.NextCursor()
+	page, err = client.NetworkPolicies.List(ctx, params)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(len(page.NetworkPolicies), "more, then more:", page.HasMore)
+	// Output:
+	// 2 of 3
+	// 1 more, then more: false
+}
+
+func ExampleNetworkPoliciesService_All() {
+	ctx := context.Background()
+	client, stop := fakeClient(
+		runloop.NetworkPolicy{Name: "task-1"},
+		runloop.NetworkPolicy{Name: "task-2", Egress: runloop.EgressRules{AllowAll: true}},
+		runloop.NetworkPolicy{Name: "build"},
+	)
+	defer stop()
+
+	for policy, err := range client.NetworkPolicies.All(ctx, runloop.NetworkPolicyListParams{Name: "task-"}) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(policy.Name, "-", policy.Egress)
+	}
+	// Unordered output:
+	// task-1 - deny all
+	// task-2 - allow all
+}
+
+func ExampleNetworkPoliciesService_Update() {
+	ctx := context.Background()
+	client, stop := fakeClient(runloop.NetworkPolicy{ID: "npol_1", Name: "build", Egress: runloop.EgressRules{
+		AllowedHostnames: []string{"github.com"},
+	}})
+	defer stop()
+
+	// What is not set stays as it is. A list replaces the whole list.
+	policy, err := client.NetworkPolicies.Update(ctx, "npol_1", runloop.NetworkPolicyUpdateParams{
+		AllowedHostnames: &[]string{},
+		AllowMCPGateway:  new(true),
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(policy.Name, "allows", policy.Egress)
+	// Output: build allows MCP gateway
+}
+
+func ExampleNetworkPoliciesService_Delete() {
+	ctx := context.Background()
+	client, stop := fakeClient(runloop.NetworkPolicy{ID: "npol_1", Name: "build"})
+	defer stop()
+
+	policy, err := client.NetworkPolicies.Delete(ctx, "npol_1")
+	switch {
+	case errors.Is(err, runloop.ErrPolicyInUse):
+		fmt.Println("active devboxes have it: try again when they are shut down")
+	case errors.Is(err, runloop.ErrNotFound):
+		fmt.Println("somebody else deleted it")
+	case err != nil:
+		log.Fatal(err)
+	default:
+		fmt.Println("deleted", policy.Name)
+	}
+	// Output: deleted build
+}
+
+func ExampleNetworkPoliciesService_GetByName() {
+	ctx := context.Background()
+	client, stop := fakeClient(runloop.NetworkPolicy{Name: "build"}, runloop.NetworkPolicy{Name: "build-2"})
+	defer stop()
+
+	policy, err := client.NetworkPolicies.GetByName(ctx, "build")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("found", policy.Name)
+
+	_, err = client.NetworkPolicies.GetByName(ctx, "buil")
+	fmt.Println(err)
+	// Output:
+	// found build
+	// runloop: get network policy by name: no policy is called "buil": not found
+}
+
+func ExampleNetworkPoliciesService_Ensure() {
+	ctx := context.Background()
+	client, stop := fakeClient()
+	defer stop()
+
+	params := runloop.NetworkPolicyCreateParams{
+		Name:   "no-network",
+		Egress: runloop.EgressRules{}, // deny all
+	}
+	for range 2 { // in any number of programs, at the same time
+		policy, err := client.NetworkPolicies.Ensure(ctx, params)
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(policy.ID)
+	}
+
+	params.Egress.AllowMCPGateway = true
+	_, err := client.NetworkPolicies.Ensure(ctx, params)
+	fmt.Println("differs:", errors.Is(err, runloop.ErrDrift))
+	// Output:
+	// npol_000001
+	// npol_000001
+	// differs: true
+}
+
+func ExampleNetworkPoliciesService_Apply() {
+	ctx := context.Background()
+	client, stop := fakeClient(runloop.NetworkPolicy{Name: "build", Egress: runloop.EgressRules{AllowAll: true}})
+	defer stop()
+
+	// The program is the source of truth: what was changed by hand is put right.
+	policy, err := client.NetworkPolicies.Apply(ctx, runloop.NetworkPolicyCreateParams{
+		Name:   "build",
+		Egress: runloop.EgressRules{AllowedHostnames: []string{"github.com"}},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(policy.Name, "allows", policy.Egress)
+	// Output: build allows 1 host
+}
+
+func ExampleClient_Do() {
+	ctx := context.Background()
+	client, stop := fakeClient(runloop.NetworkPolicy{ID: "npol_1", Name: "build"})
+	defer stop()
+
+	// Launching a devbox is an endpoint without a method of its own.
+	body := map[string]any{
+		"name":              "builder",
+		"launch_parameters": runloop.LaunchParameters{NetworkPolicyID: "npol_1"},
+	}
+	var devbox struct {
+		ID               string                   `json:"id"`
+		LaunchParameters runloop.LaunchParameters `json:"launch_parameters"`
+	}
+	if err := client.Do(ctx, http.MethodPost, "/v1/devboxes", body, &devbox); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(devbox.ID, "has", devbox.LaunchParameters.NetworkPolicyID)
+	// Output: dbx_000001 has npol_1
+}

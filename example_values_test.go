@@ -1,0 +1,174 @@
+package runloop_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log"
+	"net/http"
+
+	runloop "github.com/runloop-community/runloop-go"
+)
+
+func ExampleEgressRules_Validate() {
+	rules := runloop.EgressRules{AllowedHostnames: []string{"github.com", "https://registry.npmjs.org"}}
+	fmt.Println(rules.Validate())
+
+	rules = runloop.EgressRules{AllowedCIDRs: []runloop.AllowedCIDR{{CIDR: "10.1.2.3/8"}}}
+	fmt.Println(rules.Validate())
+	// Output:
+	// runloop: validate egress rules: AllowedHostnames[1]: "https://registry.npmjs.org" has a scheme: write "registry.npmjs.org"
+	// runloop: validate egress rules: AllowedCIDRs[0].CIDR: "10.1.2.3/8" has host bits that are not zero: write "10.0.0.0/8"
+}
+
+func ExampleEgressRules_Equal() {
+	a := runloop.EgressRules{AllowedHostnames: []string{"github.com", "*.npmjs.org"}}
+	b := runloop.EgressRules{AllowedHostnames: []string{"*.NPMjs.org", "GitHub.com.", "github.com"}}
+	fmt.Println(a.Equal(b))
+
+	b.AllowMCPGateway = true
+	fmt.Println(a.Equal(b))
+	// Output:
+	// true
+	// false
+}
+
+func ExampleEgressRules_Diff() {
+	intended := runloop.EgressRules{AllowedHostnames: []string{"github.com", "*.npmjs.org"}}
+	found := runloop.EgressRules{AllowedHostnames: []string{"github.com", "evil.example"}, AllowAgentGateway: true}
+	for _, line := range intended.Diff(found) {
+		fmt.Println(line)
+	}
+	// Output:
+	// - host "*.npmjs.org"
+	// + agent gateway
+	// + host "evil.example"
+}
+
+func ExampleEgressRules_Fingerprint() {
+	// Tasks that need the same network get the same name, and so share one policy.
+	a := runloop.EgressRules{AllowedHostnames: []string{"github.com", "*.npmjs.org"}}
+	b := runloop.EgressRules{AllowedHostnames: []string{"*.npmjs.org", "github.com"}}
+	fmt.Println("task-" + a.Fingerprint())
+	fmt.Println("task-" + b.Fingerprint())
+	// Output:
+	// task-824f54ea367e8936
+	// task-824f54ea367e8936
+}
+
+func ExampleEgressRules_String() {
+	fmt.Println(runloop.EgressRules{})
+	fmt.Println(runloop.EgressRules{AllowAll: true})
+	fmt.Println(runloop.EgressRules{AllowedHostnames: []string{"github.com"}, AllowAgentGateway: true})
+	// Output:
+	// deny all
+	// allow all
+	// 1 host, agent gateway
+}
+
+// The JSON of a policy is the API's, so what other tools wrote can be read, and what
+// a newer API says that the SDK does not know is kept.
+func ExampleNetworkPolicy_UnmarshalJSON() {
+	var policy runloop.NetworkPolicy
+	err := json.Unmarshal([]byte(`{
+		"id": "npol_1",
+		"name": "build",
+		"egress": {"allowed_hostnames": ["github.com"], "allow_tunnels": true},
+		"create_time_ms": 1767225600000
+	}`), &policy)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(policy.Name, "allows", policy.Egress, "since", policy.CreateTime)
+	// Output: build allows 1 host, 1 unknown rule since 2026-01-01 00:00:00 +0000 UTC
+}
+
+func ExampleAPIError() {
+	ctx := context.Background()
+	client, stop := fakeClient(runloop.NetworkPolicy{Name: "build"})
+	defer stop()
+
+	_, err := client.NetworkPolicies.Create(ctx, runloop.NetworkPolicyCreateParams{Name: "build"})
+
+	// errors.Is tells what to do, errors.AsType what to write into a log.
+	if errors.Is(err, runloop.ErrNameTaken) {
+		fmt.Println("choose another name")
+	}
+	if answer, ok := errors.AsType[*runloop.APIError](err); ok {
+		fmt.Println(answer.StatusCode, answer.Message)
+	}
+	// Output:
+	// choose another name
+	// 400 Network policy with name "build" already exists
+}
+
+func ExampleTransportError() {
+	ctx := context.Background()
+	client, stop := fakeClient()
+	stop() // the API is down
+
+	_, err := client.NetworkPolicies.Create(ctx, runloop.NetworkPolicyCreateParams{Name: "build"}, runloop.WithMaxRetries(0))
+	if failure, ok := errors.AsType[*runloop.TransportError](err); ok {
+		fmt.Println(failure.Op, "after", failure.Attempts, "attempt, may be applied:", failure.MaybeApplied)
+	}
+	// Output: create network policy after 1 attempt, may be applied: false
+}
+
+func ExampleValidationError() {
+	ctx := context.Background()
+	client, stop := fakeClient()
+	defer stop()
+
+	_, err := client.NetworkPolicies.Create(ctx, runloop.NetworkPolicyCreateParams{
+		Name:   "build",
+		Egress: runloop.EgressRules{AllowedHostnames: []string{"github.com:443"}},
+	})
+	if refused, ok := errors.AsType[*runloop.ValidationError](err); ok {
+		fmt.Println("nothing was sent, look at", refused.Field)
+	}
+	// Output: nothing was sent, look at Egress.AllowedHostnames[0]
+}
+
+func ExampleDriftError() {
+	ctx := context.Background()
+	client, stop := fakeClient(runloop.NetworkPolicy{Name: "no-network", Egress: runloop.EgressRules{
+		AllowedHostnames: []string{"evil.example"},
+	}})
+	defer stop()
+
+	_, err := client.NetworkPolicies.Ensure(ctx, runloop.NetworkPolicyCreateParams{Name: "no-network"})
+	if drift, ok := errors.AsType[*runloop.DriftError](err); ok {
+		fmt.Println(drift.Policy.Name, "was changed:", drift.Diff)
+	}
+	// Output: no-network was changed: [+ host "evil.example"]
+}
+
+func ExampleWithResponseInto() {
+	ctx := context.Background()
+	client, stop := fakeClient(runloop.NetworkPolicy{ID: "npol_1", Name: "build"})
+	defer stop()
+
+	var response *http.Response
+	_, err := client.NetworkPolicies.Get(ctx, "npol_1", runloop.WithResponseInto(&response))
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(response.Status, response.Header.Get("X-Runloop-Request-Id"))
+	// Output: 200 OK req_000001
+}
+
+func ExampleWithIdempotencyKey() {
+	ctx := context.Background()
+	client, stop := fakeClient()
+	defer stop()
+
+	// A job that is run again after a crash gives the same key again.
+	policy, err := client.NetworkPolicies.Create(ctx, runloop.NetworkPolicyCreateParams{Name: "build"},
+		runloop.WithIdempotencyKey("job-17"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(policy.Name)
+	// Output: build
+}

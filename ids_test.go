@@ -1,0 +1,105 @@
+package runloop_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	runloop "github.com/runloop-community/runloop-go"
+	"github.com/runloop-community/runloop-go/runlooptest"
+)
+
+// An ID of any form is one segment of the path, which the server decodes to the ID.
+func TestIDsAreOneSegment(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ name, id, segment string }{
+		{"plain", "npol_1", "npol_1"},
+		{"unreserved", "a-b_c.d~e", "a-b_c.d~e"},
+		{"slash", "a/b", "a%2Fb"},
+		{"path that climbs", "../devboxes", "..%2Fdevboxes"},
+		{"path that climbs twice", "../../x", "..%2F..%2Fx"},
+		{"trailing slash", "a/", "a%2F"},
+		{"only a slash", "/", "%2F"},
+		{"double slash", "//evil.example", "%2F%2Fevil.example"},
+		{"another route", "npol_1/delete", "npol_1%2Fdelete"},
+		{"backslash", `a\b`, "a%5Cb"},
+		{"query", "a?b=c", "a%3Fb=c"},
+		{"fragment", "a#b", "a%23b"},
+		{"blank within", "a b", "a%20b"},
+		{"blanks around", " a ", "%20a%20"},
+		{"plus", "a+b", "a+b"},
+		{"semicolon", "a;b=c", "a%3Bb=c"},
+		{"ampersand and colon", "a&b:c", "a&b:c"},
+		{"percent", "100%", "100%25"},
+		{"escaped already", "a%2Fb", "a%252Fb"},
+		{"escaped dots within", "a%2e%2e", "a%252e%252e"},
+		{"three dots", "...", "..."},
+		{"more than ASCII", "é", "%C3%A9"},
+		{"emoji", "🚀", "%F0%9F%9A%80"},
+		{"placeholder", "{id}", "%7Bid%7D"},
+		{"quotes", `"x"`, "%22x%22"},
+		{"9,000 bytes", strings.Repeat("x", 9000), strings.Repeat("x", 9000)},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			server := runlooptest.NewTestServer(t, runlooptest.WithPolicies(runloop.NetworkPolicy{ID: test.id, Name: "odd"}))
+			client, err := server.Client()
+			require.NoError(t, err)
+
+			for _, call := range []func() (*runloop.NetworkPolicy, error){
+				func() (*runloop.NetworkPolicy, error) { return client.NetworkPolicies.Get(t.Context(), test.id) },
+				func() (*runloop.NetworkPolicy, error) {
+					return client.NetworkPolicies.Update(t.Context(), test.id, runloop.NetworkPolicyUpdateParams{})
+				},
+				func() (*runloop.NetworkPolicy, error) { return client.NetworkPolicies.Delete(t.Context(), test.id) },
+			} {
+				policy, err := call()
+				require.NoError(t, err)
+				assert.Equal(t, test.id, policy.ID)
+			}
+
+			var paths []string
+			for _, request := range server.Requests() {
+				paths = append(paths, request.Path)
+			}
+			path := policiesPath + "/" + test.segment
+			assert.Equal(t, []string{path, path, path + "/delete"}, paths)
+		})
+	}
+}
+
+func TestIDsThatNameSomethingElseAreRefused(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ name, id, problem string }{
+		{"empty", "", `"" is empty`},
+		{"blanks", " \t ", `" \t " is empty`},
+		{"dot", ".", `"." is a dot segment, which names another path`},
+		{"two dots", "..", `".." is a dot segment, which names another path`},
+		{"escaped dots", "%2e%2E", `"%2e%2E" is a dot segment, which names another path`},
+		{"half escaped dots", ".%2e", `".%2e" is a dot segment, which names another path`},
+		{"NUL", "a\x00b", `"a\x00b" has a control character`},
+		{"line break", "a\r\nX-Evil: 1", `"a\r\nX-Evil: 1" has a control character`},
+		{"delete character", "a\x7f", `"a\x7f" has a control character`},
+		{"C1 control", "a\u0085", `"a\u0085" has a control character`},
+		{"invalid UTF-8", "a\xff", `"a\xff" is not valid UTF-8`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			api, client := newAPI(t)
+			for op, call := range map[string]func() (*runloop.NetworkPolicy, error){
+				"get network policy": func() (*runloop.NetworkPolicy, error) { return client.NetworkPolicies.Get(t.Context(), test.id) },
+				"update network policy": func() (*runloop.NetworkPolicy, error) {
+					return client.NetworkPolicies.Update(t.Context(), test.id, runloop.NetworkPolicyUpdateParams{})
+				},
+				"delete network policy": func() (*runloop.NetworkPolicy, error) { return client.NetworkPolicies.Delete(t.Context(), test.id) },
+			} {
+				policy, err := call()
+				assert.Nil(t, policy)
+				assert.Equal(t, &runloop.ValidationError{Op: op, Field: "id", Problem: test.problem}, err)
+			}
+			assert.Empty(t, api.sent())
+		})
+	}
+}

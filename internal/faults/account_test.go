@@ -1,0 +1,97 @@
+package faults
+
+import (
+	"bytes"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+
+	runloop "github.com/runloop-community/runloop-go"
+	"github.com/runloop-community/runloop-go/internal/wiretest"
+	"github.com/runloop-community/runloop-go/runlooptest"
+)
+
+// repeatable are the calls that are sent again whatever became of the first
+// attempt. A create is not: once the API said that it did it, it is looked up.
+var repeatable = []call{getCall, updateCall, deleteCall}
+
+// newAccount returns the account before a call: with the policy npol_1, which an
+// update has still to rename to build, or without any policy for a create.
+func newAccount(c call, opts ...runlooptest.Option) *runlooptest.API {
+	api := runlooptest.New(opts...)
+	switch c.name {
+	case createCall.name:
+	case updateCall.name:
+		api.AddPolicy(runloop.NetworkPolicy{ID: "npol_1", Name: "old"})
+	default:
+		api.AddPolicy(runloop.NetworkPolicy{ID: "npol_1", Name: "build"})
+	}
+	return api
+}
+
+// assertDone checks that the call has the effect on the account that it is made
+// for, once.
+func assertDone(t testing.TB, c call, api *runlooptest.API) {
+	t.Helper()
+	policies := api.Policies()
+	if c.name == deleteCall.name {
+		assert.Empty(t, policies)
+		return
+	}
+	if assert.Len(t, policies, 1) {
+		assert.Equal(t, "build", policies[0].Name)
+	}
+}
+
+// each runs test for each of the calls, in a bubble of its own.
+func each(t *testing.T, calls []call, test func(t *testing.T, c call)) {
+	t.Helper()
+	for _, c := range calls {
+		t.Run(c.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) { test(t, c) })
+		})
+	}
+}
+
+// methods returns the methods of the requests that arrived: "POST POST GET".
+func methods(server *wiretest.Server) string {
+	var methods []string
+	for _, r := range server.Requests() {
+		methods = append(methods, r.Method)
+	}
+	return strings.Join(methods, " ")
+}
+
+// assertSecondAttempt checks when the one retry came of a first attempt that failed
+// at once.
+func assertSecondAttempt(t testing.TB, at time.Duration) {
+	t.Helper()
+	assertBackoff(t, []time.Duration{0, at})
+}
+
+// assertGaveUp checks the error of a call of which four attempts found no answer.
+func assertGaveUp(t testing.TB, c call, err error) {
+	t.Helper()
+	e := transportError(t, err)
+	assert.Contains(t, err.Error(), "runloop: "+c.name+" network policy: no usable answer (4 attempts")
+	assert.Less(t, len(err.Error()), 300)
+	assert.Equal(t, 4, e.Attempts)
+	assert.Equal(t, c.write, e.MaybeApplied)
+}
+
+// assertTook checks how long four attempts took that each ended after limit.
+func assertTook(t testing.TB, server *wiretest.Server, limit time.Duration) {
+	t.Helper()
+	assert.GreaterOrEqual(t, server.Now(), 4*limit+1750*time.Millisecond)
+	assert.LessOrEqual(t, server.Now(), 4*limit+3500*time.Millisecond)
+}
+
+// warnings returns an option that logs warnings, and what they are logged to.
+func warnings() (runloop.Option, *bytes.Buffer) {
+	var log bytes.Buffer
+	handler := slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn})
+	return runloop.WithLogger(slog.New(handler)), &log
+}

@@ -1,0 +1,244 @@
+package faults
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	runloop "github.com/runloop-community/runloop-go"
+	"github.com/runloop-community/runloop-go/internal/wiretest"
+	"github.com/runloop-community/runloop-go/runlooptest"
+)
+
+// Answers that are lost after the API did its work. Another attempt finds the work
+// done, which is no error.
+
+func Test16CreateAnswerLostAfterCommit(t *testing.T) {
+	t.Parallel()
+	for name, status := range map[string]int{"then 400": 400, "then 409": 409} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				api := newAccount(createCall, runlooptest.WithConflictStatus(status))
+				server, client := script(t, wiretest.HandleAndHangUp(api), wiretest.Handle(api).Times(2))
+				logTo, log := warnings()
+
+				policy, err := createCall.do(t.Context(), client, logTo)
+
+				require.NoError(t, err)
+				assert.Equal(t, api.Policies()[0], *policy)
+				assertDone(t, createCall, api)
+				require.Equal(t, "POST POST GET", methods(server))
+				assertBackoff(t, server.Times()[:2])
+				assertSameRequestID(t, server.Requests()[:2])
+				assertRecovered(t, log.String())
+			})
+		})
+	}
+}
+
+// The one that has the name after a lost answer may be somebody else's.
+func Test16CreateAnswerLostAndAnotherHasTheName(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		api := runlooptest.New()
+		api.AddPolicy(runloop.NetworkPolicy{Name: "build", Egress: runloop.EgressRules{AllowAll: true}})
+		server, client := script(t, wiretest.HangUp(), wiretest.Handle(api).Times(2))
+
+		policy, err := createCall.do(t.Context(), client)
+
+		require.ErrorIs(t, err, runloop.ErrNameTaken)
+		assert.Equal(t, 2, apiError(t, err).Attempts)
+		assert.Nil(t, policy)
+		assert.Equal(t, "POST POST GET", methods(server))
+		assert.True(t, api.Policies()[0].Egress.AllowAll, "it is as it was")
+	})
+}
+
+// An update is the same the second time.
+func Test17UpdateAnswerLostAfterCommit(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		api := newAccount(updateCall)
+		server, client := script(t, wiretest.HandleAndHangUp(api), wiretest.Handle(api))
+
+		policy, err := updateCall.do(t.Context(), client)
+
+		require.NoError(t, err)
+		assert.Equal(t, api.Policies()[0], *policy)
+		assertDone(t, updateCall, api)
+		require.Equal(t, "POST POST", methods(server))
+		assertBackoff(t, server.Times())
+		assertSameRequestID(t, server.Requests())
+	})
+}
+
+// The deleted policy went with the answer: only its ID is known.
+func Test18DeleteAnswerLostAfterCommit(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		unknownID int
+		then      []wiretest.Step
+		requests  string
+	}{
+		"then 404":                {404, nil, "POST POST"},
+		"then 400 of the same":    {400, nil, "POST POST"},
+		"then 400 that needs GET": {404, []wiretest.Step{wiretest.Reply(400, `{"message": "bad request"}`)}, "POST POST GET"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				api := newAccount(deleteCall, runlooptest.WithUnknownIDStatus(test.unknownID))
+				steps := append([]wiretest.Step{wiretest.HandleAndHangUp(api)}, test.then...)
+				server, client := script(t, append(steps, wiretest.Handle(api))...)
+				logTo, log := warnings()
+
+				policy, err := deleteCall.do(t.Context(), client, logTo)
+
+				require.NoError(t, err)
+				assert.Equal(t, runloop.NetworkPolicy{ID: "npol_1"}, *policy)
+				assertDone(t, deleteCall, api)
+				require.Equal(t, test.requests, methods(server))
+				assertBackoff(t, server.Times()[:2])
+				assertSameRequestID(t, server.Requests()[:2])
+				assertRecovered(t, log.String())
+			})
+		})
+	}
+}
+
+// A policy that is still there was not deleted, whatever was lost before.
+func Test18DeleteAnswerLostAndPolicyInUse(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		api := newAccount(deleteCall)
+		server, client := script(t, wiretest.HangUp(), wiretest.Reply(400, `{"message": "2 devboxes use it"}`), wiretest.Handle(api))
+
+		_, err := deleteCall.do(t.Context(), client)
+
+		require.ErrorIs(t, err, runloop.ErrPolicyInUse)
+		require.NotErrorIs(t, err, runloop.ErrNotFound)
+		assert.Equal(t, 2, apiError(t, err).Attempts)
+		assert.Equal(t, "POST POST GET", methods(server))
+		assert.Len(t, api.Policies(), 1)
+	})
+}
+
+func Test19CreateAnswerAlwaysLost(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		api := newAccount(createCall)
+		server, client := script(t, wiretest.HandleAndHangUp(api).Times(4), wiretest.Handle(api))
+		logTo, log := warnings()
+
+		policy, err := createCall.do(t.Context(), client, logTo)
+
+		require.NoError(t, err)
+		assert.Equal(t, api.Policies()[0], *policy)
+		assertDone(t, createCall, api)
+		require.Equal(t, "POST POST POST POST GET", methods(server))
+		assertBackoff(t, server.Times()[:4])
+		assertSameRequestID(t, server.Requests()[:4])
+		assertRecovered(t, log.String())
+	})
+}
+
+func Test19UpdateOrDeleteAnswerAlwaysLost(t *testing.T) {
+	t.Parallel()
+	each(t, []call{updateCall, deleteCall}, func(t *testing.T, c call) {
+		api := newAccount(c)
+		server, client := script(t, wiretest.HandleAndHangUp(api).Times(4))
+		logTo, log := warnings()
+
+		policy, err := c.do(t.Context(), client, logTo)
+
+		require.EqualError(t, err, "runloop: "+c.name+" network policy: no usable answer (4 attempts, it may have been applied): EOF")
+		assertGaveUp(t, c, err)
+		assert.Nil(t, policy)
+		assertDone(t, c, api)
+		require.Equal(t, "POST POST POST POST", methods(server))
+		assertBackoff(t, server.Times())
+		assert.Contains(t, log.String(), "exhausted")
+	})
+}
+
+// The API says 200 before the answer breaks off, so it has done it: no second create.
+func Test21CreateAnswerCutAfter200(t *testing.T) {
+	t.Parallel()
+	for name, rest := range map[string]int{"after the headers": 0, "within the body": 20} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				api := newAccount(createCall)
+				server, client := script(t, handleAndCut(api, rest), wiretest.Handle(api))
+				logTo, log := warnings()
+
+				policy, err := createCall.do(t.Context(), client, logTo)
+
+				require.NoError(t, err)
+				assert.Equal(t, api.Policies()[0], *policy)
+				assertDone(t, createCall, api)
+				require.Equal(t, "POST GET", methods(server))
+				assert.Zero(t, server.Now())
+				assertRecovered(t, log.String())
+			})
+		})
+	}
+}
+
+// Or a proxy said it, which had no answer yet. Then there is no policy, and the
+// create goes on.
+func Test21CreateAnswerCutAfter200WithoutCommit(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		api := newAccount(createCall)
+		server, client := script(t,
+			wiretest.Cut(wiretest.Response(200, "", "Content-Length: 900")),
+			wiretest.Handle(api).Times(2))
+
+		policy, err := createCall.do(t.Context(), client)
+
+		require.NoError(t, err)
+		assert.Equal(t, api.Policies()[0], *policy)
+		assertDone(t, createCall, api)
+		sent := server.Requests()
+		require.Equal(t, "POST GET POST", methods(server))
+		assertSecondAttempt(t, sent[2].At)
+		assertSameRequestID(t, []wiretest.Request{sent[0], sent[2]})
+	})
+}
+
+// handleAndCut lets handler do its work, sends the headers and the first n bytes of
+// the body, and hangs up.
+func handleAndCut(handler http.Handler, n int) wiretest.Step {
+	return wiretest.Do("handler, answer cut", func(c *wiretest.Conn) {
+		if r := c.Read(); r != nil {
+			w := httptest.NewRecorder()
+			handler.ServeHTTP(w, r)
+			c.Write(wiretest.Response(w.Code, w.Body.String()[:n], "Content-Length: 900"))
+		}
+		c.Close()
+	})
+}
+
+// handleAndStall lets handler do its work, and says nothing.
+func handleAndStall(handler http.Handler) wiretest.Step {
+	return wiretest.Do("handler, no answer", func(c *wiretest.Conn) {
+		if r := c.Read(); r != nil {
+			handler.ServeHTTP(httptest.NewRecorder(), r)
+		}
+		c.Stall()
+	})
+}
+
+// assertSameRequestID checks that attempts are known to the API as one request.
+func assertSameRequestID(t testing.TB, attempts []wiretest.Request) {
+	t.Helper()
+	id := attempts[0].Header.Get("X-Request-Id")
+	assert.NotEmpty(t, id)
+	for _, attempt := range attempts[1:] {
+		assert.Equal(t, id, attempt.Header.Get("X-Request-Id"))
+		assert.Equal(t, attempts[0].Body, attempt.Body)
+	}
+}
+
+// assertRecovered checks that the log says that the call did not go by itself.
+func assertRecovered(t testing.TB, log string) {
+	t.Helper()
+	assert.Contains(t, log, "recovered: the answer was lost, but the write took effect")
+}

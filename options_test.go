@@ -1,0 +1,269 @@
+package runloop_test
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	runloop "github.com/runloop-community/runloop-go"
+)
+
+// refused says that err is a ValidationError about the field, and returns its text.
+func refused(t *testing.T, err error, op, field string) string {
+	t.Helper()
+	var invalid *runloop.ValidationError
+	require.ErrorAs(t, err, &invalid)
+	assert.Equal(t, op, invalid.Op)
+	assert.Equal(t, field, invalid.Field)
+	assert.Less(t, len(err.Error()), 300)
+	return err.Error()
+}
+
+func TestBadOptionsAreRefused(t *testing.T) {
+	t.Parallel()
+	tooLong := strings.Repeat("x", 8<<10+1)
+	for name, test := range map[string]struct {
+		option  runloop.Option
+		field   string
+		problem string
+	}{
+		"key, empty":            {runloop.WithAPIKey(""), "WithAPIKey", "the API key is empty"},
+		"key, blank":            {runloop.WithAPIKey(" \t"), "WithAPIKey", "the API key is empty"},
+		"key, blank at its end": {runloop.WithAPIKey("ak_secret "), "WithAPIKey", "has a blank"},
+		"key, blank in it":      {runloop.WithAPIKey("Bearer ak_secret"), "WithAPIKey", "has a blank"},
+		"key, line break":       {runloop.WithAPIKey("ak_secret\r\nX-Evil: 1"), "WithAPIKey", "has a blank, a line break"},
+		"key, NUL":              {runloop.WithAPIKey("ak_secret\x00"), "WithAPIKey", "another character that no key has"},
+		"key, not ASCII":        {runloop.WithAPIKey("ak_secreté"), "WithAPIKey", "another character that no key has"},
+		"key, not UTF-8":        {runloop.WithAPIKey("ak_secret\xff"), "WithAPIKey", "another character that no key has"},
+		"key, too long":         {runloop.WithAPIKey("ak_secret" + tooLong), "WithAPIKey", "too long"},
+		"HTTP client, nil":      {runloop.WithHTTPClient(nil), "WithHTTPClient", "leave the option out"},
+		"header, no name":       {runloop.WithHeader("", "ak_secret"), "WithHeader", `"" is no name of a header`},
+		"header, blank in name": {runloop.WithHeader("X Team", "ak_secret"), "WithHeader", `"X Team" is no name of a header`},
+		"header, colon in name": {runloop.WithHeader("X-Team:", "ak_secret"), "WithHeader", `is no name of a header`},
+		"header, name injects":  {runloop.WithHeader("X-Team\r\nX-Evil", "ak_secret"), "WithHeader", `is no name of a header`},
+		"header, CR":            {runloop.WithHeader("X-Team", "ak_secret\rX-Evil: 1"), "WithHeader", "the value of header X-Team has a line break"},
+		"header, LF":            {runloop.WithHeader("X-Team", "ak_secret\nX-Evil: 1"), "WithHeader", "the value of header X-Team has a line break"},
+		"header, NUL":           {runloop.WithHeader("X-Team", "ak_secret\x00"), "WithHeader", "the value of header X-Team has a line break or another character"},
+		"header, DEL":           {runloop.WithHeader("X-Team", "ak_secret\x7f"), "WithHeader", "or another character that no header can carry"},
+		"header, not ASCII":     {runloop.WithHeader("X-Team", "ak_secreté"), "WithHeader", "or another character that no header can carry"},
+		"header, too long":      {runloop.WithHeader("X-Team", "ak_secret"+tooLong), "WithHeader", "is longer than 8192 bytes"},
+		"user agent, LF":        {runloop.WithUserAgent("bot/1\nX-Evil: ak_secret"), "WithUserAgent", "has a line break"},
+		"timeout, zero":         {runloop.WithTimeout(0), "WithTimeout", "0s is not positive: leave the option out for the default of 30s"},
+		"timeout, negative":     {runloop.WithTimeout(-time.Second), "WithTimeout", "-1s is not positive"},
+		"retries, negative":     {runloop.WithMaxRetries(-1), "WithMaxRetries", "-1 is not between 0 and 100: write 0 for no retries"},
+		"retries, too many":     {runloop.WithMaxRetries(101), "WithMaxRetries", "101 is not between 0 and 100"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := runloop.NewClient(runloop.WithAPIKey(testKey), test.option)
+			text := refused(t, err, "new client", test.field)
+			assert.Contains(t, text, test.problem)
+			assert.NotContains(t, text, "ak_secret")
+
+			api, client := newAPI(t)
+			for _, call := range policyCalls {
+				_, err := call.do(t.Context(), client, test.option)
+				text := refused(t, err, call.op, test.field)
+				assert.Contains(t, text, test.problem)
+				assert.NotContains(t, text, "ak_secret")
+			}
+			assert.Empty(t, api.sent())
+		})
+	}
+}
+
+func TestHeadersThatAreNotTheCallersAreRefused(t *testing.T) {
+	t.Parallel()
+	for name, instead := range map[string]string{
+		"Authorization":     "use WithAPIKey",
+		"authorization":     "use WithAPIKey",
+		"User-Agent":        "use WithUserAgent",
+		"X-Request-ID":      "use WithIdempotencyKey on a single call",
+		"Idempotency-Key":   "use WithIdempotencyKey on a single call",
+		"x-idempotency-key": "use WithIdempotencyKey on a single call",
+		"Accept":            "the SDK sets it",
+		"Content-Type":      "the SDK sets it",
+		"Accept-Encoding":   "net/http sets it",
+		"Content-Length":    "net/http sets it",
+		"Transfer-Encoding": "net/http sets it",
+		"Connection":        "net/http sets it",
+		"HOST":              "use WithBaseURL",
+	} {
+		_, err := runloop.NewClient(runloop.WithAPIKey(testKey), runloop.WithHeader(name, "ak_secret"))
+		text := refused(t, err, "new client", "WithHeader")
+		assert.Contains(t, text, "the header "+http.CanonicalHeaderKey(name)+" cannot be set: ")
+		assert.Contains(t, text, instead)
+		assert.NotContains(t, text, "ak_secret")
+	}
+}
+
+func TestGoodOptionsAreTaken(t *testing.T) {
+	t.Parallel()
+	var response *http.Response
+	for name, option := range map[string]runloop.Option{
+		"key":                    runloop.WithAPIKey("ak_other"),
+		"key of odd characters":  runloop.WithAPIKey(`!"#$%&'()*+,-./:;<=>?@[\]^_{|}~`),
+		"header":                 runloop.WithHeader("X-Team", "blue"),
+		"header, empty":          runloop.WithHeader("X-Team", ""),
+		"header, tab and blanks": runloop.WithHeader("X-Team", "light\tblue, dark blue"),
+		"header, every mark":     runloop.WithHeader("x!#$%&'*+-.^_`|~9", "1"),
+		"header, longest":        runloop.WithHeader("X-Team", strings.Repeat("x", 8<<10)),
+		"user agent":             runloop.WithUserAgent("bot/1"),
+		"user agent, empty":      runloop.WithUserAgent(""),
+		"timeout":                runloop.WithTimeout(time.Minute),
+		"no retries":             runloop.WithMaxRetries(0),
+		"most retries":           runloop.WithMaxRetries(100),
+		"no budget":              runloop.WithRetryBudget(false),
+		"budget":                 runloop.WithRetryBudget(true),
+		"logger":                 runloop.WithLogger(slog.New(slog.NewTextHandler(io.Discard, nil))),
+		"logger, nil is silent":  runloop.WithLogger(nil),
+		"plaintext":              runloop.WithPlaintextHTTP(),
+		"nil is ignored":         nil,
+		"idempotency key":        runloop.WithIdempotencyKey(strings.Repeat("k", 255)),
+		"response":               runloop.WithResponseInto(&response),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			api, client := newAPI(t)
+			api.answers(http.MethodPost, policyPath, answer(200, policyJSON))
+			_, err := updateCall.do(t.Context(), client, option)
+			require.NoError(t, err)
+			api.only()
+		})
+	}
+}
+
+func TestOptionsOfOneCallAreRefusedByNewClient(t *testing.T) {
+	t.Parallel()
+	var response *http.Response
+	for field, option := range map[string]runloop.Option{
+		"WithIdempotencyKey": runloop.WithIdempotencyKey("task-17"),
+		"WithResponseInto":   runloop.WithResponseInto(&response),
+	} {
+		_, err := runloop.NewClient(runloop.WithAPIKey(testKey), option)
+		assert.Equal(t, "runloop: new client: "+field+": it is for one call: pass it to the method", refused(t, err, "new client", field))
+	}
+}
+
+func TestBadOptionsOfOneCall(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		option         runloop.Option
+		field, problem string
+	}{
+		"idempotency key, empty":      {runloop.WithIdempotencyKey(""), "WithIdempotencyKey", "the key is empty: leave the option out for a new one"},
+		"idempotency key, too long":   {runloop.WithIdempotencyKey(strings.Repeat("k", 256)), "WithIdempotencyKey", "longer than 255 bytes"},
+		"idempotency key, injects":    {runloop.WithIdempotencyKey("k\r\nX-Evil: 1"), "WithIdempotencyKey", "other than visible ASCII"},
+		"idempotency key, blank":      {runloop.WithIdempotencyKey("task 17"), "WithIdempotencyKey", "other than visible ASCII"},
+		"idempotency key, not ASCII":  {runloop.WithIdempotencyKey("tâche"), "WithIdempotencyKey", "other than visible ASCII"},
+		"response, no place to go to": {runloop.WithResponseInto(nil), "WithResponseInto", "the destination is nil"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			api, client := newAPI(t)
+			_, err := createCall.do(t.Context(), client, test.option)
+			assert.Contains(t, refused(t, err, "create network policy", test.field), test.problem)
+			assert.Empty(t, api.sent())
+		})
+	}
+}
+
+func TestOrderOfOptionsDoesNotMatter(t *testing.T) {
+	t.Parallel()
+	options := []runloop.Option{
+		runloop.WithBaseURL("http://api.example.test"),
+		runloop.WithPlaintextHTTP(), // which the URL above needs
+		nil,
+		runloop.WithAPIKey(testKey),
+		runloop.WithTimeout(time.Minute),
+		runloop.WithHeader("X-Team", "blue"),
+	}
+	for range options {
+		options = append(options[1:], options[0])
+		client, err := runloop.NewClient(options...)
+		require.NoError(t, err)
+		require.NotNil(t, client)
+	}
+}
+
+func TestOfTwoOptionsOfAKindTheLastWins(t *testing.T) {
+	t.Parallel()
+	api, client := newAPI(t,
+		runloop.WithAPIKey("not a key"), runloop.WithAPIKey("ak_last"),
+		runloop.WithTimeout(-1), runloop.WithTimeout(time.Minute),
+		runloop.WithHeader("x-team", "bad\n"), runloop.WithHeader("X-Team", "blue"),
+		runloop.WithUserAgent("first/1"), runloop.WithUserAgent("last/2"),
+	)
+	api.answers(http.MethodGet, policyPath, answer(200, policyJSON))
+	_, err := client.NetworkPolicies.Get(t.Context(), "npol_1")
+	require.NoError(t, err)
+	header := api.only().Header
+	assert.Equal(t, []string{"Bearer ak_last"}, header["Authorization"])
+	assert.Equal(t, []string{"blue"}, header["X-Team"])
+	assert.Regexp(t, `/\d+\.\d+\.\d+ last/2$`, header.Get("User-Agent"))
+}
+
+func TestOptionsOfACallHoldForThatCall(t *testing.T) {
+	t.Parallel()
+	api, client := newAPI(t)
+	api.answers(http.MethodGet, policyPath, answer(200, policyJSON))
+	api.RegisterResponder(http.MethodGet, "https://eu.example.test/api"+policyPath, answer(200, policyJSON))
+
+	_, err := client.NetworkPolicies.Get(t.Context(), "npol_1",
+		runloop.WithAPIKey("ak_other"), runloop.WithBaseURL("https://eu.example.test/api"), runloop.WithUserAgent("bot/1"))
+	require.NoError(t, err)
+	_, err = client.NetworkPolicies.Get(t.Context(), "npol_1")
+	require.NoError(t, err)
+
+	sent := api.sent()
+	require.Len(t, sent, 2)
+	assert.Equal(t, "/api"+policyPath, sent[0].Path)
+	assert.Equal(t, "Bearer ak_other", sent[0].Header.Get("Authorization"))
+	assert.Equal(t, policyPath, sent[1].Path)
+	assert.Equal(t, "Bearer "+testKey, sent[1].Header.Get("Authorization"))
+	assert.Regexp(t, userAgent, sent[1].Header.Get("User-Agent"))
+}
+
+func TestWhereTheTimeoutOfAnAttemptComesFrom(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		httpClient time.Duration
+		options    []runloop.Option
+		want       time.Duration
+	}{
+		"the default":                      {0, nil, 30 * time.Second},
+		"the http.Client's":                {5 * time.Second, nil, 5 * time.Second},
+		"an http.Client's that is no time": {-time.Second, nil, 30 * time.Second},
+		"the option, before both":          {5 * time.Second, []runloop.Option{runloop.WithTimeout(time.Minute)}, time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) { // the clock is the bubble's
+				silent := roundTripper(func(r *http.Request) (*http.Response, error) {
+					<-r.Context().Done()
+					return nil, r.Context().Err()
+				})
+				options := append(test.options, runloop.WithMaxRetries(0),
+					runloop.WithHTTPClient(&http.Client{Transport: silent, Timeout: test.httpClient}))
+				_, client := newAPI(t, options...)
+				start := time.Now()
+				_, err := client.NetworkPolicies.Get(t.Context(), "npol_1")
+
+				assert.Equal(t, test.want, time.Since(start))
+				var transport *runloop.TransportError
+				require.ErrorAs(t, err, &transport)
+				assert.True(t, transport.Timeout())
+				assert.NotErrorIs(t, err, context.DeadlineExceeded, "the caller's deadline has not passed")
+				assert.Contains(t, err.Error(), "no answer within "+test.want.String())
+			})
+		})
+	}
+}

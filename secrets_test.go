@@ -1,0 +1,306 @@
+package runloop_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"html"
+	"io"
+	"log/slog"
+	"maps"
+	"net/http"
+	"net/url"
+	"reflect"
+	"strconv"
+	"strings"
+	"testing"
+	"unsafe"
+
+	"github.com/jarcoal/httpmock"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	runloop "github.com/runloop-community/runloop-go"
+)
+
+// The API key is planted wherever it can come back from, and must not come out
+// anywhere: not by a verb of fmt, not in a log, not in JSON, not by reflection.
+
+// plantedKeys are keys as they are, and one of characters that texts escape.
+var plantedKeys = map[string]string{
+	"plain": "ak_PLANTED_0123456789",
+	"odd":   `ak<PLANTED>&/"\+=%41'~`,
+}
+
+// formsOf returns a text in the forms in which servers write it.
+func formsOf(t *testing.T, s string) map[string]string {
+	t.Helper()
+	escaped, err := json.Marshal(s)
+	require.NoError(t, err)
+	quoted := strconv.Quote(s)
+	forms := map[string]string{
+		"in HTML":                html.EscapeString(s),
+		"in JSON":                quoted[1 : len(quoted)-1],
+		"in JSON for HTML":       string(escaped[1 : len(escaped)-1]),
+		"in JSON by PHP":         strings.ReplaceAll(quoted[1:len(quoted)-1], "/", `\/`),
+		"in a query":             url.QueryEscape(s),
+		"in a path":              url.PathEscape(s),
+		"in a query, lower case": strings.NewReplacer("%3C", "%3c", "%3E", "%3e", "%2F", "%2f", "%5C", "%5c", "%2B", "%2b", "%3D", "%3d").Replace(url.QueryEscape(s)),
+	}
+	maps.DeleteFunc(forms, func(_, form string) bool { return form == s })
+	forms["as it is"] = s
+	return forms
+}
+
+// prints returns everything that comes out of v.
+func prints(v any) map[string]string {
+	outputs := map[string]string{"fmt.Sprint": fmt.Sprint(v), "fmt.Sprintln": fmt.Sprintln(v), "panic": recovered(v)}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "% X", "%d", "%t", "%p", "%T", "%10.300s"} {
+		outputs[verb] = fmt.Sprintf(verb, v)
+		outputs[verb+" in a struct"] = fmt.Sprintf(verb, struct{ V any }{v})
+		outputs[verb+" in a slice"] = fmt.Sprintf(verb, []any{v})
+	}
+	var text, document bytes.Buffer
+	options := &slog.HandlerOptions{Level: slog.LevelDebug}
+	slog.New(slog.NewTextHandler(&text, options)).Error("failed", "v", v, slog.Group("g", "v", v))
+	slog.New(slog.NewJSONHandler(&document, options)).Error("failed", "v", v, slog.Group("g", "v", v))
+	outputs["slog text"], outputs["slog JSON"] = text.String(), document.String()
+	marshalled, _ := json.Marshal(v) // []byte in it comes in base64, which dump decodes
+	outputs["json.Marshal"] = string(marshalled)
+	if err, ok := v.(error); ok {
+		outputs["Error"] = err.Error()
+		outputs["wrapped"] = fmt.Errorf("launching: %w", err).Error()
+		outputs["joined"] = errors.Join(err, io.EOF).Error()
+	}
+	var dumped strings.Builder
+	dump(&dumped, reflect.ValueOf(v), map[unsafe.Pointer]bool{})
+	outputs["a dump by reflection"] = dumped.String()
+	return outputs
+}
+
+func recovered(v any) (text string) {
+	defer func() { text = fmt.Sprint(recover()) }()
+	panic(v)
+}
+
+// dump writes all that reflection reaches from v, unexported fields too.
+func dump(w *strings.Builder, v reflect.Value, seen map[unsafe.Pointer]bool) {
+	switch v.Kind() {
+	case reflect.Pointer:
+		if v.IsNil() || seen[v.UnsafePointer()] {
+			return
+		}
+		seen[v.UnsafePointer()] = true
+		dump(w, v.Elem(), seen)
+	case reflect.Interface:
+		dump(w, v.Elem(), seen)
+	case reflect.Struct:
+		for i := range v.NumField() {
+			dump(w, v.Field(i), seen)
+		}
+	case reflect.Map:
+		for _, key := range v.MapKeys() {
+			dump(w, key, seen)
+			dump(w, v.MapIndex(key), seen)
+		}
+	case reflect.Slice, reflect.Array:
+		if v.Type().Elem().Kind() == reflect.Uint8 && v.Kind() == reflect.Slice {
+			w.Write(v.Bytes())
+		}
+		for i := range v.Len() {
+			dump(w, v.Index(i), seen)
+		}
+	case reflect.String:
+		w.WriteString(v.String() + "\n")
+	}
+}
+
+func TestDumpReachesEverything(t *testing.T) {
+	t.Parallel()
+	type inner struct{ text *string }
+	v := &struct {
+		m map[string]any
+		b []byte
+		p **inner
+	}{m: map[string]any{"in a key": []any{"in a value"}}, b: []byte("in bytes"), p: new(&inner{new("behind pointers")})}
+	var w strings.Builder
+	dump(&w, reflect.ValueOf(v), map[unsafe.Pointer]bool{})
+	for _, part := range []string{"in a key", "in a value", "in bytes", "behind pointers"} {
+		assert.Contains(t, w.String(), part)
+	}
+}
+
+// assertSecret says that no form of the key comes out of v.
+func assertSecret(t *testing.T, key string, v any) {
+	t.Helper()
+	for output, text := range prints(v) {
+		for form, written := range formsOf(t, key) {
+			if strings.Contains(text, written) || strings.Contains(text, fmt.Sprintf("%x", written)) {
+				t.Fatalf("%s shows the key of %T, %s: %s", output, v, form, text)
+			}
+		}
+	}
+}
+
+func TestClientAndOptionsKeepTheKey(t *testing.T) {
+	for name, key := range plantedKeys { // not parallel: it sets the environment
+		t.Run(name, func(t *testing.T) {
+			t.Setenv("RUNLOOP_API_KEY", key)
+			fromEnvironment, err := runloop.NewClient()
+			require.NoError(t, err)
+			option := runloop.WithAPIKey(key)
+			fromOption, err := runloop.NewClient(option)
+			require.NoError(t, err)
+
+			for _, client := range []*runloop.Client{fromEnvironment, fromOption} {
+				assertSecret(t, key, client)
+				assertSecret(t, key, *client)
+				assertSecret(t, key, client.NetworkPolicies)
+				assertSecret(t, key, *client.NetworkPolicies)
+				assertSecret(t, key, client.NetworkPolicies.Get)
+				assert.Equal(t, "runloop.Client", fmt.Sprintf("%+v", client))
+			}
+			assertSecret(t, key, option)
+			assertSecret(t, key, []runloop.Option{option})
+		})
+	}
+}
+
+func TestAClientThatIsInUseKeepsTheKey(t *testing.T) {
+	t.Parallel()
+	for name, key := range plantedKeys {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			client, err := runloop.NewClient(runloop.WithAPIKey(key), runloop.WithHTTPClient(&http.Client{
+				Transport: roundTripper(answer(200, pageJSON)),
+			}))
+			require.NoError(t, err)
+			page, err := client.NetworkPolicies.List(t.Context(), runloop.NetworkPolicyListParams{})
+			require.NoError(t, err)
+			assertSecret(t, key, client)
+			assertSecret(t, key, page)
+		})
+	}
+}
+
+// echoes are servers that send back what they should not.
+func echoes(key string) map[string]roundTripper {
+	headers := http.Header{
+		"Content-Type": {"application/json; key=" + key}, "Location": {"https://x.example.test/" + key + "?key=" + key},
+		"X-Runloop-Error-Code": {key}, "X-Runloop-Request-Id": {key}, "X-Debug": {"Bearer " + key}, key: {"1"},
+	}
+	servers := map[string]roundTripper{
+		"in the code and the ID": roundTripper(answer(400, `{"message": "bad key", "code": "`+key+`", "request_id": "`+key+`"}`)),
+		"in plain text":          roundTripper(respond(400, "bad key "+key, http.Header{"Content-Type": {"text/plain"}})),
+	}
+	for _, status := range []int{200, 204, 302, 400, 401, 404, 409, 500} {
+		servers[fmt.Sprint(status)] = roundTripper(respond(status, `{"message": "bad key `+key+`", "`+key+`": 1, "id": "`+key+`"}`, headers))
+	}
+	return servers
+}
+
+func TestErrorsKeepAKeyThatTheServerEchoes(t *testing.T) {
+	t.Parallel()
+	for name, key := range plantedKeys {
+		for form, written := range formsOf(t, key) {
+			for server, transport := range echoes(written) {
+				t.Run(name+"/"+form+"/"+server, func(t *testing.T) {
+					t.Parallel()
+					_, client := newAPI(t, runloop.WithAPIKey(key), runloop.WithMaxRetries(0),
+						runloop.WithHTTPClient(&http.Client{Transport: transport}))
+					for _, call := range []policyCall{createCall, getCall} {
+						_, err := call.do(t.Context(), client)
+						require.Error(t, err)
+						assertSecret(t, key, err)
+						if answer, ok := errors.AsType[*runloop.APIError](err); ok {
+							assert.Contains(t, string(answer.Body), "[REDACTED]")
+							assertSecret(t, key, answer.Header)
+							assertSecret(t, key, string(answer.Body))
+						}
+					}
+				})
+			}
+		}
+	}
+}
+
+func TestNoPartOfTheKeyIsLeftWhereABodyIsCut(t *testing.T) {
+	t.Parallel()
+	key := plantedKeys["plain"]
+	const limit = 64 << 10
+	for _, before := range []int{limit - len(key), limit - len(key) + 1, limit - len(key)/2, limit - 4, limit - 1, limit} {
+		body := strings.Repeat("x", before) + key + strings.Repeat("x", limit)
+		_, client := newAPI(t, runloop.WithAPIKey(key), runloop.WithHTTPClient(&http.Client{Transport: roundTripper(answer(400, body))}))
+		_, err := client.NetworkPolicies.Get(t.Context(), "npol_1")
+		kept := apiError(t, err).Body
+		assert.InDelta(t, limit, len(kept), float64(len(key)))
+		assert.NotContains(t, string(kept), key[:4], "of a key that starts at %d", before)
+	}
+}
+
+func TestErrorsKeepAKeyThatTheTransportTells(t *testing.T) {
+	t.Parallel()
+	for name, key := range plantedKeys {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for what, say := range map[string]func(*http.Request) error{
+				"the header":     func(r *http.Request) error { return fmt.Errorf("cannot send %v", r.Header) },
+				"the value":      func(r *http.Request) error { return fmt.Errorf("cannot send %q", r.Header.Get("Authorization")) },
+				"the URL":        func(r *http.Request) error { return fmt.Errorf("cannot reach %s", r.URL) },
+				"the quoted URL": func(r *http.Request) error { return &url.Error{Op: "Get", URL: r.URL.String(), Err: io.EOF} },
+			} {
+				_, client := newAPI(t, runloop.WithAPIKey(key), runloop.WithMaxRetries(0),
+					runloop.WithHTTPClient(&http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+						return nil, say(r)
+					})}))
+				for _, call := range policyCalls {
+					_, err := call.do(t.Context(), client)
+					require.Error(t, err, what)
+					for ; err != nil; err = errors.Unwrap(err) { // the cause is as fit to print
+						assertSecret(t, key, err)
+						assertSecret(t, "name=build", err)
+						assertSecret(t, "limit=1000", err)
+					}
+				}
+			}
+		})
+	}
+}
+
+func TestThePasswordOfABaseURLIsNotPrinted(t *testing.T) {
+	t.Parallel()
+	_, err := runloop.NewClient(runloop.WithAPIKey(testKey), runloop.WithBaseURL("https://robot:s3cret@api.example.test"))
+	require.Error(t, err)
+	assertSecret(t, "s3cret", err)
+}
+
+func TestErrorsOfBadKeysKeepThem(t *testing.T) {
+	t.Parallel()
+	for _, key := range []string{"ak_PLANTED\n", "Bearer ak_PLANTED", "ak_PLANTEDé"} {
+		_, err := runloop.NewClient(runloop.WithAPIKey(key))
+		require.Error(t, err)
+		assertSecret(t, "ak_PLANTED", err)
+
+		api, client := newAPI(t)
+		_, err = client.NetworkPolicies.Get(t.Context(), "npol_1", runloop.WithAPIKey(key))
+		require.Error(t, err)
+		assertSecret(t, "ak_PLANTED", err)
+		assert.Empty(t, api.sent())
+	}
+}
+
+// What httpmock returns for a request that it does not expect has the whole URL.
+func TestQueriesStayOutOfErrors(t *testing.T) {
+	t.Parallel()
+	_, client := newAPI(t, runloop.WithMaxRetries(0), runloop.WithHTTPClient(&http.Client{Transport: httpmock.NewMockTransport()}))
+	err := client.Do(t.Context(), http.MethodGet, `/v1/devboxes?token=s3cret&"x"=\`, nil, nil)
+	require.Error(t, err)
+	assertSecret(t, "s3cret", err)
+	for _, path := range []string{
+		"v1/devboxes?token=s3cret", "https://robot:s3cret@api.example.test/v1?token=s3cret", "//x/?s3cret",
+		"/v1/devboxes?token=s3cret#f", "/v1/../x?token=s3cret", "/v1/devboxes?token=s3cret é", "/%zz?s3cret",
+	} {
+		assertSecret(t, "s3cret", client.Do(t.Context(), http.MethodGet, path, nil, nil))
+	}
+}

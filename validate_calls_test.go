@@ -1,0 +1,164 @@
+package runloop_test
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	runloop "github.com/runloop-community/runloop-go"
+)
+
+// assertRefused expects the error of parameters that cannot be right, and that
+// nothing was sent.
+func assertRefused(t *testing.T, api *api, err error, op, field, problem string) {
+	t.Helper()
+	assert.Equal(t, &runloop.ValidationError{Op: op, Field: field, Problem: problem}, err)
+	assert.Empty(t, api.sent())
+}
+
+// The operation is the caller's own: Ensure does not say "create".
+func TestBadCreateParamsAreRefused(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name           string
+		params         runloop.NetworkPolicyCreateParams
+		field, problem string
+	}{
+		{"no name", runloop.NetworkPolicyCreateParams{}, "Name", "it is blank: every policy has a name"},
+		{"blank name", runloop.NetworkPolicyCreateParams{Name: " \t\n"}, "Name", "it is blank: every policy has a name"},
+		{"name of invalid UTF-8", runloop.NetworkPolicyCreateParams{Name: "a\xff"}, "Name", `"a\xff" is not valid UTF-8`},
+		{"description of invalid UTF-8", runloop.NetworkPolicyCreateParams{Name: "a", Description: "\xc3"}, "Description", `"\xc3" is not valid UTF-8`},
+		{"host name", runloop.NetworkPolicyCreateParams{Name: "a", Egress: hosts("a.example", "b.example", "https://github.com")},
+			"Egress.AllowedHostnames[2]", `"https://github.com" has a scheme: write "github.com"`},
+		{"range", runloop.NetworkPolicyCreateParams{Name: "a", Egress: cidrs(runloop.AllowedCIDR{CIDR: "10.0.0.1/8"})},
+			"Egress.AllowedCIDRs[0].CIDR", `"10.0.0.1/8" has host bits that are not zero: write "10.0.0.0/8"`},
+		{"last port", runloop.NetworkPolicyCreateParams{Name: "a", Egress: ports(runloop.PortRule{Port: 1}, runloop.PortRule{Port: 9, EndPort: 1})},
+			"Egress.AllowedCIDRs[0].Ports[1].EndPort", "1 is not between Port, 9, and 65535: write 0 for Port alone"},
+		{"unknown rules", runloop.NetworkPolicyCreateParams{Name: "a", Egress: gotRules(t, `{"new": {"x": 1}, "off": false}`)},
+			"Egress", `it has rules that this version of the SDK does not know and cannot send: "new" {"x":1}`},
+		{"unknown rules of a range and a port", runloop.NetworkPolicyCreateParams{Name: "a", Egress: gotRules(t,
+			`{"allow_all": true, "allowed_cidrs": [{"cidr": "10.0.0.0/8", "vlan": 7, "ports": [{"port": 1, "icmp": true}]}]}`)},
+			"Egress", `it has rules that this version of the SDK does not know and cannot send: "vlan" 7, "icmp" true`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			api, client := newAPI(t)
+			for op, call := range map[string]func(context.Context, runloop.NetworkPolicyCreateParams, ...runloop.Option) (*runloop.NetworkPolicy, error){
+				"create network policy": client.NetworkPolicies.Create,
+				"ensure network policy": client.NetworkPolicies.Ensure,
+				"apply network policy":  client.NetworkPolicies.Apply,
+			} {
+				policy, err := call(t.Context(), test.params)
+				assert.Nil(t, policy)
+				assertRefused(t, api, err, op, test.field, test.problem)
+			}
+		})
+	}
+}
+
+func TestBadUpdateParamsAreRefused(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name           string
+		params         runloop.NetworkPolicyUpdateParams
+		field, problem string
+	}{
+		{"empty name", runloop.NetworkPolicyUpdateParams{Name: new("")}, "Name", "it is blank: every policy has a name"},
+		{"name of invalid UTF-8", runloop.NetworkPolicyUpdateParams{Name: new("\xff")}, "Name", `"\xff" is not valid UTF-8`},
+		{"description of invalid UTF-8", runloop.NetworkPolicyUpdateParams{Description: new("\xff")}, "Description", `"\xff" is not valid UTF-8`},
+		{"host name", runloop.NetworkPolicyUpdateParams{AllowedHostnames: &[]string{"a.example", "*"}},
+			"AllowedHostnames[1]", `"*" is every host: set AllowAll instead`},
+		{"range", runloop.NetworkPolicyUpdateParams{AllowedCIDRs: &[]runloop.AllowedCIDR{{CIDR: "10.0.0.0"}}},
+			"AllowedCIDRs[0].CIDR", `"10.0.0.0" has no prefix length: write "10.0.0.0/32"`},
+		{"port", runloop.NetworkPolicyUpdateParams{AllowedCIDRs: &[]runloop.AllowedCIDR{{CIDR: "10.0.0.0/8", Ports: []runloop.PortRule{{}}}}},
+			"AllowedCIDRs[0].Ports[0].Port", "0 is not between 1 and 65535"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			api, client := newAPI(t)
+			policy, err := client.NetworkPolicies.Update(t.Context(), "npol_1", test.params)
+			assert.Nil(t, policy)
+			assertRefused(t, api, err, "update network policy", test.field, test.problem)
+		})
+	}
+}
+
+func TestBadListParamsAreRefused(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name           string
+		params         runloop.NetworkPolicyListParams
+		field, problem string
+	}{
+		{"negative limit", runloop.NetworkPolicyListParams{Limit: -1}, "Limit", "-1 is not between 0 and 5000: write 0 for the default"},
+		{"limit above the API's", runloop.NetworkPolicyListParams{Limit: 5001}, "Limit", "5001 is not between 0 and 5000: write 0 for the default"},
+		{"name", runloop.NetworkPolicyListParams{Name: "\xff"}, "Name", `"\xff" is not valid UTF-8`},
+		{"ID", runloop.NetworkPolicyListParams{ID: "\xff"}, "ID", `"\xff" is not valid UTF-8`},
+		{"search", runloop.NetworkPolicyListParams{Search: "\xff"}, "Search", `"\xff" is not valid UTF-8`},
+		{"cursor", runloop.NetworkPolicyListParams{StartingAfter: "\xff"}, "StartingAfter", `"\xff" is not valid UTF-8`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			api, client := newAPI(t)
+			const op = "list network policies"
+
+			page, err := client.NetworkPolicies.List(t.Context(), test.params)
+			assert.Nil(t, page)
+			assertRefused(t, api, err, op, test.field, test.problem)
+
+			steps := 0
+			for policy, err := range client.NetworkPolicies.All(t.Context(), test.params) {
+				steps++
+				assert.Nil(t, policy)
+				assertRefused(t, api, err, op, test.field, test.problem)
+			}
+			assert.Equal(t, 1, steps)
+		})
+	}
+}
+
+func TestBadNamesAreRefusedByGetByName(t *testing.T) {
+	t.Parallel()
+	for name, problem := range map[string]string{
+		"":     "it is blank: every policy has a name",
+		" ":    "it is blank: every policy has a name",
+		"\xff": `"\xff" is not valid UTF-8`,
+	} {
+		api, client := newAPI(t)
+		policy, err := client.NetworkPolicies.GetByName(t.Context(), name)
+		assert.Nil(t, policy)
+		assertRefused(t, api, err, "get network policy by name", "name", problem)
+	}
+}
+
+// A value may be long or hostile: the error stays one short line.
+func TestRefusalsAreShort(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{
+		"https://" + strings.Repeat("long.", 10_000),
+		strings.Repeat("日本", 5_000) + "/x",
+		"\x1b[2J\r\n\x00" + strings.Repeat("\"", 1_000),
+		strings.Repeat("\xff", 1_000),
+		strings.Repeat("\x80", 1_000), // not the start of a character anywhere
+	} {
+		err := hosts(text).Validate()
+		require.Error(t, err)
+		assert.Less(t, len(err.Error()), 300)
+		assert.NotRegexp(t, `[\x00-\x1f\x7f]`, err.Error())
+	}
+}
+
+func TestLimitsOfTheAPIAreAccepted(t *testing.T) {
+	t.Parallel()
+	for _, limit := range []int{0, 1, 5000} {
+		api, client := newAPI(t)
+		api.answers(http.MethodGet, policiesPath, answer(200, `{"network_policies": [], "has_more": false}`))
+		_, err := client.NetworkPolicies.List(t.Context(), runloop.NetworkPolicyListParams{Limit: limit})
+		require.NoError(t, err)
+		assert.Len(t, api.sent(), 1)
+	}
+}

@@ -1,0 +1,186 @@
+package runloop_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	runloop "github.com/runloop-community/runloop-go"
+)
+
+// refusal returns the field and the problem that Validate names, or "" for none.
+func refusal(t *testing.T, rules runloop.EgressRules) (field, problem string) {
+	t.Helper()
+	err := rules.Validate()
+	if err == nil {
+		return "", ""
+	}
+	refused, ok := errors.AsType[*runloop.ValidationError](err)
+	require.True(t, ok, "%T", err)
+	assert.Equal(t, "validate egress rules", refused.Op)
+	return refused.Field, refused.Problem
+}
+
+func TestHostNamesThatMayBeRightAreAccepted(t *testing.T) {
+	t.Parallel()
+	for _, hostname := range []string{
+		"github.com", "GitHub.com", "github.com.", "a.b.c.d.e.f.example", "localhost", "*.npmjs.org", "*.com", "*.a.b.example.",
+		"xn--bcher-kva.example", "bücher.example", "例え.テスト", "_dmarc.example.com", "a-b.example", "a--b.example",
+		"1.example", "1password.com", "3com.com", "10.example", "v1.2.3.example", "api.runloop.internal",
+		strings.Repeat("a", 63) + ".example",
+		strings.Repeat("a.", 126) + "a",  // 253 bytes
+		strings.Repeat("a.", 126) + "a.", // and the root's dot
+	} {
+		field, problem := refusal(t, hosts("first.example", hostname))
+		assert.Empty(t, field+problem, hostname)
+	}
+}
+
+func TestHostNamesThatAreSurelyWrongAreRefusedWithAdvice(t *testing.T) {
+	t.Parallel()
+	const writeAlone = `write the host name alone, as in "github.com"`
+	for _, test := range []struct{ name, hostname, problem string }{
+		{"empty", "", `"" is blank: leave it out`},
+		{"blank", " \t", `" \t" is blank: leave it out`},
+		{"blank before", " github.com", `" github.com" has blanks around it: write "github.com"`},
+		{"line break after", "github.com\n", `"github.com\n" has blanks around it: write "github.com"`},
+		{"two in one", "a.example b.example", `"a.example b.example" has a blank or a control character in it: write one host name an entry`},
+		{"NUL", "a\x00.example", `"a\x00.example" has a blank or a control character in it: write one host name an entry`},
+		{"invalid UTF-8", "\xff.example", `"\xff.example" is not valid UTF-8`},
+
+		{"URL", "https://github.com", `"https://github.com" has a scheme: write "github.com"`},
+		{"URL with everything", "https://me:pw@github.com:443/a/b?c#d", `"https://me:pw@github.com:443/a/b?c#d" has a scheme: write "github.com"`},
+		{"URL with a wildcard", "https://*.npmjs.org", `"https://*.npmjs.org" has a scheme: write "*.npmjs.org"`},
+		{"URL of an address", "http://10.1.2.3:80/", `"http://10.1.2.3:80/" has a scheme: write "10.1.2.3/32" into AllowedCIDRs`},
+		{"URL without a host", "https://", `"https://" has a scheme: ` + writeAlone},
+		{"path", "github.com/runloopai", `"github.com/runloopai" has a path: write "github.com"`},
+		{"slash", "github.com/", `"github.com/" has a path: write "github.com"`},
+		{"only a path", "/etc/hosts", `"/etc/hosts" has a path: ` + writeAlone},
+		{"backslash", `github.com\x`, `"github.com\\x" has a path: ` + writeAlone},
+		{"query", "github.com?x=1", `"github.com?x=1" has a path: write "github.com"`},
+		{"fragment", "github.com#x", `"github.com#x" has a path: write "github.com"`},
+		{"user", "git@github.com", `"git@github.com" has a user name: write "github.com"`},
+		{"scp path", "git@github.com:a", `"git@github.com:a" has a user name: ` + writeAlone},
+		{"port", "github.com:443", `"github.com:443" has a port, and host names are allowed on every port: write "github.com"`},
+		{"port of a wildcard", "*.npmjs.org:443", `"*.npmjs.org:443" has a port, and host names are allowed on every port: write "*.npmjs.org"`},
+		{"empty port", "github.com:", `"github.com:" has a port, and host names are allowed on every port: write "github.com"`},
+		{"port that is none", "github.com:https", `"github.com:https" has a port, and host names are allowed on every port: ` + writeAlone},
+
+		{"IPv4", "10.1.2.3", `"10.1.2.3" is an IP address: write "10.1.2.3/32" into AllowedCIDRs`},
+		{"IPv4 with a port", "10.1.2.3:80", `"10.1.2.3:80" has a port, and host names are allowed on every port: write "10.1.2.3/32" into AllowedCIDRs`},
+		{"IPv6", "2001:db8::1", `"2001:db8::1" is an IP address: the API allows IPv4 ranges only, in AllowedCIDRs`},
+		{"IPv6 in brackets", "[::1]", `"[::1]" is an IP address: the API allows IPv4 ranges only, in AllowedCIDRs`},
+		{"IPv6 with a port", "[::1]:80", `"[::1]:80" has a port, and host names are allowed on every port: the API allows IPv4 ranges only, in AllowedCIDRs`},
+		{"IPv6 with a zone", "fe80::1%eth0", `"fe80::1%eth0" is an IP address: the API allows IPv4 ranges only, in AllowedCIDRs`},
+		{"range", "10.0.0.0/8", `"10.0.0.0/8" is an address range: write "10.0.0.0/8" into AllowedCIDRs`},
+		{"range with host bits", "10.1.2.3/8", `"10.1.2.3/8" is an address range: write "10.0.0.0/8" into AllowedCIDRs`},
+		{"range of IPv6", "2001:db8::/32", `"2001:db8::/32" is an address range: the API allows IPv4 ranges only, in AllowedCIDRs`},
+
+		{"every host", "*", `"*" is every host: set AllowAll instead`},
+		{"every host with a dot", "*.", `"*." is every host: set AllowAll instead`},
+		{"wildcard within", "api.*.example", `"api.*.example" has a wildcard that is not the whole first label: write it as in "*.npmjs.org"`},
+		{"wildcard at the end", "github.*", `"github.*" has a wildcard that is not the whole first label: write it as in "*.npmjs.org"`},
+		{"part of a label", "foo*.example", `"foo*.example" has a wildcard that is not the whole first label: write it as in "*.npmjs.org"`},
+		{"two wildcards", "*.*.example", `"*.*.example" has a wildcard that is not the whole first label: write it as in "*.npmjs.org"`},
+		{"two stars", "**.example", `"**.example" has a wildcard that is not the whole first label: write it as in "*.npmjs.org"`},
+
+		{"dot", ".", `"." has an empty label: write single dots between labels`},
+		{"dot before", ".npmjs.org", `".npmjs.org" has an empty label: write single dots between labels`},
+		{"two dots", "a..example", `"a..example" has an empty label: write single dots between labels`},
+		{"two dots after", "a.example..", `"a.example.." has an empty label: write single dots between labels`},
+		{"long label", strings.Repeat("a", 64) + ".example", `"` + strings.Repeat("a", 64) + `.example" has a label longer than 63 bytes`},
+		{"long name", strings.Repeat("a.", 126) + "aa", `"` + strings.Repeat("a.", 38) + `a..." is longer than 253 bytes`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			field, problem := refusal(t, hosts("first.example", "*.second.example", test.hostname, "also wrong"))
+			assert.Equal(t, "AllowedHostnames[2]", field)
+			assert.Equal(t, test.problem, problem)
+		})
+	}
+}
+
+func TestRangesThatTheAPITakesAreAccepted(t *testing.T) {
+	t.Parallel()
+	for _, cidr := range []string{"0.0.0.0/0", "10.0.0.0/8", "192.0.2.128/25", "192.0.2.1/32", "255.255.255.255/32"} {
+		field, problem := refusal(t, cidrs(runloop.AllowedCIDR{CIDR: cidr}))
+		assert.Empty(t, field+problem, cidr)
+	}
+	for _, port := range []runloop.PortRule{
+		{Port: 1}, {Port: 65535}, {Port: 443, EndPort: 443}, {Port: 1, EndPort: 65535}, {Port: 65535, EndPort: 65535},
+		{Port: 53, Protocol: runloop.ProtocolUDP}, {Port: 443, Protocol: runloop.ProtocolTCP},
+	} {
+		field, problem := refusal(t, ports(port))
+		assert.Empty(t, field+problem, port)
+	}
+}
+
+func TestRangesThatTheAPIRefusesAreRefusedWithAdvice(t *testing.T) {
+	t.Parallel()
+	const writeOne = ` is no CIDR: write one like "10.0.0.0/8"`
+	for _, test := range []struct{ name, cidr, problem string }{
+		{"empty", "", `""` + writeOne},
+		{"a host name", "github.com", `"github.com"` + writeOne},
+		{"blanks around", " 10.0.0.0/8", `" 10.0.0.0/8"` + writeOne},
+		{"a mask", "10.0.0.0/255.0.0.0", `"10.0.0.0/255.0.0.0"` + writeOne},
+		{"no length", "10.0.0.0/", `"10.0.0.0/"` + writeOne},
+		{"a length of 33", "10.0.0.0/33", `"10.0.0.0/33"` + writeOne},
+		{"a negative length", "10.0.0.0/-1", `"10.0.0.0/-1"` + writeOne},
+		{"a leading zero", "10.0.0.0/08", `"10.0.0.0/08"` + writeOne},
+		{"an octal part", "010.0.0.0/8", `"010.0.0.0/8"` + writeOne},
+		{"three parts", "10.0.0/8", `"10.0.0/8"` + writeOne},
+		{"a part of 256", "256.0.0.0/8", `"256.0.0.0/8"` + writeOne},
+		{"a span", "10.0.0.1-10.0.0.9", `"10.0.0.1-10.0.0.9"` + writeOne},
+		{"invalid UTF-8", "10.0.0.0/8\xff", `"10.0.0.0/8\xff"` + writeOne},
+		{"an address", "10.1.2.3", `"10.1.2.3" has no prefix length: write "10.1.2.3/32"`},
+		{"host bits", "10.1.2.3/8", `"10.1.2.3/8" has host bits that are not zero: write "10.0.0.0/8"`},
+		{"one host bit", "192.0.2.1/31", `"192.0.2.1/31" has host bits that are not zero: write "192.0.2.0/31"`},
+		{"host bits of everything", "1.2.3.4/0", `"1.2.3.4/0" has host bits that are not zero: write "0.0.0.0/0"`},
+		{"IPv6", "2001:db8::/32", `"2001:db8::/32" is not IPv4, and the API allows no other ranges`},
+		{"all of IPv6", "::/0", `"::/0" is not IPv4, and the API allows no other ranges`},
+		{"IPv4 within IPv6", "::ffff:10.0.0.0/104", `"::ffff:10.0.0.0/104" is not IPv4, and the API allows no other ranges`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			field, problem := refusal(t, cidrs(runloop.AllowedCIDR{CIDR: "10.0.0.0/8"}, runloop.AllowedCIDR{CIDR: test.cidr}))
+			assert.Equal(t, "AllowedCIDRs[1].CIDR", field)
+			assert.Equal(t, test.problem, problem)
+		})
+	}
+}
+
+func TestPortsThatTheAPIRefusesAreRefusedWithAdvice(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name           string
+		port           runloop.PortRule
+		field, problem string
+	}{
+		{"no port", runloop.PortRule{}, "Port", "0 is not between 1 and 65535"},
+		{"no first port", runloop.PortRule{EndPort: 80}, "Port", "0 is not between 1 and 65535"},
+		{"negative", runloop.PortRule{Port: -1}, "Port", "-1 is not between 1 and 65535"},
+		{"too high", runloop.PortRule{Port: 65536}, "Port", "65536 is not between 1 and 65535"},
+		{"backwards", runloop.PortRule{Port: 443, EndPort: 80}, "EndPort", "80 is not between Port, 443, and 65535: write 0 for Port alone"},
+		{"last port too high", runloop.PortRule{Port: 1, EndPort: 65536}, "EndPort", "65536 is not between Port, 1, and 65535: write 0 for Port alone"},
+		{"last port negative", runloop.PortRule{Port: 1, EndPort: -1}, "EndPort", "-1 is not between Port, 1, and 65535: write 0 for Port alone"},
+		{"protocol in lower case", runloop.PortRule{Port: 1, Protocol: "tcp"}, "Protocol", `"tcp" is not ProtocolTCP, "TCP", or ProtocolUDP, "UDP"`},
+		{"another protocol", runloop.PortRule{Port: 1, Protocol: "ICMP"}, "Protocol", `"ICMP" is not ProtocolTCP, "TCP", or ProtocolUDP, "UDP"`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			field, problem := refusal(t, cidrs(runloop.AllowedCIDR{CIDR: "10.0.0.0/8", Ports: []runloop.PortRule{{Port: 1}, test.port}}))
+			assert.Equal(t, "AllowedCIDRs[0].Ports[1]."+test.field, field)
+			assert.Equal(t, test.problem, problem)
+		})
+	}
+}
+
+// AllowAll makes the API ignore the other rules, but it still reads them.
+func TestValidateLooksAtRulesBesideAllowAll(t *testing.T) {
+	t.Parallel()
+	field, _ := refusal(t, runloop.EgressRules{AllowAll: true, AllowedHostnames: []string{"https://github.com"}})
+	assert.Equal(t, "AllowedHostnames[0]", field)
+}
