@@ -234,8 +234,7 @@ func TestCallsAtTheSameTimeCountForThemselves(t *testing.T) {
 		results := make(chan [2]int)
 		for i := range calls {
 			go func() {
-				var e *runloop.APIError
-				if errors.As(getPolicy(t.Context(), client, runloop.WithHeader("X-Call", strconv.Itoa(i))), &e) {
+				if e, ok := errors.AsType[*runloop.APIError](getPolicy(t.Context(), client, runloop.WithHeader("X-Call", strconv.Itoa(i)))); ok {
 					results <- [2]int{i, e.Attempts}
 				} else {
 					results <- [2]int{i, -1}

@@ -96,8 +96,8 @@ func dump(w *strings.Builder, v reflect.Value, seen map[unsafe.Pointer]bool) {
 	case reflect.Interface:
 		dump(w, v.Elem(), seen)
 	case reflect.Struct:
-		for i := range v.NumField() {
-			dump(w, v.Field(i), seen)
+		for _, field := range v.Fields() {
+			dump(w, field, seen)
 		}
 	case reflect.Map:
 		for _, key := range v.MapKeys() {
