@@ -17,7 +17,7 @@ func (p spanPrinter) ExportSpans(_ context.Context, spans []sdktrace.ReadOnlySpa
 		var status string
 		for _, a := range span.Attributes() {
 			if a.Key == "http.response.status_code" {
-				status = " " + a.Value.Emit()
+				status = " " + a.Value.String()
 			}
 		}
 		kind := "span"
