@@ -17,7 +17,7 @@ import (
 // Which connections a call takes, and which it leaves for the next.
 
 // P6: the library closes all idle connections after each failed call, those of
-// other calls and, in a shared transport, of other programs' parts too.
+// other calls, and in a transport that the caller hands in, of everything else as well.
 func TestAFailedCallLeavesIdleConnectionsAlone(t *testing.T) {
 	t.Run("when it gives up", inBubble(func(t *testing.T) {
 		server := wiretest.NewServer(t,

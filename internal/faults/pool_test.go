@@ -72,7 +72,9 @@ func (c *countedConn) Close() error {
 	return c.Conn.Close()
 }
 
-// One in fifty calls fails: with an error status, or with its connection.
+// One in fifty calls fails: with an error status, every sixth with its connection. At
+// most 200 calls are under way after the first ones, so that those few connections are
+// not missed. (When one is, net/http dials anew for each call that comes meanwhile.)
 func Test109ConnectionsUnderLoad(t *testing.T) {
 	t.Parallel()
 	const goroutines, rounds = 256, 20
@@ -84,21 +86,28 @@ func Test109ConnectionsUnderLoad(t *testing.T) {
 			close(all)
 		}
 		<-all
-		switch n % 100 {
-		case 0:
-			w.WriteHeader(http.StatusInternalServerError)
-		case 50:
+		switch {
+		case n%300 == 0:
 			panic(http.ErrAbortHandler)
+		case n%50 == 0:
+			w.WriteHeader(http.StatusInternalServerError)
 		default:
 			_, _ = io.WriteString(w, policyJSON)
 		}
 	})
 	client := ownPool(t, server, runloop.WithMaxRetries(0)) // so that no call waits
+	slots := make(chan bool, 200)
 
 	failed := atOnce(goroutines, func(int, runloop.Option) (failed int) {
-		for range rounds {
+		for round := range rounds {
+			if round > 0 {
+				slots <- true
+			}
 			if _, err := updateCall.do(t.Context(), client); err != nil {
 				failed++
+			}
+			if round > 0 {
+				<-slots
 			}
 		}
 		return failed
@@ -109,8 +118,7 @@ func Test109ConnectionsUnderLoad(t *testing.T) {
 		total += n
 	}
 	assert.Equal(t, goroutines*rounds/50, total)
-	t.Logf("%d connections of %d goroutines", server.Conns(), goroutines)
-	assert.LessOrEqual(t, server.Conns(), goroutines*3/2)
+	assert.Equal(t, goroutines, server.Conns(), "connections")
 }
 
 func TestAFailedCallLeavesTheConnectionsOfOthers(t *testing.T) {
