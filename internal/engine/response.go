@@ -57,7 +57,7 @@ func readBody(resp *http.Response) ([]byte, error) {
 		limit = maxErrorBody
 	}
 	var buf bytes.Buffer
-	buf.Grow(int(min(max(resp.ContentLength, 0), firstRead)) + bytes.MinRead)
+	buf.Grow(int(min(max(resp.ContentLength, 0), limit, firstRead)) + bytes.MinRead)
 	_, err := buf.ReadFrom(io.LimitReader(resp.Body, limit+1))
 	if int64(buf.Len()) > limit {
 		return buf.Bytes()[:limit], fmt.Errorf("%w: more than %d MiB", ErrResponseTooLarge, maxBody>>20)

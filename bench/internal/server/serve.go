@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/json"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -43,6 +44,8 @@ func Serve(commands io.Reader, answers io.Writer) error {
 				count.Add(1)
 			}
 		}
+		// A burst dials connections that it then does not need, and drops them.
+		s.Config.ErrorLog = log.New(io.Discard, "", 0)
 		s.EnableHTTP2 = protocol == HTTP2
 		if protocol == HTTP1 {
 			s.Start()
