@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 )
 
 const (
@@ -79,7 +80,8 @@ func (s *NetworkPoliciesService) converge(
 	}
 	params.Egress = params.Egress.clone()
 	writeOpts := opts
-	unsure := false // whether the write of an earlier round may have taken effect
+	unsure := false   // whether the write of an earlier round may have taken effect
+	var refused error // the create of an earlier round, for no reason that could be read
 	for round := 1; ; round++ {
 		policy, err := s.find(ctx, op, params.Name, forLookUp(opts))
 		if err != nil {
@@ -89,9 +91,17 @@ func (s *NetworkPoliciesService) converge(
 		lostRace := ErrNotFound // by an update
 		overtaken := false
 		if policy == nil {
+			if refused != nil {
+				return nil, refused
+			}
 			lostRace = ErrNameTaken // by a create
 			policy, err = s.create(ctx, op, params, writeOpts)
 			writeOpts = withoutKey(opts)
+			if isUnexplained(err) {
+				unsure = carryMaybeApplied(err, unsure)
+				refused = err
+				continue
+			}
 		} else if update, needed := changes(policy); needed {
 			policy, err = s.update(ctx, op, policy.ID, update, writeOpts)
 			writeOpts = withoutKey(opts)
@@ -110,6 +120,13 @@ func (s *NetworkPoliciesService) converge(
 			return nil, err
 		}
 	}
+}
+
+// isUnexplained reports a 400 without a message, as when its body was cut. It may
+// have said that the name is taken.
+func isUnexplained(err error) bool {
+	e, ok := err.(*APIError)
+	return ok && e.StatusCode == http.StatusBadRequest && e.Message == ""
 }
 
 // carryMaybeApplied makes err say what an earlier write of the same call left open,

@@ -162,6 +162,30 @@ func TestEnsureThatLosesTheRaceLooksAgain(t *testing.T) {
 }
 
 // The policy that took the name was deleted before it could be looked at.
+func TestEnsureLooksAgainAfterARefusalThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	t.Run("the name is taken", onFake(func(t *testing.T, fake *fakeAPI) {
+		there := fake.AddPolicy(buildPolicy(0))
+		fake.Inject(list, nothingYet())
+		fake.Inject(create, runlooptest.CutBody(5))
+
+		policy, err := fake.client.NetworkPolicies.Ensure(t.Context(), buildParams)
+
+		require.NoError(t, err)
+		assert.Equal(t, there.ID, policy.ID)
+		assert.Equal(t, []runlooptest.Operation{list, create, list}, fake.operations())
+	}))
+	t.Run("it is not", onFake(func(t *testing.T, fake *fakeAPI) {
+		fake.Inject(create, runlooptest.Answer(400, ""))
+
+		policy, err := fake.client.NetworkPolicies.Ensure(t.Context(), buildParams)
+
+		assert.Nil(t, policy)
+		assert.ErrorIs(t, err, runloop.ErrBadRequest)
+		assert.Equal(t, []runlooptest.Operation{list, create, list}, fake.operations())
+	}))
+}
+
 func TestEnsureStartsOverWhenTheOtherPolicyIsGone(t *testing.T) {
 	onFake(func(t *testing.T, fake *fakeAPI) {
 		fake.Inject(create, runlooptest.Answer(409, `{"message": "taken"}`))

@@ -52,7 +52,7 @@ func TestTasksShareThePoliciesThatAreThere(t *testing.T) {
 func TestTasksSurviveFaults(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server := runlooptest.NewTestServer(t, runlooptest.WithRandomFaults(0.1, 1))
+		server := runlooptest.NewTestServer(t, runlooptest.WithRandomFaults(0.03, 1))
 		client, err := server.Client()
 		require.NoError(t, err)
 

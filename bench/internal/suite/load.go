@@ -88,7 +88,11 @@ func (s *Suite) rounds(ctx context.Context, c crowd, peers []peer.Peer) (map[str
 			return s.round(ctx, c, p)
 		}})
 	}
-	return measure.Interleave(s.Effort.LoadRounds, subjects)
+	rounds := s.Effort.LoadRounds
+	if c.protocol == server.HTTP1 {
+		rounds *= 3 // the bars compare what differs little
+	}
+	return measure.Interleave(rounds, subjects)
 }
 
 func (s *Suite) round(ctx context.Context, c crowd, p peer.Peer) (r loadRound, err error) {
