@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"strconv"
 	"strings"
 	"sync"
@@ -19,18 +18,26 @@ import (
 // UTF-8, duplicate names and trailing data.
 type decoder struct{ *jsontext.Decoder }
 
-// decoders are kept for their buffers: a new one costs as many allocations as the
-// rest of a call.
-var decoders = sync.Pool{New: func() any { return new(jsontext.Decoder) }}
+// A documentReader is what decodes a document. It is kept for its buffers: a new one
+// costs as many allocations as the rest of a call.
+type documentReader struct {
+	document bytes.Buffer // jsontext reads a Buffer in place
+	decoder  jsontext.Decoder
+}
+
+var documentReaders = sync.Pool{New: func() any { return new(documentReader) }}
 
 // decodeDocument reads a whole document with read.
 func decodeDocument(document []byte, read func(decoder) error) error {
-	d := decoder{decoders.Get().(*jsontext.Decoder)}
-	d.Reset(bytes.NewBuffer(document)) // a Buffer is read in place
+	r := documentReaders.Get().(*documentReader)
+	r.document = *bytes.NewBuffer(document)
+	r.decoder.Reset(&r.document)
 	defer func() {
-		d.Reset(http.NoBody) // do not keep the document
-		decoders.Put(d.Decoder)
+		r.document = bytes.Buffer{} // do not keep the document
+		r.decoder.Reset(&r.document)
+		documentReaders.Put(r)
 	}()
+	d := decoder{&r.decoder}
 	if err := read(d); err != nil {
 		return err
 	}

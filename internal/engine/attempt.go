@@ -17,6 +17,7 @@ type attempt struct {
 	err    error
 	// status is the status line's, 0 when none came.
 	status   int
+	timeout  attemptTimeout
 	duration time.Duration
 
 	// What the transport told of the connection. It can still do so when the
@@ -50,12 +51,12 @@ func (a *attempt) trace() *httptrace.ClientTrace {
 // the retry library does with the client (it closes all idle connections after
 // each failed call) does not reach the transport that calls share.
 func (c *call) RoundTrip(base *http.Request) (*http.Response, error) {
-	a := &attempt{}
+	a := &attempt{timeout: attemptTimeout{c.cfg.Timeout}}
 	c.attempts++
 	c.last, c.waiting = a, false
 
 	start := time.Now()
-	ctx, cancel := context.WithTimeoutCause(base.Context(), c.cfg.Timeout, &attemptTimeout{c.cfg.Timeout})
+	ctx, cancel := context.WithTimeoutCause(base.Context(), c.cfg.Timeout, &a.timeout)
 	defer cancel()
 	req := base.WithContext(httptrace.WithClientTrace(ctx, a.trace()))
 	// Each attempt has its own header and URL, whatever a RoundTripper does with them.

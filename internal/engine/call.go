@@ -19,6 +19,7 @@ type call struct {
 	// requestID is the same on every attempt of a write, and empty for a read.
 	requestID string
 
+	client       http.Client // its transport is the call
 	attempts     int
 	last         *attempt
 	answer       *Answer // the last answer that came
@@ -67,8 +68,9 @@ func (c *call) run(ctx context.Context) {
 		c.last = &attempt{err: err}
 		return
 	}
+	c.client = http.Client{Transport: c, CheckRedirect: refuseRedirect}
 	client := retryablehttp.Client{ // one a call, for the callbacks to share its state
-		HTTPClient:   &http.Client{Transport: c, CheckRedirect: refuseRedirect},
+		HTTPClient:   &c.client,
 		RetryMax:     math.MaxInt, // checkRetry counts
 		CheckRetry:   c.checkRetry,
 		Backoff:      c.backoff,
