@@ -162,22 +162,23 @@ func (d decoder) texts(dst *[]string) error {
 		*dst = make([]string, 0, n)
 	}
 	for {
-		rest = strings.TrimLeft(rest, ", \t\r\n")
+		for rest[0] == ',' || rest[0] <= ' ' {
+			rest = rest[1:]
+		}
 		if rest[0] == ']' {
 			return nil
 		}
 		if rest[0] != '"' {
 			return d.unexpected(jsontext.Value(rest).Kind(), "a string")
 		}
-		end := 1
-		for rest[end] != '"' {
-			if rest[end] == '\\' {
-				end++
-			}
-			end++
-		}
+		end := 1 + strings.IndexByte(rest[1:], '"')
 		text := rest[1:end]
-		if strings.Contains(text, `\`) {
+		if strings.Contains(text, `\`) { // then that quote may be an escaped one
+			for end = 1; rest[end] != '"'; end++ {
+				if rest[end] == '\\' {
+					end++
+				}
+			}
 			unescaped, err := jsontext.AppendUnquote(nil, rest[:end+1])
 			if err != nil {
 				return err

@@ -219,6 +219,7 @@ func (d decoder) policies(dst *[]NetworkPolicy, size int) error {
 		if len(*dst) == 1 {
 			each := d.InputOffset() - start
 			rest := (int64(size) - d.InputOffset()) / each
+			rest += rest / 8 // policies differ in length, and growing copies them all
 			grown := make([]NetworkPolicy, 1, 1+min(rest, maxPageSize))
 			grown[0] = (*dst)[0]
 			*dst = grown

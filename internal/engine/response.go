@@ -16,7 +16,7 @@ const (
 	// maxErrorBody bounds what is kept of an error body.
 	maxErrorBody = 64 << 10
 	// firstRead bounds the memory taken on the word of a Content-Length.
-	firstRead = 1 << 20
+	firstRead = 4 << 20
 )
 
 // errBlank is the answer without an answer in it.
