@@ -142,8 +142,8 @@ earlier attempt may have been carried out:
     If there is none, the remaining attempts go on.
   - Update is repeated.
   - Delete counts a policy that is gone as deleted.
-  - What stays unknown is said: MaybeApplied of the error is true. The call can be
-    repeated as it is.
+  - What stays unknown is said: MaybeApplied of the error is true. Repeating the call
+    doubles nothing, though a create may then find its own policy in the way.
 
 [Client.Do] does not know what its endpoint does, and sends POST and PATCH again only
 when the request surely was not received, or on 429.

@@ -59,7 +59,9 @@ type APIError struct {
 	// Attempts is the number of requests made.
 	Attempts int
 	// MaybeApplied says that a write may have taken effect: this answer or an
-	// earlier attempt leaves it open. It is safe to repeat the call.
+	// earlier attempt leaves it open. Repeating a call of NetworkPolicies doubles
+	// nothing, though a Create may find its own policy in the way, where Ensure
+	// takes it. Repeating a Do may do its work twice.
 	MaybeApplied bool
 	// Header is the answer's.
 	Header http.Header
@@ -154,8 +156,8 @@ type TransportError struct {
 	// Attempts is the number of requests made, 0 when the context was over
 	// before the first.
 	Attempts int
-	// MaybeApplied says that a write may have taken effect. It is safe to repeat
-	// the call. It is false when the API surely has not received the request.
+	// MaybeApplied is as in APIError. It is false when the API surely has not
+	// received the request.
 	MaybeApplied bool
 
 	cause  error

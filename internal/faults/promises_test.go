@@ -145,8 +145,9 @@ func promises() []promise {
 			{name: "delete, unknown", do: remove, steps: steps(busy.Times(4)), requests: 4, ends: runloop.ErrServer, check: saysMaybe},
 			{name: "create, when the look fails too", do: create, steps: steps(busy.Times(4), answer(403)), requests: 5, ends: runloop.ErrServer, check: saysMaybe},
 		}},
-		{"The call can be repeated as it is.", []scenario{
+		{"Repeating the call doubles nothing, though a create may then find its own policy in the way.", []scenario{
 			{name: "update twice", do: times(2, update), steps: steps(busy.Times(4), ok), requests: 5},
+			{name: "create twice", do: times(2, create), steps: steps(lost.Times(4), answer(403), taken), requests: 6, ends: runloop.ErrNameTaken},
 		}},
 		{"[Client.Do] does not know what its endpoint does, and sends POST and PATCH again only when the request surely was not received, or on 429.", []scenario{
 			{name: "POST refused", do: raw(http.MethodPost), steps: steps(wiretest.Refuse(), ok), requests: 1},
