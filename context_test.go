@@ -185,7 +185,7 @@ func TestTheCauseOfACancelIsReachable(t *testing.T) {
 // All connections that the transport may have are in use.
 func TestADeadlineWhileWaitingForAConnection(t *testing.T) {
 	inBubble(func(t *testing.T) {
-		server := wiretest.NewServer(t, wiretest.Do("reply after a minute", func(c *wiretest.Conn) {
+		server := wiretest.NewServer(t, wiretest.Do("reply after 25 s", func(c *wiretest.Conn) {
 			c.Read()
 			c.Sleep(25 * time.Second)
 			c.Write(wiretest.Response(200, policyJSON))

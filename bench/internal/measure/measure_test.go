@@ -6,7 +6,6 @@ import (
 	"runtime"
 	"slices"
 	"testing"
-	"time"
 )
 
 var sink []byte
@@ -57,7 +56,7 @@ func TestPeakLiveHeap(t *testing.T) {
 	peak, err := PeakLiveHeap(func() error {
 		kept := bytes.Repeat([]byte{1}, size)
 		for until := collections() + 3; collections() < until; {
-			time.Sleep(time.Millisecond)
+			runtime.Gosched()
 		}
 		runtime.KeepAlive(kept)
 		return nil
