@@ -158,6 +158,7 @@ func (d decoder) texts(dst *[]string) error {
 		return d.unexpected(raw.Kind(), "an array of strings")
 	}
 	rest := string(raw[1:]) // valid JSON
+	escapes := strings.Contains(rest, `\`)
 	if n := strings.Count(rest, `"`) / 2; n > 0 {
 		*dst = make([]string, 0, n)
 	}
@@ -173,7 +174,7 @@ func (d decoder) texts(dst *[]string) error {
 		}
 		end := 1 + strings.IndexByte(rest[1:], '"')
 		text := rest[1:end]
-		if strings.Contains(text, `\`) { // then that quote may be an escaped one
+		if escapes && strings.Contains(text, `\`) { // then that quote may be an escaped one
 			for end = 1; rest[end] != '"'; end++ {
 				if rest[end] == '\\' {
 					end++
