@@ -154,7 +154,16 @@ func labelsProblem(hostname string) string {
 			return fmt.Sprintf("has a label longer than %d bytes", maxLabel)
 		}
 	}
+	if isNumber(labels[len(labels)-1]) {
+		return "ends in a number, so it would be read as an IP address: write that as a CIDR into AllowedCIDRs"
+	}
 	return ""
+}
+
+// isNumber knows the numbers that inet_aton takes: 127.1 and 0x7f000001 are addresses.
+func isNumber(label string) bool {
+	_, err := strconv.ParseUint(label, 0, 64)
+	return err == nil || strings.Trim(label, "0123456789") == ""
 }
 
 // writeHostOf says to write the host of a URL.

@@ -79,6 +79,11 @@ func TestHostNamesThatAreSurelyWrongAreRefusedWithAdvice(t *testing.T) {
 		{"range with host bits", "10.1.2.3/8", `"10.1.2.3/8" is an address range: write "10.0.0.0/8" into AllowedCIDRs`},
 		{"range of IPv6", "2001:db8::/32", `"2001:db8::/32" is an address range: the API allows IPv4 ranges only, in AllowedCIDRs`},
 
+		{"short IPv4", "127.1", `"127.1" ends in a number, so it would be read as an IP address: write that as a CIDR into AllowedCIDRs`},
+		{"IPv4 as a number", "2130706433", `"2130706433" ends in a number, so it would be read as an IP address: write that as a CIDR into AllowedCIDRs`},
+		{"IPv4 in hexadecimal", "0x7f.0x1", `"0x7f.0x1" ends in a number, so it would be read as an IP address: write that as a CIDR into AllowedCIDRs`},
+		{"wildcard of a number", "*.1.", `"*.1." ends in a number, so it would be read as an IP address: write that as a CIDR into AllowedCIDRs`},
+
 		{"every host", "*", `"*" is every host: set AllowAll instead`},
 		{"every host with a dot", "*.", `"*." is every host: set AllowAll instead`},
 		{"wildcard within", "api.*.example", `"api.*.example" has a wildcard that is not the whole first label: write it as in "*.npmjs.org"`},
