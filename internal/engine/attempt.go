@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net/http"
 	"net/http/httptrace"
@@ -24,6 +25,7 @@ type attempt struct {
 	// attempt is over.
 	connWanted, connGot atomic.Bool
 	sends               atomic.Int32
+	hooks               httptrace.ClientTrace
 }
 
 func (a *attempt) succeeded() bool { return a.answer == nil && a.err == nil }
@@ -39,11 +41,12 @@ func (a *attempt) surelyNotReceived() bool {
 func (a *attempt) replayed() bool { return a.sends.Load() > 1 }
 
 func (a *attempt) trace() *httptrace.ClientTrace {
-	return &httptrace.ClientTrace{
+	a.hooks = httptrace.ClientTrace{
 		GetConn:      func(string) { a.connWanted.Store(true) },
 		GotConn:      func(httptrace.GotConnInfo) { a.connGot.Store(true) },
 		WroteHeaders: func() { a.sends.Add(1) },
 	}
+	return &a.hooks
 }
 
 // RoundTrip makes one attempt: the call is the transport of its own http.Client.
@@ -88,6 +91,9 @@ func (c *call) RoundTrip(base *http.Request) (*http.Response, error) {
 func attemptError(caller, attempt context.Context, err error) error {
 	if caller.Err() == nil && attempt.Err() != nil {
 		return context.Cause(attempt)
+	}
+	if tlsErr, ok := err.(tls.RecordHeaderError); ok && string(tlsErr.RecordHeader[:]) == "HTTP/" {
+		return http.ErrSchemeMismatch // as http.Client says it, above the transport
 	}
 	return err
 }

@@ -99,9 +99,8 @@ func Test08PlainHTTPMeetsTLS(t *testing.T) {
 
 		_, err := createCall.do(t.Context(), client)
 
-		_, ok := errors.AsType[tls.RecordHeaderError](err)
-		require.True(t, ok)
-		assert.ErrorContains(t, err, "first record does not look like a TLS handshake")
+		require.ErrorIs(t, err, http.ErrSchemeMismatch)
+		assert.ErrorContains(t, err, "server gave HTTP response to HTTPS client")
 		e := transportError(t, err)
 		assert.Equal(t, 1, e.Attempts)
 		assert.False(t, e.MaybeApplied)
