@@ -26,7 +26,8 @@ var (
 	ErrDrift        = errors.New("policy differs") // of Ensure and Apply: from the rules asked for
 
 	// ErrInvalidResponse is an answer that says success and cannot be read: no
-	// JSON, cut, without a required member, or about another policy.
+	// JSON, or half of it, without a required member, or about another policy. A
+	// connection that breaks within an answer is an error of the network instead.
 	ErrInvalidResponse = engine.ErrInvalidResponse
 	// ErrResponseTooLarge is an answer of more than 32 MiB.
 	ErrResponseTooLarge = engine.ErrResponseTooLarge

@@ -48,7 +48,8 @@ func WithHTTPClient(client *http.Client) Option {
 	return func(s *settings) { s.httpClient = func() *http.Client { return client } }
 }
 
-// WithHeader adds a header to each request. The headers that the SDK sets itself
+// WithHeader adds a header to each request. Its value is not kept secret as the API
+// key is: an error can show it, if the API repeats it. The headers that the SDK sets itself
 // are refused, and so are Idempotency-Key and X-Idempotency-Key, which make
 // net/http repeat a POST unseen: see [WithIdempotencyKey].
 //
