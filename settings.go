@@ -5,9 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"net"
 	"net/http"
-	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -17,11 +15,9 @@ import (
 )
 
 const (
-	defaultBaseURL    = "https://api.runloop.ai"
 	defaultTimeout    = 30 * time.Second
 	defaultMaxRetries = 3
 	maxMaxRetries     = 100
-	maxHeaderValue    = 8 << 10 // what servers commonly accept
 )
 
 // settings is what options record, as they record it. The sources say for errors
@@ -191,86 +187,6 @@ func apiKeyProblem(key string) string {
 }
 
 func notVisibleASCII(r rune) bool { return r <= ' ' || r > '~' }
-
-// parseBaseURL returns the base URL without a trailing slash, or what is wrong
-// with it. It repeats nothing that may hold a password.
-func (s *settings) parseBaseURL() (base, problem string) {
-	if s.baseURLSource == "" {
-		return defaultBaseURL, ""
-	}
-	u, err := url.Parse(s.baseURL)
-	switch {
-	case err != nil:
-		return "", "it is not a URL: write one like " + defaultBaseURL
-	case u.User != nil:
-		return "", "it holds a user name or password: leave them out, the API key goes into WithAPIKey"
-	case u.Scheme != "https" && u.Scheme != "http" || u.Opaque != "":
-		return "", "it does not start with https://: write one like " + defaultBaseURL
-	case u.Hostname() == "":
-		return "", "it names no host: write one like " + defaultBaseURL
-	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
-		return "", "it has a query or fragment: leave out what follows the path"
-	case hasDotSegment(u.Path):
-		return "", "its path has a dot segment: write the path that it leads to"
-	case u.Scheme == "http" && !isLoopback(u.Hostname()) && !s.plaintextHTTP:
-		return "", "with http:// everyone on the way can read the API key: write https://, or add WithPlaintextHTTP"
-	}
-	return u.Scheme + "://" + u.Host + strings.TrimRight(u.EscapedPath(), "/"), ""
-}
-
-func isLoopback(host string) bool {
-	host = strings.ToLower(host)
-	return host == "localhost" || strings.HasSuffix(host, ".localhost") || net.ParseIP(host).IsLoopback()
-}
-
-func hasDotSegment(path string) bool {
-	for segment := range strings.SplitSeq(path, "/") {
-		if segment == "." || segment == ".." {
-			return true
-		}
-	}
-	return false
-}
-
-// reservedHeaders says what to use instead of a header that is not the caller's to set.
-var reservedHeaders = map[string]string{
-	"Authorization":     "use WithAPIKey",
-	"User-Agent":        "use WithUserAgent",
-	"X-Request-Id":      "use WithIdempotencyKey on a single call",
-	"Idempotency-Key":   "net/http would repeat writes unseen; use WithIdempotencyKey on a single call",
-	"X-Idempotency-Key": "net/http would repeat writes unseen; use WithIdempotencyKey on a single call",
-	"Accept":            "the SDK sets it",
-	"Accept-Encoding":   "net/http sets it",
-	"Content-Type":      "the SDK sets it",
-	"Content-Length":    "net/http sets it",
-	"Transfer-Encoding": "net/http sets it",
-	"Connection":        "net/http sets it",
-	"Host":              "use WithBaseURL",
-}
-
-// headerProblem says what is wrong with a header, without its value.
-func headerProblem(canonical string, h header) string {
-	if h.name == "" || strings.Trim(h.name, "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" {
-		return fmt.Sprintf("%.40q is no name of a header", h.name)
-	}
-	if instead, reserved := reservedHeaders[canonical]; reserved {
-		return fmt.Sprintf("the header %s cannot be set: %s", canonical, instead)
-	}
-	if problem := valueProblem(h.value); problem != "" {
-		return fmt.Sprintf("the value of header %.40s %s", canonical, problem)
-	}
-	return ""
-}
-
-func valueProblem(value string) string {
-	switch {
-	case len(value) > maxHeaderValue:
-		return fmt.Sprintf("is longer than %d bytes", maxHeaderValue)
-	case strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r > '~' }):
-		return "has a line break or another character that no header can carry"
-	}
-	return ""
-}
 
 func idempotencyKeyProblem(key string) string {
 	const maxKey = 255
