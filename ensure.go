@@ -51,10 +51,7 @@ func (s *NetworkPoliciesService) find(ctx context.Context, op, name string, opts
 // a [*DriftError] and nothing changes. Rules are compared by [EgressRules.Equal];
 // the description of a policy that exists does not matter.
 func (s *NetworkPoliciesService) Ensure(ctx context.Context, params NetworkPolicyCreateParams, opts ...Option) (*NetworkPolicy, error) {
-	keep := func(found *NetworkPolicy) (NetworkPolicyUpdateParams, bool) {
-		return NetworkPolicyUpdateParams{}, false
-	}
-	return s.converge(ctx, opEnsure, params, keep, opts)
+	return s.converge(ctx, &convergence{op: opEnsure, params: params, opts: opts})
 }
 
 // Apply is Ensure that updates a policy whose rules differ, or whose description
@@ -63,67 +60,79 @@ func (s *NetworkPoliciesService) Ensure(ctx context.Context, params NetworkPolic
 // update cannot change, a rule that this version of the SDK does not know, is a
 // [*DriftError].
 func (s *NetworkPoliciesService) Apply(ctx context.Context, params NetworkPolicyCreateParams, opts ...Option) (*NetworkPolicy, error) {
-	change := func(found *NetworkPolicy) (NetworkPolicyUpdateParams, bool) {
-		return changesTo(params, found)
-	}
-	return s.converge(ctx, opApply, params, change, opts)
+	return s.converge(ctx, &convergence{op: opApply, params: params, updates: true, opts: opts})
 }
 
-// converge creates the policy, or settles the one that has the name: changes says
-// what to update. It starts over when another program was faster.
-func (s *NetworkPoliciesService) converge(
-	ctx context.Context, op string, params NetworkPolicyCreateParams,
-	changes func(found *NetworkPolicy) (NetworkPolicyUpdateParams, bool), opts []Option,
-) (*NetworkPolicy, error) {
-	if err := params.validate(op); err != nil {
+// A convergence is one call of Ensure or Apply.
+type convergence struct {
+	op      string
+	params  NetworkPolicyCreateParams
+	updates bool // a policy that differs
+	opts    []Option
+
+	wrote   bool  // an earlier round sent a write
+	unsure  bool  // which may have taken effect
+	refused error // what an earlier round's create got, without a reason
+}
+
+// converge starts over while other programs are faster.
+func (s *NetworkPoliciesService) converge(ctx context.Context, c *convergence) (*NetworkPolicy, error) {
+	if err := c.params.validate(c.op); err != nil {
 		return nil, err
 	}
-	params.Egress = params.Egress.clone()
-	writeOpts := opts
-	unsure := false   // whether the write of an earlier round may have taken effect
-	var refused error // the create of an earlier round, for no reason that could be read
+	c.params.Egress = c.params.Egress.clone()
 	for round := 1; ; round++ {
-		policy, err := s.find(ctx, op, params.Name, forLookUp(opts))
-		if err != nil {
-			carryMaybeApplied(err, unsure)
-			return nil, err
-		}
-		lostRace := ErrNotFound // by an update
-		overtaken := false
-		if policy == nil {
-			if refused != nil {
-				return nil, refused
-			}
-			lostRace = ErrNameTaken // by a create
-			policy, err = s.create(ctx, op, params, writeOpts)
-			writeOpts = withoutKey(opts)
-			if isUnexplained(err) {
-				unsure = carryMaybeApplied(err, unsure)
-				refused = err
-				continue
-			}
-		} else if update, needed := changes(policy); needed {
-			policy, err = s.update(ctx, op, policy.ID, update, writeOpts)
-			writeOpts = withoutKey(opts)
-			if err == nil {
-				missed, _ := changes(policy)
-				overtaken = setsMore(missed, update)
-			}
-		}
-		unsure = carryMaybeApplied(err, unsure)
+		policy, again, err := s.settle(ctx, c)
+		c.unsure = carryMaybeApplied(err, c.unsure)
 		switch {
-		case overtaken && round < maxRounds:
-			// Another program wrote after the look: the two updates are mixed.
-		case err == nil:
-			return checkDrift(op, params.Egress, policy)
-		case !errors.Is(err, lostRace) || round == maxRounds:
+		case again && round < maxRounds:
+		case err != nil:
 			return nil, err
+		default:
+			return checkDrift(c.op, c.params.Egress, policy)
 		}
 	}
 }
 
-// isUnexplained reports a 400 without a message, as when its body was cut. It may
-// have said that the name is taken.
+// settle creates the policy, or brings the one that has the name to what it is to
+// be. again says that another program came in between.
+func (s *NetworkPoliciesService) settle(ctx context.Context, c *convergence) (policy *NetworkPolicy, again bool, err error) {
+	policy, err = s.find(ctx, c.op, c.params.Name, forLookUp(c.opts))
+	switch {
+	case err != nil:
+		return nil, false, err
+	case policy == nil && c.refused != nil:
+		return nil, false, c.refused
+	case policy == nil:
+		policy, err = s.create(ctx, c.op, c.params, c.writeOpts())
+		if isUnexplained(err) {
+			c.refused = err
+		}
+		return policy, c.refused != nil || errors.Is(err, ErrNameTaken), err
+	}
+	update, needed := changesTo(c.params, policy)
+	if !needed || !c.updates {
+		return policy, false, nil
+	}
+	policy, err = s.update(ctx, c.op, policy.ID, update, c.writeOpts())
+	if err != nil {
+		return nil, errors.Is(err, ErrNotFound), err
+	}
+	missed, _ := changesTo(c.params, policy)
+	return policy, setsMore(missed, update), nil // or two programs' updates stay mixed
+}
+
+// writeOpts returns the options of a write. Only the first one has the caller's key.
+func (c *convergence) writeOpts() []Option {
+	if c.wrote {
+		return withoutKey(c.opts)
+	}
+	c.wrote = true
+	return c.opts
+}
+
+// isUnexplained reports whether err is a 400 without a message, as when its body
+// was cut. It may have said that the name is taken.
 func isUnexplained(err error) bool {
 	e, ok := err.(*APIError)
 	return ok && e.StatusCode == http.StatusBadRequest && e.Message == ""
