@@ -1,7 +1,6 @@
 package runloop
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -73,23 +72,4 @@ func (c *Client) configFor(op string, opts []Option) (*engine.Config, *settings,
 	s := c.settings.with(opts)
 	cfg, err := s.config(op, c.pool(), c.budget)
 	return cfg, s, err
-}
-
-// send makes the call that r describes.
-func (c *Client) send(ctx context.Context, r *request, opts []Option) error {
-	cfg, s, err := c.configFor(r.op, opts)
-	if err != nil {
-		return err
-	}
-	if ctx == nil {
-		return &ValidationError{r.op, "ctx", "it is nil: pass context.Background()"}
-	}
-	wire, err := r.build(s)
-	if err != nil {
-		return err
-	}
-	if failure := engine.Do(ctx, cfg, wire); failure != nil {
-		return newError(failure)
-	}
-	return nil
 }

@@ -50,7 +50,7 @@ func (c *Client) Do(ctx context.Context, method, path string, body, result any, 
 	if problem != "" {
 		return &ValidationError{"do", "path", withoutSecrets(path) + " " + problem}
 	}
-	r := &request{op: method + " " + engine.Truncate(route, 70), method: method, route: route, rawQuery: query, resend: resend}
+	r := request[struct{}]{op: method + " " + engine.Truncate(route, 70), method: method, route: route, rawQuery: query, resend: resend}
 	var err error
 	if r.body, err = rawBody(body); err != nil {
 		return &ValidationError{r.op, "body", err.Error()}
@@ -60,9 +60,10 @@ func (c *Client) Do(ctx context.Context, method, path string, body, result any, 
 		if target.Kind() != reflect.Pointer || target.IsNil() {
 			return &ValidationError{r.op, "result", fmt.Sprintf("%T is not a pointer to decode into", result)}
 		}
-		r.decode = func(body []byte) error { return decodeInto(target.Elem(), body) }
+		r.decode = func(body []byte) (struct{}, error) { return struct{}{}, decodeInto(target.Elem(), body) }
 	}
-	return c.send(ctx, r, opts)
+	_, err = send(ctx, c, opts, r)
+	return err
 }
 
 // withoutSecrets shows what was given as a path, but no query and no password.

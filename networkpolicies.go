@@ -2,8 +2,8 @@ package runloop
 
 import (
 	"context"
-	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/runloop-community/runloop-go/internal/engine"
 )
@@ -41,22 +41,38 @@ func (s *NetworkPoliciesService) Create(ctx context.Context, params NetworkPolic
 	return s.create(ctx, opCreate, params, opts)
 }
 
+func (s *NetworkPoliciesService) create(ctx context.Context, op string, params NetworkPolicyCreateParams, opts []Option) (*NetworkPolicy, error) {
+	if err := params.validate(op); err != nil {
+		return nil, err
+	}
+	params.Egress = params.Egress.clone()
+	start := time.Now()
+	return send(ctx, s.owner(), opts, request[*NetworkPolicy]{
+		op:     op,
+		method: http.MethodPost,
+		route:  policiesRoute,
+		body:   newCreateBody(params),
+		resend: engine.ResendUnlessAccepted,
+		decode: decodePolicyNamed(params.Name),
+		resolve: func(ctx context.Context, _ error) (*NetworkPolicy, engine.Resolution) {
+			return s.resolveCreate(ctx, op, params, start, opts)
+		},
+	})
+}
+
 // Get returns the policy that has the ID, or an error that matches [ErrNotFound].
 func (s *NetworkPoliciesService) Get(ctx context.Context, id string, opts ...Option) (*NetworkPolicy, error) {
 	return s.get(ctx, opGet, id, opts)
 }
 
 func (s *NetworkPoliciesService) get(ctx context.Context, op, id string, opts []Option) (*NetworkPolicy, error) {
-	var policy *NetworkPolicy
-	err := s.send(ctx, &request{
+	return send(ctx, s.owner(), opts, request[*NetworkPolicy]{
 		op:     op,
 		method: http.MethodGet,
 		route:  policyRoute,
 		id:     id,
-		resend: engine.ResendRead,
-		decode: decodePolicyOf(id, &policy),
-	}, opts)
-	return policy, err
+		decode: decodePolicyWithID(id),
+	})
 }
 
 // List returns one page of the policies, in the API's order. For every page, use
@@ -69,19 +85,13 @@ func (s *NetworkPoliciesService) list(ctx context.Context, op string, params Net
 	if err := params.validate(op); err != nil {
 		return nil, err
 	}
-	var page *NetworkPolicyPage
-	err := s.send(ctx, &request{
+	return send(ctx, s.owner(), opts, request[*NetworkPolicyPage]{
 		op:     op,
 		method: http.MethodGet,
 		route:  policiesRoute,
 		query:  params,
-		resend: engine.ResendRead,
-		decode: func(body []byte) (err error) {
-			page, err = decodePage(body)
-			return err
-		},
-	}, opts)
-	return page, err
+		decode: decodePage,
+	})
 }
 
 // Update changes what params sets, and returns the policy as it then is. Devboxes
@@ -99,17 +109,15 @@ func (s *NetworkPoliciesService) update(ctx context.Context, op, id string, para
 	if err := params.validate(op); err != nil {
 		return nil, err
 	}
-	var policy *NetworkPolicy
-	err := s.send(ctx, &request{
+	return send(ctx, s.owner(), opts, request[*NetworkPolicy]{
 		op:     op,
 		method: http.MethodPost,
 		route:  policyRoute,
 		id:     id,
 		body:   updateBody(params),
 		resend: engine.ResendWrite,
-		decode: decodePolicyOf(id, &policy),
-	}, opts)
-	return policy, err
+		decode: decodePolicyWithID(id),
+	})
 }
 
 // Delete deletes the policy and returns it as it was. That cannot be undone. The
@@ -119,45 +127,24 @@ func (s *NetworkPoliciesService) update(ctx context.Context, op, id string, para
 // When the answer got lost and the policy turns out to be gone, Delete succeeds,
 // with a policy of which only the ID is set.
 func (s *NetworkPoliciesService) Delete(ctx context.Context, id string, opts ...Option) (*NetworkPolicy, error) {
-	var policy *NetworkPolicy
-	err := s.send(ctx, &request{
+	return send(ctx, s.owner(), opts, request[*NetworkPolicy]{
 		op:     opDelete,
 		method: http.MethodPost,
 		route:  policyDeleteRoute,
 		id:     id,
 		body:   deleteBody{},
 		resend: engine.ResendWrite,
-		decode: decodePolicyOf(id, &policy),
-		resolve: func(ctx context.Context, lost error) engine.Resolution {
-			resolution := s.resolveDelete(ctx, id, lost, opts)
-			if resolution == engine.Applied {
-				policy = &NetworkPolicy{ID: id}
-			}
-			return resolution
+		decode: decodePolicyWithID(id),
+		resolve: func(ctx context.Context, lost error) (*NetworkPolicy, engine.Resolution) {
+			return &NetworkPolicy{ID: id}, s.resolveDelete(ctx, id, lost, opts)
 		},
-	}, opts)
-	return policy, err
+	})
 }
 
-func (s *NetworkPoliciesService) send(ctx context.Context, r *request, opts []Option) error {
+// owner returns the service's client, or nil when NewClient did not make it.
+func (s *NetworkPoliciesService) owner() *Client {
 	if s == nil {
-		return (*Client)(nil).send(ctx, r, opts)
-	}
-	return s.client.send(ctx, r, opts)
-}
-
-// decodePolicyOf decodes into dst a policy that must have the ID: an answer about
-// another one, from a confused cache or proxy, must not pass.
-func decodePolicyOf(id string, dst **NetworkPolicy) func([]byte) error {
-	return func(body []byte) error {
-		policy, err := decodePolicy(body)
-		if err != nil {
-			return err
-		}
-		if policy.ID != id {
-			return fmt.Errorf("it is about policy %s, asked for was %s", quote(policy.ID), quote(id))
-		}
-		*dst = policy
 		return nil
 	}
+	return s.client
 }

@@ -3,10 +3,7 @@ package runloop
 import (
 	"context"
 	"errors"
-	"fmt"
-	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/runloop-community/runloop-go/internal/engine"
@@ -17,43 +14,6 @@ import (
 
 // clockSkew is by how much the API's clock may be behind.
 const clockSkew = 5 * time.Minute
-
-func (s *NetworkPoliciesService) create(ctx context.Context, op string, params NetworkPolicyCreateParams, opts []Option) (*NetworkPolicy, error) {
-	if err := params.validate(op); err != nil {
-		return nil, err
-	}
-	params.Egress = params.Egress.clone()
-	start := time.Now()
-	var policy *NetworkPolicy
-	err := s.send(ctx, &request{
-		op:     op,
-		method: http.MethodPost,
-		route:  policiesRoute,
-		body:   newCreateBody(params),
-		resend: engine.ResendUnlessAccepted,
-		decode: func(body []byte) (err error) {
-			policy, err = decodeCreated(body, params.Name)
-			return err
-		},
-		resolve: func(ctx context.Context, _ error) engine.Resolution {
-			found, resolution := s.resolveCreate(ctx, op, params, start, opts)
-			policy = found
-			return resolution
-		},
-	}, opts)
-	return policy, err
-}
-
-func decodeCreated(body []byte, name string) (*NetworkPolicy, error) {
-	policy, err := decodePolicy(body)
-	if err != nil {
-		return nil, err
-	}
-	if strings.TrimSpace(policy.Name) != strings.TrimSpace(name) {
-		return nil, fmt.Errorf("it is about policy %s, created was %s", quote(policy.Name), quote(name))
-	}
-	return policy, nil
-}
 
 // resolveCreate looks for the policy that a create may have made. It adopts only
 // one that equals all that was sent and can be of this call.

@@ -10,8 +10,8 @@ import (
 	"github.com/runloop-community/runloop-go/internal/engine"
 )
 
-// A request is one call as a service describes it.
-type request struct {
+// A request is one call as a service describes it. Its result is a T.
+type request[T any] struct {
 	op     string
 	method string
 	// route is the path, with {id} where the id goes, escaped.
@@ -22,19 +22,53 @@ type request struct {
 	// rawQuery is a query that is encoded already.
 	rawQuery string
 	body     any
-	// resend says when the engine may send the request again.
+	// resend says when the engine may send the request again. The zero value is
+	// for reads.
 	resend engine.Resend
-	// decode takes the body of a success. It is called once for each attempt
-	// that got one.
-	decode func(body []byte) error
-	// resolve finds out what became of a write whose answer was lost, or is nil.
-	resolve func(ctx context.Context, lost error) engine.Resolution
+	// decode turns the body of a success into the result. It is called once for
+	// each attempt that got one. When it is nil, the body does not matter.
+	decode func(body []byte) (T, error)
+	// resolve finds out what became of a write whose answer was lost, and gives the
+	// result of one that took effect. It may be nil.
+	resolve func(ctx context.Context, lost error) (T, engine.Resolution)
+}
+
+// send makes the call that r describes.
+func send[T any](ctx context.Context, c *Client, opts []Option, r request[T]) (T, error) {
+	var result, none T
+	cfg, s, err := c.configFor(r.op, opts)
+	if err != nil {
+		return none, err
+	}
+	if ctx == nil {
+		return none, &ValidationError{r.op, "ctx", "it is nil: pass context.Background()"}
+	}
+	wire, err := r.build(s)
+	if err != nil {
+		return none, err
+	}
+	if r.decode != nil {
+		wire.Decode = func(body []byte) (err error) {
+			result, err = r.decode(body)
+			return err
+		}
+	}
+	if r.resolve != nil {
+		wire.Resolve = func(ctx context.Context, lost *engine.Failure) (resolution engine.Resolution) {
+			result, resolution = r.resolve(ctx, newError(lost))
+			return resolution
+		}
+	}
+	if failure := engine.Do(ctx, cfg, wire); failure != nil {
+		return none, newError(failure)
+	}
+	return result, nil
 }
 
 const idPlaceholder = "{id}"
 
 // build puts the request into the form that goes over the wire.
-func (r *request) build(s *settings) (*engine.Request, error) {
+func (r *request[T]) build(s *settings) (*engine.Request, error) {
 	wire := &engine.Request{
 		Operation: r.op,
 		Method:    r.method,
@@ -43,7 +77,6 @@ func (r *request) build(s *settings) (*engine.Request, error) {
 		Query:     r.rawQuery,
 		RequestID: s.idempotencyKey,
 		Resend:    r.resend,
-		Decode:    r.decode,
 		Response:  s.response,
 	}
 	if before, after, found := strings.Cut(r.route, idPlaceholder); found {
@@ -66,11 +99,6 @@ func (r *request) build(s *settings) (*engine.Request, error) {
 			return nil, &ValidationError{r.op, "body", err.Error()}
 		}
 		wire.Body = body
-	}
-	if r.resolve != nil {
-		wire.Resolve = func(ctx context.Context, f *engine.Failure) engine.Resolution {
-			return r.resolve(ctx, newError(f))
-		}
 	}
 	return wire, nil
 }

@@ -1,0 +1,229 @@
+package runloop
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// decodePolicy reads an answer that is a policy.
+func decodePolicy(body []byte) (*NetworkPolicy, error) {
+	p := new(NetworkPolicy)
+	err := decodeDocument(body, func(d decoder) error { return d.policyAnswer(p) })
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// decodePolicyWithID reads an answer that is the policy with the ID: one about
+// another policy, from a confused cache or proxy, must not pass.
+func decodePolicyWithID(id string) func([]byte) (*NetworkPolicy, error) {
+	return func(body []byte) (*NetworkPolicy, error) {
+		policy, err := decodePolicy(body)
+		if err == nil && policy.ID != id {
+			return nil, fmt.Errorf("it is about policy %s, asked for was %s", quote(policy.ID), quote(id))
+		}
+		return policy, err
+	}
+}
+
+// decodePolicyNamed reads an answer that is a policy with the name, which the API
+// may have trimmed.
+func decodePolicyNamed(name string) func([]byte) (*NetworkPolicy, error) {
+	return func(body []byte) (*NetworkPolicy, error) {
+		policy, err := decodePolicy(body)
+		if err == nil && strings.TrimSpace(policy.Name) != strings.TrimSpace(name) {
+			return nil, fmt.Errorf("it is about policy %s, created was %s", quote(policy.Name), quote(name))
+		}
+		return policy, err
+	}
+}
+
+// decodePage reads an answer that is a page of policies.
+func decodePage(body []byte) (*NetworkPolicyPage, error) {
+	p := new(NetworkPolicyPage)
+	err := decodeDocument(body, func(d decoder) error { return d.page(p, len(body)) })
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+func (d decoder) page(p *NetworkPolicyPage, size int) error {
+	var hasPolicies, hasMore bool
+	err := d.object(func(name []byte) error {
+		switch string(name) {
+		case "network_policies":
+			hasPolicies = d.PeekKind() != 'n'
+			return d.policies(&p.NetworkPolicies, size)
+		case "has_more":
+			hasMore = d.PeekKind() != 'n'
+			return d.boolean(&p.HasMore)
+		case "total_count":
+			if d.PeekKind() == 'n' {
+				return d.SkipValue()
+			}
+			var n int64
+			err := d.integer(&n, 32)
+			p.TotalCount = new(int(n))
+			return err
+		}
+		return d.SkipValue()
+	})
+	switch {
+	case err != nil:
+		return err
+	case !hasPolicies:
+		return d.missing("network_policies")
+	case !hasMore:
+		return d.missing("has_more")
+	}
+	return nil
+}
+
+// policies sizes the slice by the first policy and the document's length.
+func (d decoder) policies(dst *[]NetworkPolicy, size int) error {
+	start := d.InputOffset()
+	return d.array(func() error {
+		*dst = append(*dst, NetworkPolicy{})
+		if err := d.policyAnswer(&(*dst)[len(*dst)-1]); err != nil {
+			return err
+		}
+		if len(*dst) == 1 {
+			each := d.InputOffset() - start
+			rest := (int64(size) - d.InputOffset()) / each
+			rest += rest / 8 // policies differ in length, and growing copies them all
+			grown := make([]NetworkPolicy, 1, 1+min(rest, maxPageSize))
+			grown[0] = (*dst)[0]
+			*dst = grown
+		}
+		return nil
+	})
+}
+
+// policyAnswer reads a policy that must have what identifies it and what it allows.
+func (d decoder) policyAnswer(p *NetworkPolicy) error {
+	var hasEgress bool
+	if err := d.policyMembers(p, &hasEgress); err != nil {
+		return err
+	}
+	switch {
+	case p.ID == "":
+		return d.missing("id")
+	case !hasEgress:
+		return d.missing("egress")
+	}
+	return nil
+}
+
+func (d decoder) policy(p *NetworkPolicy) error {
+	return d.policyMembers(p, new(bool))
+}
+
+func (d decoder) policyMembers(p *NetworkPolicy, hasEgress *bool) error {
+	return d.object(func(name []byte) error {
+		switch string(name) {
+		case "id":
+			return d.text(&p.ID)
+		case "name":
+			return d.text(&p.Name)
+		case "description":
+			return d.text(&p.Description)
+		case "egress":
+			*hasEgress = true
+			return d.egress(&p.Egress)
+		case "create_time_ms":
+			return d.time(&p.CreateTime)
+		case "update_time_ms":
+			return d.time(&p.UpdateTime)
+		}
+		return d.SkipValue()
+	})
+}
+
+func (d decoder) time(dst *time.Time) error {
+	if d.PeekKind() == 'n' {
+		return d.SkipValue()
+	}
+	var ms int64
+	err := d.integer(&ms, 64)
+	*dst = time.UnixMilli(ms).UTC()
+	return err
+}
+
+func (d decoder) egress(r *EgressRules) error {
+	return d.object(func(name []byte) error {
+		switch string(name) {
+		case "allow_all":
+			return d.boolean(&r.AllowAll)
+		case "allow_devbox_to_devbox":
+			return d.boolean(&r.AllowDevboxToDevbox)
+		case "allowed_hostnames":
+			return d.texts(&r.AllowedHostnames)
+		case "allow_agent_gateway":
+			return d.boolean(&r.AllowAgentGateway)
+		case "allow_mcp_gateway":
+			return d.boolean(&r.AllowMCPGateway)
+		case "allow_runloop_mirrors":
+			return d.boolean(&r.AllowRunloopMirrors)
+		case "allowed_cidrs":
+			return d.array(func() error {
+				r.AllowedCIDRs = append(r.AllowedCIDRs, AllowedCIDR{})
+				return d.cidr(&r.AllowedCIDRs[len(r.AllowedCIDRs)-1])
+			})
+		}
+		return d.unknownMember(&r.unknown, name)
+	})
+}
+
+func (d decoder) cidr(c *AllowedCIDR) error {
+	return d.object(func(name []byte) error {
+		switch string(name) {
+		case "cidr":
+			return d.text(&c.CIDR)
+		case "ports":
+			return d.array(func() error {
+				c.Ports = append(c.Ports, PortRule{})
+				return d.portRule(&c.Ports[len(c.Ports)-1])
+			})
+		}
+		return d.unknownMember(&c.unknown, name)
+	})
+}
+
+func (d decoder) portRule(p *PortRule) error {
+	return d.object(func(name []byte) error {
+		switch string(name) {
+		case "port":
+			return d.port(&p.Port)
+		case "end_port":
+			return d.port(&p.EndPort)
+		case "protocol":
+			return d.text((*string)(&p.Protocol))
+		}
+		return d.unknownMember(&p.unknown, name)
+	})
+}
+
+func (d decoder) port(dst *int) error {
+	var n int64
+	err := d.integer(&n, 32)
+	*dst = int(n)
+	return err
+}
+
+func (d decoder) unknownMember(u *unknownMembers, name []byte) error {
+	quoted, err := jsontext.AppendQuote(nil, name) // a copy: reading invalidates name
+	if err != nil {
+		return err
+	}
+	value, err := d.ReadValue()
+	if err != nil {
+		return err
+	}
+	u.add(quoted, value)
+	return nil
+}
