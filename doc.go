@@ -168,6 +168,9 @@ wider than the program can say does not pass for the one intended.
 
 # Versions
 
-The two latest releases of Go are supported, 1.26 and 1.27 at present.
+The two latest releases of Go are supported, 1.26 and 1.27 at present. Versions of the
+module follow semantic versioning: before 1.0, a minor version may change what the package
+exports, and its changelog says so. A name that is replaced stays for a while, marked as
+deprecated, and go fix moves the calls of it.
 */
 package runloop

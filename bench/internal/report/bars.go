@@ -58,8 +58,11 @@ func Judge(r *Results) []Bar {
 	add(GetLoopback+": CPU, to the floor", costs(GetLoopback, peer.Floor, cpu), 1.05, false)
 	add(page20+": CPU, to the floor", costs(page20, peer.Floor, cpu), 0.80, false)
 	add(page1000+": CPU, to the floor", costs(page1000, peer.Floor, cpu), 0.55, false)
-	add(page1000+": CPU, to ogen", costs(page1000, peer.Ogen, cpu), 1.05, false)
-	add(page1000+": wall time, to ogen", costs(page1000, peer.Ogen, wall), 1.05, false)
+	for _, page := range []int{20, 100, 1000, 5000} {
+		iterate := Iterate(5000, page, 0)
+		add(iterate+": CPU, to ogen", costs(iterate, peer.Ogen, cpu), 1.05, false)
+		add(iterate+": wall time, to ogen", costs(iterate, peer.Ogen, wall), 1.05, false)
+	}
 	slow := r.costs(Iterate(10_000, 0, 20*time.Millisecond))
 	add(Iterate(10_000, 0, 20*time.Millisecond)+": times faster than the official client",
 		ratioOf(slow.row(peer.TypeScript), slow.row(peer.Ours), wall), 25, true)
