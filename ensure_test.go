@@ -40,6 +40,21 @@ func TestEnsureCreatesWhatIsMissing(t *testing.T) {
 	})(t)
 }
 
+func TestTheResponseOfEnsureIsThatOfItsWrite(t *testing.T) {
+	onFake(func(t *testing.T, fake *fakeAPI) {
+		var response *http.Response
+
+		_, err := fake.client.NetworkPolicies.Ensure(t.Context(), buildParams, runloop.WithResponseInto(&response))
+		require.NoError(t, err)
+		assert.Equal(t, http.MethodPost, response.Request.Method)
+
+		response = nil
+		_, err = fake.client.NetworkPolicies.Ensure(t.Context(), buildParams, runloop.WithResponseInto(&response))
+		require.NoError(t, err)
+		assert.Nil(t, response, "the look-up has found it")
+	})(t)
+}
+
 func TestEnsureFindsWhatIsThere(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {

@@ -106,7 +106,8 @@ func WithIdempotencyKey(key string) Option {
 // WithResponseInto stores the last answer of the call in *dst, that of an error
 // too; *dst stays as it is when no answer came. The body is read and can be read
 // again. It is for a single call: NewClient refuses it. With All, it is the answer
-// of the last page so far.
+// of the last page so far; with Ensure and Apply that of the last write, so one
+// that finds the policy as it is to be stores none.
 func WithResponseInto(dst **http.Response) Option {
 	return func(s *settings) { s.response, s.responseSet = dst, true }
 }
