@@ -28,7 +28,12 @@
 //
 //	go test -v -run TypeScript
 //
-// With the environment variable CI set it fails where it would be skipped: without
+// The same client is what the README compares the SDK with. TestComparison has the rows
+// of that table, and puts the situation of each to both clients, on a server of its own:
+// what they send, return and throw, and what the account holds afterwards, has to be what
+// the row says. A row is changed here and in the README together.
+//
+// With the environment variable CI set, both fail where they would be skipped: without
 // node, and when npm can't reach its registry.
 //
 // # When the API grows
