@@ -55,9 +55,10 @@
 // # What the fake does
 //
 // It has the five calls for network policies and three for devboxes: launch, at
-// create_and_await_running too, get and shut down. It does what the API's description and the tests that Runloop
-// runs against the live API say, and is strict: members of a body that are
-// unknown, duplicate or of the wrong type are answered with 400.
+// create_and_await_running too, get and shut down. It does what the API's
+// description and the tests that Runloop runs against the live API say, and is
+// strict: members of a body that are unknown, duplicate or of the wrong type are
+// answered with 400.
 //
 //   - An update sets what it has, replaces lists whole, and keeps what is null.
 //   - allow_all turns allow_devbox_to_devbox on, and that stays on afterwards.
