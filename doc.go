@@ -20,9 +20,19 @@ A [Client] is made once and shared. It reads the API key from RUNLOOP_API_KEY:
 		Egress:      runloop.EgressRules{AllowedHostnames: []string{"github.com", "*.npmjs.org"}},
 	})
 
-Options set what is not to be as it is by default: [WithBaseURL], [WithTimeout],
-[WithMaxRetries], [WithHTTPClient] and the others. Given to [NewClient] they hold for
-each call of the client, given to a call for that call alone.
+# Options
+
+An [Option] sets what is not to be as it is by default. Given to [NewClient] it holds
+for each call of the client, given to a call for that call alone:
+
+	client, err := runloop.NewClient(runloop.WithUserAgent("my-orchestrator/1.2"), runloop.WithLogger(slog.Default()))
+	policy, err := client.NetworkPolicies.Get(ctx, id, runloop.WithMaxRetries(0))
+
+The key, the base URL and further headers that no option sets come from the environment:
+RUNLOOP_API_KEY, RUNLOOP_BASE_URL and RUNLOOP_CUSTOM_HEADERS. [WithTimeout] limits a single attempt; the context limits the
+call, with all its attempts and the waits between them. With [WithHTTPClient], requests
+go through a transport of your own, for certificates, a proxy or traces. [WithLogger]
+gets an event for each attempt and a warning for each call that gave up.
 
 # Which verb when
 
@@ -41,36 +51,61 @@ A program that owns a policy and brings it to what a file says, whatever it was
 before, uses [NetworkPoliciesService.Apply]. One that must be the first to make it,
 and is to fail otherwise, uses [NetworkPoliciesService.Create].
 
-[NetworkPoliciesService.GetByName] finds a policy by its name, where the Name of
-[NetworkPolicyListParams] also finds the names that contain it.
-[NetworkPoliciesService.All] goes through all policies, page after page;
-[NetworkPoliciesService.List] returns a single page.
-
 # Rules
 
 The zero [EgressRules] allow nothing. Each field adds reach, and AllowAll adds all:
 
-	runloop.EgressRules{}               // deny all
-	runloop.EgressRules{AllowAll: true} // allow all, devbox to devbox too
-	runloop.EgressRules{
-		AllowedHostnames:  []string{"github.com", "*.npmjs.org"}, // *: not npmjs.org itself
+	denyAll := runloop.EgressRules{}
+	allowAll := runloop.EgressRules{AllowAll: true} // devbox to devbox too
+	build := runloop.EgressRules{
+		AllowedHostnames:  []string{"github.com", "*.npmjs.org"},       // not npmjs.org itself
 		AllowedCIDRs:      []runloop.AllowedCIDR{{CIDR: "10.0.0.0/8"}}, // on every port
 		AllowAgentGateway: true,
 	}
 
+Rules only add up: what is forgotten stays denied, and none takes away what another
+allows. AllowAll beside a list of host names allows all. A list that is nil and one that is empty
+are the same in EgressRules, and are both sent as an empty list. CIDRs without Ports are
+open on every port. [EgressRules.Validate] says what the API would refuse or misread,
+such as a URL in the place of a host name; the calls that send rules call it themselves.
+
 In an update, nil leaves a field as it is and a pointer sets it. A list is replaced
 whole. To take all host names away, point to an empty list:
 
-	runloop.NetworkPolicyUpdateParams{AllowedHostnames: &[]string{}}
+	nothing := runloop.NetworkPolicyUpdateParams{}
+	noHosts := runloop.NetworkPolicyUpdateParams{AllowedHostnames: &[]string{}}
+	notAll := runloop.NetworkPolicyUpdateParams{AllowAll: new(false)} // false is sent, nil is not
+
+An update of AllowAll alone keeps the host names that the policy has, and turning it off
+leaves AllowDevboxToDevbox on: the API turned that on with it. [NetworkPoliciesService.Apply]
+sets them all.
 
 A devbox that is launched without a policy may connect to anything. A policy that is
 changed changes for the devboxes that have it, within moments.
+
+# Lists
+
+[NetworkPoliciesService.All] goes through all policies, a page at a time:
+
+	for policy, err := range client.NetworkPolicies.All(ctx, runloop.NetworkPolicyListParams{}) {
+		if err != nil {
+			return err
+		}
+		fmt.Println(policy.Name, policy.Egress)
+	}
+
+It asks for 1,000 policies a page where the API's own default is 20, sends nothing before
+the first step and nothing more once the loop is left, and yields an error once, as its
+end.
+[NetworkPoliciesService.List] returns a single page, whose NextCursor is the StartingAfter
+of the next one. The Name of [NetworkPolicyListParams] also finds the names that contain
+it; [NetworkPoliciesService.GetByName] finds the policy that is called just so.
 
 # Errors
 
 Sentinels say what an error is about, with [errors.Is]:
 
-	policy, err := client.NetworkPolicies.Delete(ctx, id)
+	_, err := client.NetworkPolicies.Delete(ctx, id)
 	switch {
 	case errors.Is(err, runloop.ErrPolicyInUse):
 		// wait until the devboxes are shut down
