@@ -10,21 +10,22 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	runloop "github.com/runloop-community/runloop-go"
+	"github.com/runloop-community/runloop-go/internal/clienttest"
 	"github.com/runloop-community/runloop-go/internal/wiretest"
 	"github.com/runloop-community/runloop-go/runlooptest"
 )
 
 // repeatable are the calls that are sent again whatever became of the first
 // attempt. A create is not: once the API said that it did it, it is looked up.
-var repeatable = []call{getCall, updateCall, deleteCall}
+var repeatable = []clienttest.PolicyCall{clienttest.GetCall, clienttest.UpdateCall, clienttest.DeleteCall}
 
 // newAccount returns the account before a call: with the policy npol_1, which an
 // update has still to rename to build, or without any policy for a create.
-func newAccount(c call, opts ...runlooptest.Option) *runlooptest.API {
+func newAccount(c clienttest.PolicyCall, opts ...runlooptest.Option) *runlooptest.API {
 	api := runlooptest.New(opts...)
-	switch c.name {
-	case createCall.name:
-	case updateCall.name:
+	switch c.Name {
+	case createCall.Name:
+	case clienttest.UpdateCall.Name:
 		api.AddPolicy(runloop.NetworkPolicy{ID: "npol_1", Name: "old"})
 	default:
 		api.AddPolicy(runloop.NetworkPolicy{ID: "npol_1", Name: "build"})
@@ -34,10 +35,10 @@ func newAccount(c call, opts ...runlooptest.Option) *runlooptest.API {
 
 // assertDone checks that the call has the effect on the account that it is made
 // for, once.
-func assertDone(t testing.TB, c call, api *runlooptest.API) {
+func assertDone(t testing.TB, c clienttest.PolicyCall, api *runlooptest.API) {
 	t.Helper()
 	policies := api.Policies()
-	if c.name == deleteCall.name {
+	if c.Name == clienttest.DeleteCall.Name {
 		assert.Empty(t, policies)
 		return
 	}
@@ -47,12 +48,10 @@ func assertDone(t testing.TB, c call, api *runlooptest.API) {
 }
 
 // each runs test for each of the calls, in a bubble of its own.
-func each(t *testing.T, calls []call, test func(t *testing.T, c call)) {
+func each(t *testing.T, calls []clienttest.PolicyCall, test func(t *testing.T, c clienttest.PolicyCall)) {
 	t.Helper()
 	for _, c := range calls {
-		t.Run(c.name, func(t *testing.T) {
-			bubble(t, func(t *testing.T) { test(t, c) })
-		})
+		t.Run(c.Name, clienttest.InBubble(func(t *testing.T) { test(t, c) }))
 	}
 }
 
@@ -69,17 +68,17 @@ func methods(server *wiretest.Server) string {
 // at once.
 func assertSecondAttempt(t testing.TB, at time.Duration) {
 	t.Helper()
-	assertBackoff(t, []time.Duration{0, at})
+	clienttest.AssertBackoff(t, []time.Duration{0, at})
 }
 
 // assertGaveUp checks the error of a call of which four attempts found no answer.
-func assertGaveUp(t testing.TB, c call, err error) {
+func assertGaveUp(t testing.TB, c clienttest.PolicyCall, err error) {
 	t.Helper()
-	e := transportError(t, err)
-	assert.Contains(t, err.Error(), "runloop: "+c.name+" network policy: no usable answer (4 attempts")
+	e := clienttest.AsTransportError(t, err)
+	assert.Contains(t, err.Error(), "runloop: "+c.Op+": no usable answer (4 attempts")
 	assert.Less(t, len(err.Error()), 300)
 	assert.Equal(t, 4, e.Attempts)
-	assert.Equal(t, c.write, e.MaybeApplied)
+	assert.Equal(t, c.IsWrite(), e.MaybeApplied)
 }
 
 // assertTook checks how long four attempts took that each ended after limit.

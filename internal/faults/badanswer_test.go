@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	runloop "github.com/runloop-community/runloop-go"
+	"github.com/runloop-community/runloop-go/internal/clienttest"
 	"github.com/runloop-community/runloop-go/internal/wiretest"
 	"github.com/runloop-community/runloop-go/runlooptest"
 )
@@ -21,19 +22,19 @@ import (
 func assertUnreadable(t *testing.T, answer string, texts ...string) {
 	t.Helper()
 	for _, call := range calls {
-		t.Run(call.name, inBubble(func(t *testing.T) {
+		t.Run(call.Name, clienttest.InBubble(func(t *testing.T) {
 			server, client := script(t, wiretest.Raw(answer).Forever())
 
-			policy, err := call.do(t.Context(), client)
+			policy, err := call.Policy(t.Context(), client)
 
 			assert.Nil(t, policy)
 			require.ErrorIs(t, err, runloop.ErrInvalidResponse)
-			for _, text := range append(texts, call.name+" network policy: no usable answer (1 attempt") {
+			for _, text := range append(texts, call.Op+": no usable answer (1 attempt") {
 				assert.ErrorContains(t, err, text)
 			}
-			e := transportError(t, err)
+			e := clienttest.AsTransportError(t, err)
 			assert.Equal(t, 1, e.Attempts)
-			assert.Equal(t, call.write, e.MaybeApplied, "the API said that it did it")
+			assert.Equal(t, call.IsWrite(), e.MaybeApplied, "the API said that it did it")
 			assertNotSentAgain(t, call, server)
 		}))
 	}
@@ -41,11 +42,11 @@ func assertUnreadable(t *testing.T, answer string, texts ...string) {
 
 // assertNotSentAgain checks that the call made one request, and a create one look-up
 // of the name after it.
-func assertNotSentAgain(t *testing.T, call call, server *wiretest.Server) {
+func assertNotSentAgain(t *testing.T, call clienttest.PolicyCall, server *wiretest.Server) {
 	t.Helper()
 	requests := server.Requests()
 	want := 1
-	if call.name == "create" {
+	if call.Name == "create" {
 		want = 2
 		assert.Equal(t, "GET", requests[len(requests)-1].Method)
 	}
@@ -58,22 +59,22 @@ func Test62CaptivePortal(t *testing.T) {
 	assertUnreadable(t, wiretest.Response(200, pageHTML, "Content-Type: text/html"),
 		`invalid response: status 200, content type "text/html": `, "invalid character '<'")
 
-	t.Run("create that was carried out", inBubble(func(t *testing.T) {
+	t.Run("create that was carried out", clienttest.InBubble(func(t *testing.T) {
 		api := runlooptest.New()
 		api.Inject(runlooptest.CreateNetworkPolicy, runlooptest.ReplaceBody(pageHTML))
 		server, client := script(t, wiretest.Handle(api).Forever())
 
-		policy, err := createCall.do(t.Context(), client)
+		policy, err := createCall.Policy(t.Context(), client)
 
 		require.NoError(t, err)
 		assert.Equal(t, []runloop.NetworkPolicy{*policy}, api.Policies())
 		assertNotSentAgain(t, createCall, server)
 	}))
-	t.Run("create that was not", inBubble(func(t *testing.T) {
+	t.Run("create that was not", clienttest.InBubble(func(t *testing.T) {
 		api := runlooptest.New()
 		server, client := script(t, wiretest.Reply(200, pageHTML), wiretest.Handle(api).Forever())
 
-		policy, err := createCall.do(t.Context(), client)
+		policy, err := createCall.Policy(t.Context(), client)
 
 		require.NoError(t, err)
 		assert.Equal(t, []runloop.NetworkPolicy{*policy}, api.Policies())
@@ -87,21 +88,21 @@ func Test63EmptyAnswer(t *testing.T) {
 	t.Parallel()
 	for name, body := range map[string]string{"empty": "", "blanks": "\r\n \t"} {
 		for _, call := range calls {
-			t.Run(name+" "+call.name, inBubble(func(t *testing.T) {
+			t.Run(name+" "+call.Name, clienttest.InBubble(func(t *testing.T) {
 				server, client := script(t, wiretest.Reply(200, body).Forever())
 
-				policy, err := call.do(t.Context(), client)
+				policy, err := call.Policy(t.Context(), client)
 
 				assert.Nil(t, policy)
 				require.ErrorIs(t, err, runloop.ErrInvalidResponse)
 				assert.ErrorContains(t, err, "the body is empty")
-				e := transportError(t, err)
-				assert.Equal(t, call.write, e.MaybeApplied)
-				switch call.name {
+				e := clienttest.AsTransportError(t, err)
+				assert.Equal(t, call.IsWrite(), e.MaybeApplied)
+				switch call.Name {
 				case "get": // a body that is cut looks like that too
 					assert.Equal(t, 4, e.Attempts)
 					assert.Len(t, server.Requests(), 4)
-					assertBackoff(t, server.Times())
+					clienttest.AssertBackoff(t, server.Times())
 				case "create": // its look-up is a read
 					assert.Equal(t, 1, e.Attempts)
 					assert.Len(t, server.Requests(), 1+4)
@@ -154,11 +155,11 @@ func Test65MissingMember(t *testing.T) {
 func Test66MembersOfTheFuture(t *testing.T) {
 	t.Parallel()
 	for _, call := range calls {
-		t.Run(call.name, inBubble(func(t *testing.T) {
+		t.Run(call.Name, clienttest.InBubble(func(t *testing.T) {
 			server, client := script(t, wiretest.Reply(200,
 				`{"schema": 2, "id": "npol_1", "name": "build", "egress": {"allow_ipv6": true}, "labels": {"a": ["b"]}}`))
 
-			policy, err := call.do(t.Context(), client)
+			policy, err := call.Policy(t.Context(), client)
 
 			require.NoError(t, err)
 			assert.Equal(t, "npol_1", policy.ID)
@@ -195,10 +196,10 @@ func Test69DuplicateMembers(t *testing.T) {
 		`{"id": "npol_1", "name": "build", "egress": {"allow_all": true, "allow_all": false}}`: `duplicate object member name "allow_all"`,
 		`{"ID": "npol_1", "name": "build", "egress": {}}`:                                      `it has no "id"`,
 	})
-	t.Run("ID beside id", inBubble(func(t *testing.T) {
+	t.Run("ID beside id", clienttest.InBubble(func(t *testing.T) {
 		_, client := script(t, wiretest.Reply(200, `{"id": "npol_1", "ID": "npol_2", "name": "build", "egress": {}}`))
 
-		policy, err := getCall.do(t.Context(), client)
+		policy, err := clienttest.GetCall.Policy(t.Context(), client)
 
 		require.NoError(t, err)
 		assert.Equal(t, "npol_1", policy.ID)
@@ -227,26 +228,26 @@ func Test72EndlessAnswer(t *testing.T) {
 	lookUp := wiretest.Reply(400, `{"message": "no"}`)
 	for _, test := range []struct {
 		name  string
-		call  call
+		call  clienttest.PolicyCall
 		steps []wiretest.Step
 	}{
-		{"gzip", getCall, []wiretest.Step{gzipped}},
-		{"plain", getCall, []wiretest.Step{plain}},
-		{"plain", updateCall, []wiretest.Step{plain}},
+		{"gzip", clienttest.GetCall, []wiretest.Step{gzipped}},
+		{"plain", clienttest.GetCall, []wiretest.Step{plain}},
+		{"plain", clienttest.UpdateCall, []wiretest.Step{plain}},
 		{"plain", createCall, []wiretest.Step{plain, lookUp}},
 	} {
-		t.Run(test.name+" "+test.call.name, func(t *testing.T) {
+		t.Run(test.name+" "+test.call.Name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				server, client := script(t, test.steps...)
 
 				var err error
-				memory := allocated(func() { _, err = test.call.do(t.Context(), client) })
+				memory := allocated(func() { _, err = test.call.Policy(t.Context(), client) })
 
 				require.ErrorIs(t, err, runloop.ErrResponseTooLarge)
 				assert.ErrorContains(t, err, "response too large: more than 32 MiB")
-				e := transportError(t, err)
+				e := clienttest.AsTransportError(t, err)
 				assert.Equal(t, 1, e.Attempts)
-				assert.Equal(t, test.call.write, e.MaybeApplied)
+				assert.Equal(t, test.call.IsWrite(), e.MaybeApplied)
 				assertNotSentAgain(t, test.call, server)
 				assert.Less(t, memory, gigabyte/2)
 			})
@@ -268,22 +269,22 @@ func zipped(t *testing.T, data []byte) string {
 func Test73UnreadableEncoding(t *testing.T) {
 	t.Parallel()
 	for _, call := range calls {
-		t.Run("bad gzip "+call.name, inBubble(func(t *testing.T) {
+		t.Run("bad gzip "+call.Name, clienttest.InBubble(func(t *testing.T) {
 			server, client := script(t, wiretest.Reply(200, policyJSON, "Content-Encoding: gzip").Forever())
 
-			policy, err := call.do(t.Context(), client)
+			policy, err := call.Policy(t.Context(), client)
 
 			assert.Nil(t, policy)
 			require.ErrorIs(t, err, gzip.ErrHeader)
-			e := transportError(t, err)
-			assert.Equal(t, call.write, e.MaybeApplied)
-			if call.name == "create" {
+			e := clienttest.AsTransportError(t, err)
+			assert.Equal(t, call.IsWrite(), e.MaybeApplied)
+			if call.Name == "create" {
 				assert.Equal(t, 1, e.Attempts)
 				assert.Len(t, server.Requests(), 1+4, "the look-up is a read")
 			} else {
 				assert.Equal(t, 4, e.Attempts)
 				assert.Len(t, server.Requests(), 4)
-				assertBackoff(t, server.Times())
+				clienttest.AssertBackoff(t, server.Times())
 			}
 		}))
 	}

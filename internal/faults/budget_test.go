@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	runloop "github.com/runloop-community/runloop-go"
+	"github.com/runloop-community/runloop-go/internal/clienttest"
 )
 
 // The retry budget: an outage is not multiplied, and faults that pass are survived.
@@ -18,30 +19,30 @@ func down(*http.Request) strike { return strike{&lostAnswer{"503", status(503)},
 
 // A budget of 2,500 tokens pays for 500 retries at 5 each.
 func TestBudgetInAnOutage(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	clienttest.InBubble(func(t *testing.T) {
 		const n, retries = 10_000, 500
 		server, _ := faultyServer(t, down)
-		client := newClient(t, server.Client())
+		client := clienttest.NewWireClient(t, server)
 		var last error
 
 		for range n {
-			_, last = getCall.do(t.Context(), client)
+			_, last = clienttest.GetCall.Policy(t.Context(), client)
 			require.ErrorIs(t, last, runloop.ErrServer)
 		}
 
 		assert.Len(t, server.Requests(), n+retries, "1.05 sends a call, and 1 once the budget is spent")
-		assert.Equal(t, 1, apiError(t, last).Attempts)
+		assert.Equal(t, 1, clienttest.AsAPIError(t, last).Attempts)
 		assert.Contains(t, last.Error(), "the client's retry budget is spent")
-	})
+	})(t)
 }
 
 func TestBudgetInAnOutageOfWhichAThousandCallsLearnAtOnce(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	clienttest.InBubble(func(t *testing.T) {
 		server, _ := faultyServer(t, down)
-		client := newClient(t, server.Client())
+		client := clienttest.NewWireClient(t, server)
 
 		errs := atOnce(goroutines, func(int, runloop.Option) error {
-			_, err := getCall.do(t.Context(), client)
+			_, err := clienttest.GetCall.Policy(t.Context(), client)
 			return err
 		})
 
@@ -49,12 +50,12 @@ func TestBudgetInAnOutageOfWhichAThousandCallsLearnAtOnce(t *testing.T) {
 			require.ErrorIs(t, err, runloop.ErrServer)
 		}
 		assert.Len(t, server.Requests(), goroutines+500)
-	})
+	})(t)
 }
 
 // Success refills the budget: an outage that ends leaves the client with retries.
 func TestBudgetComesBack(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	clienttest.InBubble(func(t *testing.T) {
 		failing := true
 		server, api := faultyServer(t, func(r *http.Request) strike {
 			if failing {
@@ -63,39 +64,39 @@ func TestBudgetComesBack(t *testing.T) {
 			return strike{}
 		})
 		api.AddPolicy(build)
-		client := newClient(t, server.Client())
+		client := clienttest.NewWireClient(t, server)
 		attempts := func() int {
-			_, err := getCall.do(t.Context(), client)
-			return apiError(t, err).Attempts
+			_, err := clienttest.GetCall.Policy(t.Context(), client)
+			return clienttest.AsAPIError(t, err).Attempts
 		}
 		for attempts() > 1 { // until the budget is spent
 		}
 
 		failing = false
 		for range 15 {
-			_, err := getCall.do(t.Context(), client)
+			_, err := clienttest.GetCall.Policy(t.Context(), client)
 			require.NoError(t, err)
 		}
 
 		failing = true
 		assert.Equal(t, 4, attempts(), "15 successes pay for three retries")
 		assert.Equal(t, 1, attempts())
-	})
+	})(t)
 }
 
 func TestBudgetTurnedOff(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	clienttest.InBubble(func(t *testing.T) {
 		const n = 250
 		server, _ := faultyServer(t, down)
-		client := newClient(t, server.Client(), runloop.WithRetryBudget(false))
+		client := clienttest.NewWireClient(t, server, runloop.WithRetryBudget(false))
 
 		for range n {
-			_, err := getCall.do(t.Context(), client)
-			require.Equal(t, 4, apiError(t, err).Attempts)
+			_, err := clienttest.GetCall.Policy(t.Context(), client)
+			require.Equal(t, 4, clienttest.AsAPIError(t, err).Attempts)
 		}
 
 		assert.Len(t, server.Requests(), 4*n)
-	})
+	})(t)
 }
 
 // Of calls of which each attempt fails at 30 %, 0.8 % fail four times. The budget
@@ -114,15 +115,15 @@ func TestBudgetAtThirtyPercentFaults(t *testing.T) {
 		"one after the other":     {2_000, 1},
 		"in bursts of a thousand": {10_000, 1_000},
 	} {
-		t.Run(name, inBubble(func(t *testing.T) {
+		t.Run(name, clienttest.InBubble(func(t *testing.T) {
 			server, api := faultyServer(t, thirtyPercent())
 			api.AddPolicy(build)
-			client := newClient(t, server.Client())
+			client := clienttest.NewWireClient(t, server)
 			succeeded := 0
 
 			for range tt.n / tt.burst {
 				for _, err := range atOnce(tt.burst, func(int, runloop.Option) error {
-					_, err := getCall.do(t.Context(), client)
+					_, err := clienttest.GetCall.Policy(t.Context(), client)
 					return err
 				}) {
 					if err == nil {

@@ -1,13 +1,12 @@
 package faults
 
 import (
-	"errors"
 	"net/http"
 	"net/http/httptest"
 	"sync"
 	"testing"
 
-	runloop "github.com/runloop-community/runloop-go"
+	"github.com/runloop-community/runloop-go/internal/clienttest"
 	"github.com/runloop-community/runloop-go/internal/wiretest"
 	"github.com/runloop-community/runloop-go/runlooptest"
 )
@@ -39,7 +38,7 @@ var lostAnswers = []lostAnswer{
 var cutBody = lostAnswer{"cut body", thenClose(wiretest.Response(200, `{"id": "npol_`, "Content-Length: 400"))}
 
 func status(code int) func(*wiretest.Conn) {
-	return func(c *wiretest.Conn) { c.Write(wiretest.Response(code, `{"message": "come back later"}`)) }
+	return func(c *wiretest.Conn) { c.Write(wiretest.Response(code, clienttest.BusyJSON)) }
 }
 
 func thenClose(bytes string) func(*wiretest.Conn) {
@@ -105,13 +104,4 @@ func atMostInARow(limit int, draw func(*http.Request) strike) func(*http.Request
 		inARow[call]++
 		return s
 	}
-}
-
-// maybeApplied reports what an error says of a write.
-func maybeApplied(err error) bool {
-	if e, ok := errors.AsType[*runloop.APIError](err); ok {
-		return e.MaybeApplied
-	}
-	e, ok := errors.AsType[*runloop.TransportError](err)
-	return ok && e.MaybeApplied
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	runloop "github.com/runloop-community/runloop-go"
+	"github.com/runloop-community/runloop-go/internal/clienttest"
 	"github.com/runloop-community/runloop-go/internal/wiretest"
 )
 
@@ -22,14 +23,14 @@ import (
 
 func Test01ConnectionRefused(t *testing.T) {
 	t.Parallel()
-	each(t, calls, func(t *testing.T, c call) {
+	each(t, calls, func(t *testing.T, c clienttest.PolicyCall) {
 		server, client := script(t, wiretest.Refuse().Times(4))
 
-		_, err := c.do(t.Context(), client)
+		_, err := c.Policy(t.Context(), client)
 
 		require.ErrorIs(t, err, syscall.ECONNREFUSED)
-		require.EqualError(t, err, "runloop: "+c.name+" network policy: no usable answer (4 attempts): dial tcp: connection refused")
-		e := transportError(t, err)
+		require.EqualError(t, err, "runloop: "+c.Op+": no usable answer (4 attempts): dial tcp: connection refused")
+		e := clienttest.AsTransportError(t, err)
 		assert.Equal(t, 4, e.Attempts)
 		assert.False(t, e.MaybeApplied)
 		assert.False(t, e.Timeout())
@@ -40,11 +41,11 @@ func Test01ConnectionRefused(t *testing.T) {
 
 func Test02ConnectionRefusedOnce(t *testing.T) {
 	t.Parallel()
-	each(t, calls, func(t *testing.T, c call) {
+	each(t, calls, func(t *testing.T, c clienttest.PolicyCall) {
 		api := newAccount(c)
 		server, client := script(t, wiretest.Refuse(), wiretest.Handle(api))
 
-		_, err := c.do(t.Context(), client)
+		_, err := c.Policy(t.Context(), client)
 
 		require.NoError(t, err)
 		require.Len(t, server.Requests(), 1)
@@ -56,17 +57,17 @@ func Test02ConnectionRefusedOnce(t *testing.T) {
 // A name that does not exist is a typo in the base URL, and stays one.
 func Test03NameDoesNotExist(t *testing.T) {
 	t.Parallel()
-	each(t, calls, func(t *testing.T, c call) {
+	each(t, calls, func(t *testing.T, c clienttest.PolicyCall) {
 		server, client := script(t,
 			wiretest.DialError(&net.DNSError{Err: "no such host", Name: "api.example.test", IsNotFound: true}))
 
-		_, err := c.do(t.Context(), client)
+		_, err := c.Policy(t.Context(), client)
 
 		dns, ok := errors.AsType[*net.DNSError](err)
 		require.True(t, ok)
 		assert.Equal(t, "api.example.test", dns.Name)
 		assert.ErrorContains(t, err, "lookup api.example.test: no such host")
-		e := transportError(t, err)
+		e := clienttest.AsTransportError(t, err)
 		assert.Equal(t, 1, e.Attempts)
 		assert.False(t, e.MaybeApplied)
 		assert.Equal(t, 1, server.Dials())
@@ -76,13 +77,13 @@ func Test03NameDoesNotExist(t *testing.T) {
 
 func Test04NameServerFailsOnce(t *testing.T) {
 	t.Parallel()
-	each(t, calls, func(t *testing.T, c call) {
+	each(t, calls, func(t *testing.T, c clienttest.PolicyCall) {
 		api := newAccount(c)
 		server, client := script(t,
 			wiretest.DialError(&net.DNSError{Err: "server misbehaving", Name: "api.example.test", IsTemporary: true}),
 			wiretest.Handle(api))
 
-		_, err := c.do(t.Context(), client)
+		_, err := c.Policy(t.Context(), client)
 
 		require.NoError(t, err)
 		require.Len(t, server.Requests(), 1)
@@ -100,7 +101,7 @@ func Test05DialHangs(t *testing.T) {
 		"until the attempt's limit": {time.Minute, 30 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
-			each(t, calls, func(t *testing.T, c call) {
+			each(t, calls, func(t *testing.T, c clienttest.PolicyCall) {
 				server, client := script(t, wiretest.DialStall().Times(4))
 				server.Transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
 					ctx, cancel := context.WithTimeout(ctx, test.dialer)
@@ -108,9 +109,9 @@ func Test05DialHangs(t *testing.T) {
 					return server.DialContext(ctx, network, address)
 				}
 
-				_, err := c.do(t.Context(), client)
+				_, err := c.Policy(t.Context(), client)
 
-				e := transportError(t, err)
+				e := clienttest.AsTransportError(t, err)
 				assert.True(t, e.Timeout())
 				assert.Equal(t, 4, e.Attempts)
 				assert.False(t, e.MaybeApplied)
@@ -133,21 +134,21 @@ func Test10ProxyRefusesTunnel(t *testing.T) {
 		{407, 1, "Proxy Authentication Required"},
 	} {
 		t.Run(test.text, func(t *testing.T) {
-			each(t, calls, func(t *testing.T, c call) {
+			each(t, calls, func(t *testing.T, c clienttest.PolicyCall) {
 				server, client := behindProxy(t, "https://api.example.test",
 					wiretest.Reply(test.status, "<html>no way</html>", "Content-Type: text/html").Times(test.attempts))
 
-				_, err := c.do(t.Context(), client)
+				_, err := c.Policy(t.Context(), client)
 
 				require.ErrorContains(t, err, test.text)
-				e := transportError(t, err)
+				e := clienttest.AsTransportError(t, err)
 				assert.Equal(t, test.attempts, e.Attempts)
 				assert.False(t, e.MaybeApplied)
 				require.Len(t, server.Requests(), test.attempts)
-				assertBackoff(t, server.Times())
+				clienttest.AssertBackoff(t, server.Times())
 				for _, r := range server.Requests() {
 					assert.Equal(t, "CONNECT api.example.test:443", r.Method+" "+r.Target)
-					assert.NotContains(t, r.Raw, testKey, "the proxy is told the key")
+					assert.NotContains(t, r.Raw, clienttest.APIKey, "the proxy is told the key")
 				}
 			})
 		})
@@ -158,21 +159,21 @@ func Test10ProxyRefusesTunnel(t *testing.T) {
 func Test11ProxyAnswersWithPage(t *testing.T) {
 	t.Parallel()
 	const page = `<html><body>The upstream server is not available.</body></html>`
-	each(t, repeatable, func(t *testing.T, c call) {
+	each(t, repeatable, func(t *testing.T, c clienttest.PolicyCall) {
 		server, client := behindProxy(t, "http://api.example.test",
 			wiretest.Reply(502, page, "Content-Type: text/html").Times(4))
 
-		_, err := c.do(t.Context(), client)
+		_, err := c.Policy(t.Context(), client)
 
 		require.ErrorIs(t, err, runloop.ErrServer)
-		e := apiError(t, err)
+		e := clienttest.AsAPIError(t, err)
 		assert.Equal(t, 502, e.StatusCode)
 		assert.Equal(t, page, string(e.Body))
 		assert.NotContains(t, err.Error(), "html")
 		assert.Equal(t, 4, e.Attempts)
-		assert.Equal(t, c.write, e.MaybeApplied)
+		assert.Equal(t, c.IsWrite(), e.MaybeApplied)
 		require.Len(t, server.Requests(), 4)
-		assertBackoff(t, server.Times())
+		clienttest.AssertBackoff(t, server.Times())
 		assert.Contains(t, server.Requests()[0].Target, "http://api.example.test/v1/network-policies/npol_1")
 	})
 }
@@ -183,13 +184,13 @@ func behindProxy(t testing.TB, baseURL string, steps ...wiretest.Step) (*wiretes
 	t.Helper()
 	server := wiretest.NewServer(t, steps...)
 	server.Transport.Proxy = http.ProxyURL(&url.URL{Scheme: "http", Host: "proxy.example.test:3128"})
-	return server, newClient(t, server.Client(), runloop.WithBaseURL(baseURL), runloop.WithPlaintextHTTP())
+	return server, clienttest.NewWireClient(t, server, runloop.WithBaseURL(baseURL), runloop.WithPlaintextHTTP())
 }
 
 // The time in the queue for a connection is the caller's.
 func Test12NoFreeConnectionBeforeDeadline(t *testing.T) {
 	t.Parallel()
-	each(t, calls, func(t *testing.T, c call) {
+	each(t, calls, func(t *testing.T, c clienttest.PolicyCall) {
 		server, client := script(t, wiretest.Do("answer after 20 s", func(conn *wiretest.Conn) {
 			conn.Read()
 			conn.Sleep(20 * time.Second)
@@ -198,18 +199,18 @@ func Test12NoFreeConnectionBeforeDeadline(t *testing.T) {
 		server.Transport.MaxConnsPerHost = 1
 		first := make(chan error, 1)
 		go func() {
-			_, err := getCall.do(t.Context(), client)
+			_, err := clienttest.GetCall.Policy(t.Context(), client)
 			first <- err
 		}()
 		time.Sleep(time.Second)
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
 
-		_, err := c.do(ctx, client)
+		_, err := c.Policy(ctx, client)
 
 		require.ErrorIs(t, err, context.DeadlineExceeded)
-		require.EqualError(t, err, "runloop: "+c.name+" network policy: no usable answer (1 attempt): context deadline exceeded")
-		assert.False(t, transportError(t, err).MaybeApplied)
+		require.EqualError(t, err, "runloop: "+c.Op+": no usable answer (1 attempt): context deadline exceeded")
+		assert.False(t, clienttest.AsTransportError(t, err).MaybeApplied)
 		assert.Equal(t, 6*time.Second, server.Now())
 		require.NoError(t, <-first)
 		assert.Len(t, server.Requests(), 1)

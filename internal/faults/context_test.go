@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	runloop "github.com/runloop-community/runloop-go"
+	"github.com/runloop-community/runloop-go/internal/clienttest"
 	"github.com/runloop-community/runloop-go/internal/wiretest"
 )
 
@@ -28,17 +29,17 @@ func cancelAfter(t *testing.T, d time.Duration) context.Context {
 
 func Test97ContextEndedBeforeTheCall(t *testing.T) {
 	for _, call := range calls {
-		t.Run(call.name, inBubble(func(t *testing.T) {
+		t.Run(call.Name, clienttest.InBubble(func(t *testing.T) {
 			_, client := script(t) // a request would have no step
 			ctx, cancel := context.WithCancel(t.Context())
 			cancel()
 
-			_, err := call.do(ctx, client)
+			_, err := call.Policy(ctx, client)
 
 			require.ErrorIs(t, err, context.Canceled)
-			assert.Zero(t, transportError(t, err).Attempts)
-			assert.False(t, maybeApplied(err))
-			assert.EqualError(t, err, "runloop: "+call.name+" network policy: no usable answer (0 attempts): context canceled")
+			assert.Zero(t, clienttest.AsTransportError(t, err).Attempts)
+			assert.False(t, clienttest.MaybeApplied(err))
+			assert.EqualError(t, err, "runloop: "+call.Op+": no usable answer (0 attempts): context canceled")
 		}))
 	}
 }
@@ -52,17 +53,17 @@ func Test98CancelBeforeThereIsAConnection(t *testing.T) {
 		"while shaking TLS": {wiretest.Do("silent about TLS", (*wiretest.Conn).Stall), "https://127.0.0.1"},
 	} {
 		for _, call := range calls {
-			t.Run(name+"/"+call.name, inBubble(func(t *testing.T) {
+			t.Run(name+"/"+call.Name, clienttest.InBubble(func(t *testing.T) {
 				server := wiretest.NewServer(t, tt.step)
 				server.Transport.DialTLSContext = nil // TLS over DialContext
 				server.Transport.TLSClientConfig = &tls.Config{}
-				client := newClient(t, server.Client(), runloop.WithBaseURL(tt.baseURL))
+				client := clienttest.NewWireClient(t, server, runloop.WithBaseURL(tt.baseURL))
 
-				_, err := call.do(cancelAfter(t, 5*time.Second), client)
+				_, err := call.Policy(cancelAfter(t, 5*time.Second), client)
 
 				require.ErrorIs(t, err, context.Canceled)
-				assert.Equal(t, 1, transportError(t, err).Attempts)
-				assert.False(t, maybeApplied(err), "nothing was sent")
+				assert.Equal(t, 1, clienttest.AsTransportError(t, err).Attempts)
+				assert.False(t, clienttest.MaybeApplied(err), "nothing was sent")
 				assert.Equal(t, 5*time.Second, server.Now())
 				assert.Empty(t, server.Requests())
 			}))
@@ -74,15 +75,15 @@ func Test98CancelBeforeThereIsAConnection(t *testing.T) {
 func assertCancelWithinAnAnswer(t *testing.T, start string) {
 	t.Helper()
 	for _, call := range calls {
-		t.Run(call.name, inBubble(func(t *testing.T) {
+		t.Run(call.Name, clienttest.InBubble(func(t *testing.T) {
 			server, client := script(t, wiretest.Stall(start))
 
-			_, err := call.do(cancelAfter(t, 5*time.Second), client)
+			_, err := call.Policy(cancelAfter(t, 5*time.Second), client)
 
 			require.ErrorIs(t, err, context.Canceled)
-			e := transportError(t, err)
+			e := clienttest.AsTransportError(t, err)
 			assert.Equal(t, 1, e.Attempts)
-			assert.Equal(t, call.write, e.MaybeApplied)
+			assert.Equal(t, call.IsWrite(), e.MaybeApplied)
 			assert.False(t, e.Timeout(), "a cancel is no timeout")
 			assert.Equal(t, 5*time.Second, server.Now())
 			assert.Len(t, server.Requests(), 1, "and no look-up, which the context forbids")
@@ -101,18 +102,18 @@ func Test100CancelWithinTheBody(t *testing.T) {
 func Test101CancelWithinTheBackoff(t *testing.T) {
 	busy := wiretest.Reply(503, `{"message": "busy"}`, "Retry-After: 30")
 	for _, call := range calls {
-		t.Run(call.name, inBubble(func(t *testing.T) {
+		t.Run(call.Name, clienttest.InBubble(func(t *testing.T) {
 			server, client := script(t, wiretest.HangUp(), busy)
 
-			_, err := call.do(cancelAfter(t, 10*time.Second), client)
+			_, err := call.Policy(cancelAfter(t, 10*time.Second), client)
 
 			require.ErrorIs(t, err, context.Canceled)
 			require.ErrorIs(t, err, runloop.ErrServer)
-			e := apiError(t, err)
+			e := clienttest.AsAPIError(t, err)
 			assert.Equal(t, "busy", e.Message)
 			assert.JSONEq(t, `{"message": "busy"}`, string(e.Body))
 			assert.Equal(t, 2, e.Attempts)
-			assert.Equal(t, call.write, e.MaybeApplied)
+			assert.Equal(t, call.IsWrite(), e.MaybeApplied)
 			assert.Equal(t, 10*time.Second, server.Now())
 			assert.Len(t, server.Requests(), 2)
 		}))
@@ -133,16 +134,16 @@ func Test102ContextEndsAsTheAnswerArrives(t *testing.T) {
 			},
 		}
 		for name, answer := range ends {
-			t.Run(name+"/"+call.name, func(t *testing.T) {
+			t.Run(name+"/"+call.Name, func(t *testing.T) {
 				t.Parallel()
 				ctx, cancel := context.WithCancel(t.Context())
 				sent := 0
-				client := newClient(t, &http.Client{Transport: roundTrip(func(*http.Request) *http.Response {
+				client := clienttest.NewClientOver(t, clienttest.RoundTripper(func(*http.Request) (*http.Response, error) {
 					sent++
-					return answer(cancel)
-				})})
+					return answer(cancel), nil
+				}))
 
-				policy, err := call.do(ctx, client)
+				policy, err := call.Policy(ctx, client)
 
 				require.NoError(t, err)
 				assert.Equal(t, "build", policy.Name)
@@ -163,31 +164,31 @@ func (f atEnd) Read([]byte) (int, error) {
 
 func Test103DeadlineWithinTheSecondAttempt(t *testing.T) {
 	for _, call := range calls {
-		t.Run("after an answer/"+call.name, inBubble(func(t *testing.T) {
+		t.Run("after an answer/"+call.Name, clienttest.InBubble(func(t *testing.T) {
 			server, client := script(t, wiretest.Reply(503, `{"message": "busy"}`), wiretest.Stall(""))
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 			defer cancel()
 
-			_, err := call.do(ctx, client)
+			_, err := call.Policy(ctx, client)
 
 			require.ErrorIs(t, err, context.DeadlineExceeded)
 			require.ErrorIs(t, err, runloop.ErrServer)
-			assert.Equal(t, 2, apiError(t, err).Attempts)
-			assert.Equal(t, call.write, maybeApplied(err))
+			assert.Equal(t, 2, clienttest.AsAPIError(t, err).Attempts)
+			assert.Equal(t, call.IsWrite(), clienttest.MaybeApplied(err))
 			assert.Equal(t, 10*time.Second, server.Now())
 		}))
-		t.Run("after a fault/"+call.name, inBubble(func(t *testing.T) {
+		t.Run("after a fault/"+call.Name, clienttest.InBubble(func(t *testing.T) {
 			server, client := script(t, wiretest.HangUp(), wiretest.Stall(""))
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 			defer cancel()
 
-			_, err := call.do(ctx, client)
+			_, err := call.Policy(ctx, client)
 
 			require.ErrorIs(t, err, context.DeadlineExceeded)
 			require.ErrorIs(t, err, io.EOF, "the cause of the first attempt")
-			e := transportError(t, err)
+			e := clienttest.AsTransportError(t, err)
 			assert.Equal(t, 2, e.Attempts)
-			assert.Equal(t, call.write, e.MaybeApplied)
+			assert.Equal(t, call.IsWrite(), e.MaybeApplied)
 			assert.True(t, e.Timeout())
 			assert.Equal(t, 10*time.Second, server.Now())
 		}))
@@ -200,17 +201,17 @@ func Test104CauseOfACancel(t *testing.T) {
 		"within an attempt": wiretest.Stall(""),
 		"within a backoff":  wiretest.Reply(503, `{}`, "Retry-After: 30"),
 	} {
-		t.Run(name, inBubble(func(t *testing.T) {
+		t.Run(name, clienttest.InBubble(func(t *testing.T) {
 			server, client := script(t, step)
 			ctx, cancel := context.WithCancelCause(t.Context())
 			time.AfterFunc(5*time.Second, func() { cancel(drain) })
 
-			_, err := updateCall.do(ctx, client)
+			_, err := clienttest.UpdateCall.Policy(ctx, client)
 
 			require.ErrorIs(t, err, drain)
 			require.ErrorIs(t, err, context.Canceled)
 			assert.Contains(t, err.Error(), "the node is drained")
-			assert.True(t, maybeApplied(err))
+			assert.True(t, clienttest.MaybeApplied(err))
 			assert.Equal(t, 5*time.Second, server.Now())
 			assert.Len(t, server.Requests(), 1)
 		}))

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	runloop "github.com/runloop-community/runloop-go"
+	"github.com/runloop-community/runloop-go/internal/clienttest"
 	"github.com/runloop-community/runloop-go/internal/wiretest"
 )
 
@@ -47,7 +48,7 @@ var errAny = errors.New("an error that has no sentinel")
 func TestDocumentedRetryContract(t *testing.T) {
 	for _, promise := range promises() {
 		for _, s := range promise.scenarios {
-			t.Run(s.name, inBubble(func(t *testing.T) { s.run(t, promise.sentence) }))
+			t.Run(s.name, clienttest.InBubble(func(t *testing.T) { s.run(t, promise.sentence) }))
 		}
 	}
 }
@@ -100,9 +101,9 @@ func TestEverySentenceOfTheRetryContractHasATest(t *testing.T) {
 
 // Calls and answers that scenarios have in common.
 
-func doing(call call, opts ...runloop.Option) func(context.Context, *runloop.Client) error {
+func doing(call clienttest.PolicyCall, opts ...runloop.Option) func(context.Context, *runloop.Client) error {
 	return func(ctx context.Context, client *runloop.Client) error {
-		_, err := call.do(ctx, client, opts...)
+		_, err := call.Policy(ctx, client, opts...)
 		return err
 	}
 }
@@ -153,11 +154,11 @@ func sameRequestID(t *testing.T, _ error, server *wiretest.Server) {
 
 func endedAtOnce(t *testing.T, err error, server *wiretest.Server) {
 	assert.Zero(t, server.Now())
-	assert.Equal(t, "no", apiError(t, err).Message)
+	assert.Equal(t, "no", clienttest.AsAPIError(t, err).Message)
 }
 
 func saysMaybe(t *testing.T, err error, _ *wiretest.Server) {
-	assert.True(t, maybeApplied(err))
+	assert.True(t, clienttest.MaybeApplied(err))
 }
 
 func endsWithLookUp(t *testing.T, _ error, server *wiretest.Server) {
@@ -168,5 +169,5 @@ func endsWithLookUp(t *testing.T, _ error, server *wiretest.Server) {
 }
 
 func isRedirect(t *testing.T, err error, _ *wiretest.Server) {
-	assert.Equal(t, 307, apiError(t, err).StatusCode)
+	assert.Equal(t, 307, clienttest.AsAPIError(t, err).StatusCode)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	runloop "github.com/runloop-community/runloop-go"
+	"github.com/runloop-community/runloop-go/internal/clienttest"
 	"github.com/runloop-community/runloop-go/internal/wiretest"
 	"github.com/runloop-community/runloop-go/runlooptest"
 )
@@ -37,16 +38,16 @@ func answerOne(h *wiretest.HTTP2) { h.Reply(h.Read(), 200, policyJSON) }
 // by itself, which is no attempt of the SDK.
 func Test34GoAwayBeforeTheStream(t *testing.T) {
 	t.Parallel()
-	each(t, calls, func(t *testing.T, c call) {
+	each(t, calls, func(t *testing.T, c clienttest.PolicyCall) {
 		server, client := script2(t, func(h *wiretest.HTTP2) {
 			answerOne(h)
 			h.Read()
 			h.GoAway(1)
 		}, answerOne)
-		_, err := getCall.do(t.Context(), client)
+		_, err := clienttest.GetCall.Policy(t.Context(), client)
 		require.NoError(t, err)
 
-		_, err = c.do(t.Context(), client)
+		_, err = c.Policy(t.Context(), client)
 
 		require.NoError(t, err)
 		require.Len(t, server.Requests(), 3)
@@ -57,18 +58,18 @@ func Test34GoAwayBeforeTheStream(t *testing.T) {
 
 func Test35GoAwayAfterTheStreamAndClosed(t *testing.T) {
 	t.Parallel()
-	each(t, calls, func(t *testing.T, c call) {
+	each(t, calls, func(t *testing.T, c clienttest.PolicyCall) {
 		server, client := script2(t, func(h *wiretest.HTTP2) {
 			stream := h.Read()
 			h.GoAway(stream)
 			h.Close()
 		}, answerOne)
 
-		_, err := c.do(t.Context(), client)
+		_, err := c.Policy(t.Context(), client)
 
 		require.NoError(t, err)
 		require.Len(t, server.Requests(), 2)
-		assertBackoff(t, server.Times())
+		clienttest.AssertBackoff(t, server.Times())
 	})
 }
 
@@ -82,13 +83,13 @@ func Test35GoAwayAfterTheCreateAndClosed(t *testing.T) {
 
 func Test36StreamRefusedOnce(t *testing.T) {
 	t.Parallel()
-	each(t, calls, func(t *testing.T, c call) {
+	each(t, calls, func(t *testing.T, c clienttest.PolicyCall) {
 		server, client := script2(t, func(h *wiretest.HTTP2) {
 			h.Reset(h.Read(), wiretest.RefusedStream)
 			answerOne(h)
 		})
 
-		_, err := c.do(t.Context(), client)
+		_, err := c.Policy(t.Context(), client)
 
 		require.NoError(t, err)
 		assert.Len(t, server.Requests(), 2)
@@ -101,14 +102,14 @@ func Test36StreamRefusedOnce(t *testing.T) {
 // been applied.
 func Test36StreamAlwaysRefused(t *testing.T) {
 	t.Parallel()
-	each(t, repeatable, func(t *testing.T, c call) {
+	each(t, repeatable, func(t *testing.T, c clienttest.PolicyCall) {
 		server, client := script2(t, func(h *wiretest.HTTP2) {
 			for stream := h.Read(); stream != 0; stream = h.Read() {
 				h.Reset(stream, wiretest.RefusedStream)
 			}
 		})
 
-		_, err := c.do(t.Context(), client)
+		_, err := c.Policy(t.Context(), client)
 
 		assertTimedOut(t, c, server, err)
 		assert.LessOrEqual(t, len(server.Requests()), 4*7)
@@ -122,17 +123,17 @@ func Test37StreamReset(t *testing.T) {
 		"CANCEL":         wiretest.Cancel,
 	} {
 		t.Run(name, func(t *testing.T) {
-			each(t, calls, func(t *testing.T, c call) {
+			each(t, calls, func(t *testing.T, c clienttest.PolicyCall) {
 				server, client := script2(t, func(h *wiretest.HTTP2) {
 					h.Reset(h.Read(), code)
 					answerOne(h)
 				})
 
-				_, err := c.do(t.Context(), client)
+				_, err := c.Policy(t.Context(), client)
 
 				require.NoError(t, err)
 				require.Len(t, server.Requests(), 2)
-				assertBackoff(t, server.Times())
+				clienttest.AssertBackoff(t, server.Times())
 				assert.Equal(t, 1, server.Dials(), "the connection is good")
 			})
 		})
@@ -152,7 +153,7 @@ func Test38CreateResetWithProtocolError(t *testing.T) {
 // which says whether the connection still stands.
 func assertCreateRecovers2(t *testing.T, fault func(h *wiretest.HTTP2, stream uint32) bool) {
 	t.Helper()
-	bubble(t, func(t *testing.T) {
+	clienttest.InBubble(func(t *testing.T) {
 		api := newAccount(createCall)
 		var server *wiretest.Server
 		answer := func() (status int, body string) {
@@ -176,20 +177,20 @@ func assertCreateRecovers2(t *testing.T, fault func(h *wiretest.HTTP2, stream ui
 		server.UseHTTP2()
 		logTo, log := warnings()
 
-		policy, err := createCall.do(t.Context(), newClient(t, server.Client()), logTo)
+		policy, err := createCall.Policy(t.Context(), clienttest.NewWireClient(t, server), logTo)
 
 		require.NoError(t, err)
 		assert.Equal(t, api.Policies()[0], *policy)
 		assertDone(t, createCall, api)
 		assert.Equal(t, "POST POST GET", methods(server))
 		assertRecovered(t, log.String())
-	})
+	})(t)
 }
 
 // createOrList lets the api answer a request of which only the body is known.
 func createOrList(api *runlooptest.API, sent wiretest.Request) (status int, body string) {
 	r := httptest.NewRequest(sent.Method, "/v1/network-policies", strings.NewReader(sent.Body))
-	r.Header.Set("Authorization", "Bearer "+testKey)
+	r.Header.Set("Authorization", "Bearer "+clienttest.APIKey)
 	r.Header.Set("Content-Type", "application/json")
 	w := httptest.NewRecorder()
 	api.ServeHTTP(w, r)
@@ -200,13 +201,13 @@ func createOrList(api *runlooptest.API, sent wiretest.Request) (status int, body
 // the client's own pool sends find that out after 15 s.
 func Test39BlackHole(t *testing.T) {
 	t.Parallel()
-	each(t, calls, func(t *testing.T, c call) {
+	each(t, calls, func(t *testing.T, c clienttest.PolicyCall) {
 		server, client := script2(t, answerOne, answerOne)
 		server.Transport.HTTP2 = &http.HTTP2Config{SendPingTimeout: 10 * time.Second, PingTimeout: 5 * time.Second}
-		_, err := getCall.do(t.Context(), client)
+		_, err := clienttest.GetCall.Policy(t.Context(), client)
 		require.NoError(t, err)
 
-		_, err = c.do(t.Context(), client)
+		_, err = c.Policy(t.Context(), client)
 
 		require.NoError(t, err)
 		require.Len(t, server.Requests(), 2)

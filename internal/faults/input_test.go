@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	runloop "github.com/runloop-community/runloop-go"
+	"github.com/runloop-community/runloop-go/internal/clienttest"
 	"github.com/runloop-community/runloop-go/internal/wiretest"
 )
 
@@ -43,7 +44,7 @@ func Test81IDsThatNameAnotherPath(t *testing.T) {
 		"a\x00":       `"a\x00" has a control character`,
 		"a\xff":       `"a\xff" is not valid UTF-8`,
 	} {
-		t.Run(problem, inBubble(func(t *testing.T) {
+		t.Run(problem, clienttest.InBubble(func(t *testing.T) {
 			_, client := script(t) // a request would have no step
 			for op, call := range asksForID {
 				err := call(t.Context(), client, id)
@@ -60,7 +61,7 @@ func Test82IDsThatNeedEscaping(t *testing.T) {
 		"a%2Fb": "a%252Fb", "é": "%C3%A9", "a+b": "a+b", "a;b": "a%3Bb",
 		strings.Repeat("x", 9000): strings.Repeat("x", 9000),
 	} {
-		t.Run(segment[:min(len(segment), 10)], inBubble(func(t *testing.T) {
+		t.Run(segment[:min(len(segment), 10)], clienttest.InBubble(func(t *testing.T) {
 			server, client := script(t, wiretest.Reply(404, `{"message": "not found"}`))
 
 			_, err := client.NetworkPolicies.Get(t.Context(), id)
@@ -82,10 +83,10 @@ func Fuzz82IDs(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, id string) {
 		var sent []string
-		client := newClient(t, &http.Client{Transport: roundTrip(func(r *http.Request) *http.Response {
+		client := clienttest.NewClientOver(t, clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
 			sent = append(sent, r.URL.EscapedPath())
-			return &http.Response{StatusCode: 404}
-		})})
+			return &http.Response{StatusCode: 404}, nil
+		}))
 
 		_, err := client.NetworkPolicies.Get(t.Context(), id)
 
@@ -102,11 +103,6 @@ func Fuzz82IDs(f *testing.F) {
 	})
 }
 
-// A roundTrip is a transport that always gets an answer, and no wire.
-type roundTrip func(*http.Request) *http.Response
-
-func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r), nil }
-
 func Test83BaseURLs(t *testing.T) {
 	for base, want := range map[string]string{
 		"http://127.0.0.1":              "/v1/network-policies/npol_1",
@@ -114,10 +110,10 @@ func Test83BaseURLs(t *testing.T) {
 		"http://127.0.0.1:8080/gate/a/": "/gate/a/v1/network-policies/npol_1",
 		"http://127.0.0.1/a%2Fb":        "/a%2Fb/v1/network-policies/npol_1",
 	} {
-		t.Run(base, inBubble(func(t *testing.T) {
+		t.Run(base, clienttest.InBubble(func(t *testing.T) {
 			server := wiretest.NewServer(t, wiretest.Reply(200, policyJSON))
 
-			_, err := getCall.do(t.Context(), newClient(t, server.Client(), runloop.WithBaseURL(base)))
+			_, err := clienttest.GetCall.Policy(t.Context(), clienttest.NewWireClient(t, server, runloop.WithBaseURL(base)))
 
 			require.NoError(t, err)
 			assert.Equal(t, want, server.Requests()[0].Target)
@@ -136,7 +132,7 @@ func Test83BaseURLs(t *testing.T) {
 		t.Run(base, func(t *testing.T) {
 			t.Parallel()
 
-			_, err := runloop.NewClient(runloop.WithAPIKey(testKey), runloop.WithBaseURL(base))
+			_, err := runloop.NewClient(runloop.WithAPIKey(clienttest.APIKey), runloop.WithBaseURL(base))
 
 			assert.Equal(t, &runloop.ValidationError{Op: "new client", Field: "WithBaseURL", Problem: problem}, err)
 		})
@@ -144,7 +140,7 @@ func Test83BaseURLs(t *testing.T) {
 }
 
 func Test84ParametersThatTheAPIWouldRefuse(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	clienttest.InBubble(func(t *testing.T) {
 		_, client := script(t) // a request would have no step
 		ctx := t.Context()
 
@@ -160,7 +156,7 @@ func Test84ParametersThatTheAPIWouldRefuse(t *testing.T) {
 		for _, err := range []error{create, list, long, update} {
 			assert.ErrorAs(t, err, new(*runloop.ValidationError))
 		}
-	})
+	})(t)
 }
 
 // "Not said" and "none" are two things. A dropped empty list would leave a policy open
@@ -177,7 +173,7 @@ func Test85EmptyAndAbsent(t *testing.T) {
 		"empty text":         {runloop.NetworkPolicyUpdateParams{Description: new("")}, `{"description": ""}`},
 		"empty address list": {runloop.NetworkPolicyUpdateParams{AllowedCIDRs: &[]runloop.AllowedCIDR{}}, `{"allowed_cidrs": []}`},
 	} {
-		t.Run("update/"+name, inBubble(func(t *testing.T) {
+		t.Run("update/"+name, clienttest.InBubble(func(t *testing.T) {
 			server, client := script(t, wiretest.Reply(200, policyJSON))
 
 			_, err := client.NetworkPolicies.Update(t.Context(), "npol_1", tt.params)
@@ -186,17 +182,17 @@ func Test85EmptyAndAbsent(t *testing.T) {
 			assert.JSONEq(t, tt.body, server.Requests()[0].Body)
 		}))
 	}
-	t.Run("create denies in so many words", inBubble(func(t *testing.T) {
+	t.Run("create denies in so many words", clienttest.InBubble(func(t *testing.T) {
 		server, client := script(t, wiretest.Reply(200, policyJSON))
 
-		_, err := createCall.do(t.Context(), client)
+		_, err := createCall.Policy(t.Context(), client)
 
 		require.NoError(t, err)
 		assert.JSONEq(t, `{"name": "build", "allow_all": false, "allow_devbox_to_devbox": false, "allowed_hostnames": [],
 			"allow_agent_gateway": false, "allow_mcp_gateway": false}`, server.Requests()[0].Body)
 	}))
 	for query, count := range map[string]*bool{"": nil, "?include_total_count=false": new(false), "?include_total_count=true": new(true)} {
-		t.Run("list"+query, inBubble(func(t *testing.T) {
+		t.Run("list"+query, clienttest.InBubble(func(t *testing.T) {
 			server, client := script(t, wiretest.Reply(200, `{"network_policies": [], "has_more": false}`))
 
 			_, err := client.NetworkPolicies.List(t.Context(), runloop.NetworkPolicyListParams{IncludeTotalCount: count})
@@ -220,7 +216,7 @@ func Test86ParametersThatChangeDuringTheCall(t *testing.T) {
 			return c.NetworkPolicies.Update(ctx, "npol_1", runloop.NetworkPolicyUpdateParams{AllowedHostnames: &hosts})
 		},
 	} {
-		t.Run(name, inBubble(func(t *testing.T) {
+		t.Run(name, clienttest.InBubble(func(t *testing.T) {
 			hosts := []string{"github.com"}
 			// Every first answer is lost, and the caller changes its slice then.
 			lose := atMostInARow(1, func(*http.Request) strike {
@@ -232,7 +228,7 @@ func Test86ParametersThatChangeDuringTheCall(t *testing.T) {
 				api.AddPolicy(build)
 			}
 
-			got, err := do(t.Context(), newClient(t, server.Client()), hosts)
+			got, err := do(t.Context(), clienttest.NewWireClient(t, server), hosts)
 
 			require.NoError(t, err)
 			assert.Equal(t, []string{"github.com"}, got.Egress.AllowedHostnames)
@@ -266,7 +262,7 @@ func Test87Nil(t *testing.T) {
 			return err
 		}, "runloop: get network policy: Client: it is nil or was not made by NewClient"},
 	} {
-		t.Run(name, inBubble(func(t *testing.T) {
+		t.Run(name, clienttest.InBubble(func(t *testing.T) {
 			_, client := script(t) // a request would have no step
 
 			err := tt.do(client)
@@ -275,7 +271,7 @@ func Test87Nil(t *testing.T) {
 			assert.EqualError(t, err, tt.want)
 		}))
 	}
-	t.Run("parameters and options", inBubble(func(t *testing.T) {
+	t.Run("parameters and options", clienttest.InBubble(func(t *testing.T) {
 		server, client := script(t, wiretest.Reply(200, policyJSON))
 
 		_, err := client.NetworkPolicies.Update(t.Context(), "npol_1", runloop.NetworkPolicyUpdateParams{}, nil)

@@ -21,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	runloop "github.com/runloop-community/runloop-go"
+	"github.com/runloop-community/runloop-go/internal/clienttest"
 	"github.com/runloop-community/runloop-go/internal/wiretest"
 	"github.com/runloop-community/runloop-go/runlooptest"
 )
@@ -32,7 +33,7 @@ const (
 	plantedPage  = "planted-on-a-page"
 
 	// leakyPage is the page of a proxy that tells what it was sent.
-	leakyPage = "<html><h1>" + plantedPage + "</h1><pre>Authorization: Bearer " + testKey + "</pre></html>"
+	leakyPage = "<html><h1>" + plantedPage + "</h1><pre>Authorization: Bearer " + clienttest.APIKey + "</pre></html>"
 )
 
 // A failure is a call that fails.
@@ -58,13 +59,13 @@ func failures() []failure {
 	steps := func(steps ...wiretest.Step) []wiretest.Step { return steps }
 	drifted := runlooptest.New(runlooptest.WithPolicies(runloop.NetworkPolicy{Name: "build", Egress: runloop.EgressRules{AllowAll: true}}))
 	return []failure{
-		{"API error", steps(wiretest.Reply(401, `{"message": "bad key `+testKey+`", "error": "`+testKey+`"}`, "X-Debug: Bearer "+testKey)), list},
+		{"API error", steps(wiretest.Reply(401, `{"message": "bad key `+clienttest.APIKey+`", "error": "`+clienttest.APIKey+`"}`, "X-Debug: Bearer "+clienttest.APIKey)), list},
 		{"API error of Do", steps(wiretest.Reply(404, `{}`)), doWithQuery},
 		{"page with an error", steps(wiretest.Reply(502, leakyPage, html).Times(4)), list},
 		{"rate limited", steps(wiretest.Reply(429, leakyPage, html, "Retry-After: 3600")), list},
-		{"redirect", steps(wiretest.Reply(302, leakyPage, html, "Location: https://other.test/"+testKey+"?"+plantedQuery)), list},
+		{"redirect", steps(wiretest.Reply(302, leakyPage, html, "Location: https://other.test/"+clienttest.APIKey+"?"+plantedQuery)), list},
 		{"refused", steps(wiretest.Refuse().Times(4)), list},
-		{"dial that tells", steps(wiretest.DialError(errors.New(url + ": bad token " + testKey)).Times(4)), list},
+		{"dial that tells", steps(wiretest.DialError(errors.New(url + ": bad token " + clienttest.APIKey)).Times(4)), list},
 		{"hang up", steps(wiretest.HangUp().Times(4)), doWithQuery},
 		{"no HTTP", steps(wiretest.Cut(leakyPage + "\r\n").Times(4)), list},
 		{"no header", steps(wiretest.Cut("HTTP/1.1 200 OK\r\n" + leakyPage + "\r\n\r\n").Times(4)), list},
@@ -73,7 +74,7 @@ func failures() []failure {
 		{"no chunks", steps(wiretest.Reply(200, leakyPage, "Transfer-Encoding: chunked").Times(4)), list},
 		{"page with a success", steps(wiretest.Reply(200, leakyPage, html)), list},
 		{"page with a success, in a create", steps(wiretest.Reply(200, leakyPage, html).Times(2)), func(ctx context.Context, client *runloop.Client) error {
-			_, err := createCall.do(ctx, client)
+			_, err := createCall.Policy(ctx, client)
 			return err
 		}},
 		{"cut", steps(wiretest.Cut(wiretest.Response(200, leakyPage, "Content-Length: 999")).Times(4)), list},
@@ -106,15 +107,15 @@ func failures() []failure {
 			return client.Do(ctx, http.MethodGet, "/v1/devboxes?token="+plantedQuery+"#x", nil, nil)
 		}},
 		{"invalid key", nil, func(context.Context, *runloop.Client) error {
-			_, err := runloop.NewClient(runloop.WithAPIKey(testKey + "\n"))
+			_, err := runloop.NewClient(runloop.WithAPIKey(clienttest.APIKey + "\n"))
 			return err
 		}},
 		{"password in the base URL", nil, func(context.Context, *runloop.Client) error {
-			_, err := runloop.NewClient(runloop.WithAPIKey("x"), runloop.WithBaseURL("https://robot:"+testKey+"@api.example.test?"+plantedQuery))
+			_, err := runloop.NewClient(runloop.WithAPIKey("x"), runloop.WithBaseURL("https://robot:"+clienttest.APIKey+"@api.example.test?"+plantedQuery))
 			return err
 		}},
 		{"invalid header", nil, func(ctx context.Context, client *runloop.Client) error {
-			_, err := client.NetworkPolicies.Get(ctx, "npol_1", runloop.WithHeader("X-Other-Key", testKey+"\n"))
+			_, err := client.NetworkPolicies.Get(ctx, "npol_1", runloop.WithHeader("X-Other-Key", clienttest.APIKey+"\n"))
 			return err
 		}},
 	}
@@ -126,7 +127,7 @@ func fail(t *testing.T, opts ...runloop.Option) map[string]error {
 	errs := make(map[string]error)
 	for _, f := range failures() {
 		server := wiretest.NewServer(t, f.steps...)
-		err := f.do(t.Context(), newClient(t, server.Client(), opts...))
+		err := f.do(t.Context(), clienttest.NewWireClient(t, server, opts...))
 		require.Error(t, err, f.name)
 		errs[f.name] = err
 	}
@@ -135,7 +136,7 @@ func fail(t *testing.T, opts ...runloop.Option) map[string]error {
 
 func Test77NothingLeaks(t *testing.T) {
 	t.Parallel()
-	t.Run("errors and log", inBubble(func(t *testing.T) {
+	t.Run("errors and log", clienttest.InBubble(func(t *testing.T) {
 		var log bytes.Buffer
 		logger := slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 
@@ -150,15 +151,15 @@ func Test77NothingLeaks(t *testing.T) {
 			}
 			assert.Less(t, len(err.Error()), 300, name)
 			if e, ok := errors.AsType[*runloop.APIError](err); ok { // which keeps the page for who wants it
-				assert.NotContains(t, string(e.Body), testKey, name)
+				assert.NotContains(t, string(e.Body), clienttest.APIKey, name)
 			}
 		}
 	}))
-	t.Run("response in a dump", inBubble(func(t *testing.T) {
-		_, client := script(t, wiretest.Reply(401, `{"message": "bad key `+testKey+`"}`, "X-Debug: Bearer "+testKey))
+	t.Run("response in a dump", clienttest.InBubble(func(t *testing.T) {
+		_, client := script(t, wiretest.Reply(401, `{"message": "bad key `+clienttest.APIKey+`"}`, "X-Debug: Bearer "+clienttest.APIKey))
 		var response *http.Response
 
-		_, err := getCall.do(t.Context(), client, runloop.WithResponseInto(&response))
+		_, err := clienttest.GetCall.Policy(t.Context(), client, runloop.WithResponseInto(&response))
 
 		require.ErrorIs(t, err, runloop.ErrUnauthorized)
 		request, err := httputil.DumpRequestOut(response.Request, true)
@@ -173,7 +174,7 @@ func Test77NothingLeaks(t *testing.T) {
 // assertClean checks that text has nothing that was planted, also not in hexadecimal.
 func assertClean(t *testing.T, what, text string) {
 	t.Helper()
-	for _, planted := range []string{testKey, plantedQuery, plantedPage} {
+	for _, planted := range []string{clienttest.APIKey, plantedQuery, plantedPage} {
 		for _, form := range []string{planted, fmt.Sprintf("%x", planted)} {
 			assert.NotContains(t, strings.ToLower(text), form, what)
 		}
@@ -242,10 +243,10 @@ func Test79KeyThatIsNone(t *testing.T) {
 		"CR": secret + "\r", "LF": secret + "\n", "header": secret + "\r\nX-Injected: 1", "NUL": secret + "\x00",
 		"non-ASCII": secret + "é", "blank in it": secret + " x", "blank before it": " " + secret, "blanks": " \t", "empty": "",
 	} {
-		t.Run(name, inBubble(func(t *testing.T) {
+		t.Run(name, clienttest.InBubble(func(t *testing.T) {
 			_, err := runloop.NewClient(runloop.WithAPIKey(key))
 			server, client := script(t)
-			_, callErr := getCall.do(t.Context(), client, runloop.WithAPIKey(key))
+			_, callErr := clienttest.GetCall.Policy(t.Context(), client, runloop.WithAPIKey(key))
 
 			for _, err := range []error{err, callErr} {
 				e, ok := errors.AsType[*runloop.ValidationError](err)
@@ -279,7 +280,7 @@ func Test80InjectedHeader(t *testing.T) {
 			return err
 		},
 	} {
-		t.Run(name, inBubble(func(t *testing.T) {
+		t.Run(name, clienttest.InBubble(func(t *testing.T) {
 			api := runlooptest.New(runlooptest.WithPolicies(runloop.NetworkPolicy{ID: "npol_1", Name: "other"}))
 			server, client := script(t, wiretest.Handle(api))
 
@@ -310,19 +311,19 @@ func Test80InjectedHeader(t *testing.T) {
 			return client.Do(ctx, http.MethodGet, "/v1/"+injection, nil, nil)
 		},
 		"WithIdempotencyKey": func(ctx context.Context, client *runloop.Client) error {
-			_, err := createCall.do(ctx, client, runloop.WithIdempotencyKey(injection))
+			_, err := createCall.Policy(ctx, client, runloop.WithIdempotencyKey(injection))
 			return err
 		},
 		"WithHeader": func(ctx context.Context, client *runloop.Client) error {
-			_, err := getCall.do(ctx, client, runloop.WithHeader("X-Team", injection))
+			_, err := clienttest.GetCall.Policy(ctx, client, runloop.WithHeader("X-Team", injection))
 			return err
 		},
 		"WithUserAgent": func(ctx context.Context, client *runloop.Client) error {
-			_, err := getCall.do(ctx, client, runloop.WithUserAgent(injection))
+			_, err := clienttest.GetCall.Policy(ctx, client, runloop.WithUserAgent(injection))
 			return err
 		},
 	} {
-		t.Run(field, inBubble(func(t *testing.T) {
+		t.Run(field, clienttest.InBubble(func(t *testing.T) {
 			server, client := script(t)
 
 			err := do(t.Context(), client)

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	runloop "github.com/runloop-community/runloop-go"
+	"github.com/runloop-community/runloop-go/internal/clienttest"
 	"github.com/runloop-community/runloop-go/internal/wiretest"
 )
 
@@ -52,9 +53,9 @@ func tenPercent(seed uint64) func(*http.Request) strike {
 }
 
 func Test105ThousandGoroutinesUnderFaults(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	clienttest.InBubble(func(t *testing.T) {
 		server, api := faultyServer(t, tenPercent(105))
-		client := newClient(t, server.Client())
+		client := clienttest.NewWireClient(t, server)
 
 		errs := atOnce(goroutines, func(i int, mark runloop.Option) error {
 			return lifeOfAPolicy(t.Context(), client, fmt.Sprintf("policy %d", i), mark)
@@ -65,7 +66,7 @@ func Test105ThousandGoroutinesUnderFaults(t *testing.T) {
 		sends := len(server.Requests())
 		t.Logf("%d calls, %d requests, %s", 5*goroutines, sends, server.Now())
 		assert.Greater(t, sends, 5*goroutines*105/100, "there were faults")
-	})
+	})(t)
 }
 
 // lifeOfAPolicy creates, reads, updates, finds and deletes a policy.
@@ -115,15 +116,15 @@ func sameName(t *testing.T, client *runloop.Client, describe func(i int) string)
 }
 
 func Test106ThousandCreatesOfOneName(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	clienttest.InBubble(func(t *testing.T) {
 		server, api := faultyServer(t, func(*http.Request) strike { return strike{} })
 
-		winners := sameName(t, newClient(t, server.Client()), func(int) string { return "" })
+		winners := sameName(t, clienttest.NewWireClient(t, server), func(int) string { return "" })
 
 		require.Len(t, winners, 1)
 		assert.Equal(t, []runloop.NetworkPolicy{*winners[0]}, api.Policies())
 		assert.Len(t, server.Requests(), goroutines, "a taken name needs no look-up and no second attempt")
-	})
+	})(t)
 }
 
 func Test107ThousandCreatesOfOneNameWithLostAnswers(t *testing.T) {
@@ -139,19 +140,19 @@ func Test107ThousandCreatesOfOneNameWithLostAnswers(t *testing.T) {
 			return strike{lost: &lostAnswers[0]}
 		})
 	}
-	t.Run("each its own", inBubble(func(t *testing.T) {
+	t.Run("each its own", clienttest.InBubble(func(t *testing.T) {
 		server, api := faultyServer(t, lost(new(int)))
 
-		winners := sameName(t, newClient(t, server.Client()), func(i int) string { return fmt.Sprint("of ", i) })
+		winners := sameName(t, clienttest.NewWireClient(t, server), func(i int) string { return fmt.Sprint("of ", i) })
 
 		require.Len(t, winners, 1, "nobody takes another's policy for its own")
 		assert.Equal(t, []runloop.NetworkPolicy{*winners[0]}, api.Policies())
 	}))
-	t.Run("all the same", inBubble(func(t *testing.T) {
+	t.Run("all the same", clienttest.InBubble(func(t *testing.T) {
 		var count int
 		server, api := faultyServer(t, lost(&count))
 
-		winners := sameName(t, newClient(t, server.Client()), func(int) string { return "" })
+		winners := sameName(t, clienttest.NewWireClient(t, server), func(int) string { return "" })
 
 		require.Len(t, api.Policies(), 1)
 		assert.NotEmpty(t, winners)
@@ -163,9 +164,9 @@ func Test107ThousandCreatesOfOneNameWithLostAnswers(t *testing.T) {
 }
 
 func TestThousandEnsuresUnderFaults(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	clienttest.InBubble(func(t *testing.T) {
 		server, api := faultyServer(t, tenPercent(107))
-		client := newClient(t, server.Client())
+		client := clienttest.NewWireClient(t, server)
 		params := runloop.NetworkPolicyCreateParams{Name: "task", Egress: runloop.EgressRules{AllowedHostnames: []string{"github.com"}}}
 		type result struct {
 			policy *runloop.NetworkPolicy
@@ -182,7 +183,7 @@ func TestThousandEnsuresUnderFaults(t *testing.T) {
 			require.NoError(t, r.err)
 			assert.Equal(t, api.Policies()[0], *r.policy)
 		}
-	})
+	})(t)
 }
 
 func Test112RequestIDs(t *testing.T) {
@@ -192,28 +193,28 @@ func Test112RequestIDs(t *testing.T) {
 		}
 		return ids
 	}
-	t.Run("the same on all attempts", inBubble(func(t *testing.T) {
+	t.Run("the same on all attempts", clienttest.InBubble(func(t *testing.T) {
 		server, client := script(t, wiretest.Reply(503, `{}`), wiretest.HangUp(), wiretest.Reply(429, `{}`), wiretest.Reply(200, policyJSON))
 
-		_, err := createCall.do(t.Context(), client)
+		_, err := createCall.Policy(t.Context(), client)
 
 		require.NoError(t, err)
 		sent := ids(server)
-		assert.Regexp(t, "^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$", sent[0])
+		assert.Regexp(t, clienttest.UUID4, sent[0])
 		assert.Equal(t, []string{sent[0], sent[0], sent[0], sent[0]}, sent)
 	}))
 	// net/http repeats a POST by itself when some layer adds this header, and the
 	// connection that it used before is lost.
-	t.Run("the same on what net/http repeats", inBubble(func(t *testing.T) {
+	t.Run("the same on what net/http repeats", clienttest.InBubble(func(t *testing.T) {
 		server := wiretest.NewServer(t, wiretest.Reply(200, policyJSON), wiretest.HangUp(), wiretest.Reply(200, policyJSON))
-		client := newClient(t, &http.Client{Transport: layer(func(r *http.Request) (*http.Response, error) {
+		client := clienttest.NewClientOver(t, clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
 			r.Header.Set("Idempotency-Key", "by a proxy layer")
 			return server.Transport.RoundTrip(r)
-		})}, runloop.WithMaxRetries(0))
-		_, err := getCall.do(t.Context(), client)
+		}), runloop.WithMaxRetries(0))
+		_, err := clienttest.GetCall.Policy(t.Context(), client)
 		require.NoError(t, err)
 
-		_, err = updateCall.do(t.Context(), client)
+		_, err = clienttest.UpdateCall.Policy(t.Context(), client)
 
 		require.NoError(t, err)
 		sent := ids(server)
@@ -221,10 +222,10 @@ func Test112RequestIDs(t *testing.T) {
 		assert.NotEmpty(t, sent[1])
 		assert.Equal(t, sent[1], sent[2])
 	}))
-	t.Run("none on a read", inBubble(func(t *testing.T) {
+	t.Run("none on a read", clienttest.InBubble(func(t *testing.T) {
 		server, client := script(t, wiretest.Reply(200, policyJSON))
 
-		_, err := getCall.do(t.Context(), client)
+		_, err := clienttest.GetCall.Policy(t.Context(), client)
 
 		require.NoError(t, err)
 		assert.NotContains(t, server.Requests()[0].Header, "X-Request-Id")
@@ -233,21 +234,16 @@ func Test112RequestIDs(t *testing.T) {
 		t.Parallel()
 		const n = 10_000
 		unique := make(map[string]bool, n)
-		client := newClient(t, &http.Client{Transport: roundTrip(func(r *http.Request) *http.Response {
+		client := clienttest.NewClientOver(t, clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
 			unique[r.Header.Get("X-Request-Id")] = true
-			return &http.Response{StatusCode: 404}
-		})})
+			return &http.Response{StatusCode: 404}, nil
+		}))
 
 		for range n {
-			_, err := deleteCall.do(t.Context(), client)
+			_, err := clienttest.DeleteCall.Policy(t.Context(), client)
 			require.ErrorIs(t, err, runloop.ErrNotFound)
 		}
 
 		assert.Len(t, unique, n)
 	})
 }
-
-// A layer is a transport over another one.
-type layer func(*http.Request) (*http.Response, error)
-
-func (f layer) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	runloop "github.com/runloop-community/runloop-go"
+	"github.com/runloop-community/runloop-go/internal/clienttest"
 	"github.com/runloop-community/runloop-go/internal/wiretest"
 	"github.com/runloop-community/runloop-go/runlooptest"
 )
@@ -19,58 +20,56 @@ import (
 func Test16CreateAnswerLostAfterCommit(t *testing.T) {
 	t.Parallel()
 	for name, status := range map[string]int{"then 400": 400, "then 409": 409} {
-		t.Run(name, func(t *testing.T) {
-			bubble(t, func(t *testing.T) {
-				api := newAccount(createCall, runlooptest.WithConflictStatus(status))
-				server, client := script(t, wiretest.HandleAndHangUp(api), wiretest.Handle(api).Times(2))
-				logTo, log := warnings()
+		t.Run(name, clienttest.InBubble(func(t *testing.T) {
+			api := newAccount(createCall, runlooptest.WithConflictStatus(status))
+			server, client := script(t, wiretest.HandleAndHangUp(api), wiretest.Handle(api).Times(2))
+			logTo, log := warnings()
 
-				policy, err := createCall.do(t.Context(), client, logTo)
+			policy, err := createCall.Policy(t.Context(), client, logTo)
 
-				require.NoError(t, err)
-				assert.Equal(t, api.Policies()[0], *policy)
-				assertDone(t, createCall, api)
-				require.Equal(t, "POST POST GET", methods(server))
-				assertBackoff(t, server.Times()[:2])
-				assertSameRequestID(t, server.Requests()[:2])
-				assertRecovered(t, log.String())
-			})
-		})
+			require.NoError(t, err)
+			assert.Equal(t, api.Policies()[0], *policy)
+			assertDone(t, createCall, api)
+			require.Equal(t, "POST POST GET", methods(server))
+			clienttest.AssertBackoff(t, server.Times()[:2])
+			assertSameRequestID(t, server.Requests()[:2])
+			assertRecovered(t, log.String())
+		}))
 	}
 }
 
 // The one that has the name after a lost answer may be somebody else's.
 func Test16CreateAnswerLostAndAnotherHasTheName(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	clienttest.InBubble(func(t *testing.T) {
 		api := runlooptest.New()
 		api.AddPolicy(runloop.NetworkPolicy{Name: "build", Egress: runloop.EgressRules{AllowAll: true}})
 		server, client := script(t, wiretest.HangUp(), wiretest.Handle(api).Times(2))
 
-		policy, err := createCall.do(t.Context(), client)
+		policy, err := createCall.Policy(t.Context(), client)
 
 		require.ErrorIs(t, err, runloop.ErrNameTaken)
-		assert.Equal(t, 2, apiError(t, err).Attempts)
+		assert.Equal(t, 2, clienttest.AsAPIError(t, err).Attempts)
 		assert.Nil(t, policy)
 		assert.Equal(t, "POST POST GET", methods(server))
 		assert.True(t, api.Policies()[0].Egress.AllowAll, "it is as it was")
-	})
+	})(t)
 }
 
 // An update is the same the second time.
 func Test17UpdateAnswerLostAfterCommit(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		api := newAccount(updateCall)
+	clienttest.InBubble(func(t *testing.T) {
+		api := newAccount(clienttest.UpdateCall)
 		server, client := script(t, wiretest.HandleAndHangUp(api), wiretest.Handle(api))
 
-		policy, err := updateCall.do(t.Context(), client)
+		policy, err := clienttest.UpdateCall.Policy(t.Context(), client)
 
 		require.NoError(t, err)
 		assert.Equal(t, api.Policies()[0], *policy)
-		assertDone(t, updateCall, api)
+		assertDone(t, clienttest.UpdateCall, api)
 		require.Equal(t, "POST POST", methods(server))
-		assertBackoff(t, server.Times())
+		clienttest.AssertBackoff(t, server.Times())
 		assertSameRequestID(t, server.Requests())
-	})
+	})(t)
 }
 
 // The deleted policy went with the answer: only its ID is known.
@@ -85,76 +84,74 @@ func Test18DeleteAnswerLostAfterCommit(t *testing.T) {
 		"then 400 of the same":    {400, nil, "POST POST"},
 		"then 400 that needs GET": {404, []wiretest.Step{wiretest.Reply(400, `{"message": "bad request"}`)}, "POST POST GET"},
 	} {
-		t.Run(name, func(t *testing.T) {
-			bubble(t, func(t *testing.T) {
-				api := newAccount(deleteCall, runlooptest.WithUnknownIDStatus(test.unknownID))
-				steps := append([]wiretest.Step{wiretest.HandleAndHangUp(api)}, test.then...)
-				server, client := script(t, append(steps, wiretest.Handle(api))...)
-				logTo, log := warnings()
+		t.Run(name, clienttest.InBubble(func(t *testing.T) {
+			api := newAccount(clienttest.DeleteCall, runlooptest.WithUnknownIDStatus(test.unknownID))
+			steps := append([]wiretest.Step{wiretest.HandleAndHangUp(api)}, test.then...)
+			server, client := script(t, append(steps, wiretest.Handle(api))...)
+			logTo, log := warnings()
 
-				policy, err := deleteCall.do(t.Context(), client, logTo)
+			policy, err := clienttest.DeleteCall.Policy(t.Context(), client, logTo)
 
-				require.NoError(t, err)
-				assert.Equal(t, runloop.NetworkPolicy{ID: "npol_1"}, *policy)
-				assertDone(t, deleteCall, api)
-				require.Equal(t, test.requests, methods(server))
-				assertBackoff(t, server.Times()[:2])
-				assertSameRequestID(t, server.Requests()[:2])
-				assertRecovered(t, log.String())
-			})
-		})
+			require.NoError(t, err)
+			assert.Equal(t, runloop.NetworkPolicy{ID: "npol_1"}, *policy)
+			assertDone(t, clienttest.DeleteCall, api)
+			require.Equal(t, test.requests, methods(server))
+			clienttest.AssertBackoff(t, server.Times()[:2])
+			assertSameRequestID(t, server.Requests()[:2])
+			assertRecovered(t, log.String())
+		}))
 	}
 }
 
 // A policy that is still there was not deleted, whatever was lost before.
 func Test18DeleteAnswerLostAndPolicyInUse(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		api := newAccount(deleteCall)
+	clienttest.InBubble(func(t *testing.T) {
+		api := newAccount(clienttest.DeleteCall)
 		server, client := script(t, wiretest.HangUp(), wiretest.Reply(400, `{"message": "2 devboxes use it"}`), wiretest.Handle(api))
 
-		_, err := deleteCall.do(t.Context(), client)
+		_, err := clienttest.DeleteCall.Policy(t.Context(), client)
 
 		require.ErrorIs(t, err, runloop.ErrPolicyInUse)
 		require.NotErrorIs(t, err, runloop.ErrNotFound)
-		assert.Equal(t, 2, apiError(t, err).Attempts)
+		assert.Equal(t, 2, clienttest.AsAPIError(t, err).Attempts)
 		assert.Equal(t, "POST POST GET", methods(server))
 		assert.Len(t, api.Policies(), 1)
-	})
+	})(t)
 }
 
 func Test19CreateAnswerAlwaysLost(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	clienttest.InBubble(func(t *testing.T) {
 		api := newAccount(createCall)
 		server, client := script(t, wiretest.HandleAndHangUp(api).Times(4), wiretest.Handle(api))
 		logTo, log := warnings()
 
-		policy, err := createCall.do(t.Context(), client, logTo)
+		policy, err := createCall.Policy(t.Context(), client, logTo)
 
 		require.NoError(t, err)
 		assert.Equal(t, api.Policies()[0], *policy)
 		assertDone(t, createCall, api)
 		require.Equal(t, "POST POST POST POST GET", methods(server))
-		assertBackoff(t, server.Times()[:4])
+		clienttest.AssertBackoff(t, server.Times()[:4])
 		assertSameRequestID(t, server.Requests()[:4])
 		assertRecovered(t, log.String())
-	})
+	})(t)
 }
 
 func Test19UpdateOrDeleteAnswerAlwaysLost(t *testing.T) {
 	t.Parallel()
-	each(t, []call{updateCall, deleteCall}, func(t *testing.T, c call) {
+	each(t, []clienttest.PolicyCall{clienttest.UpdateCall, clienttest.DeleteCall}, func(t *testing.T, c clienttest.PolicyCall) {
 		api := newAccount(c)
 		server, client := script(t, wiretest.HandleAndHangUp(api).Times(4))
 		logTo, log := warnings()
 
-		policy, err := c.do(t.Context(), client, logTo)
+		policy, err := c.Policy(t.Context(), client, logTo)
 
-		require.EqualError(t, err, "runloop: "+c.name+" network policy: no usable answer (4 attempts, it may have been applied): EOF")
+		require.EqualError(t, err, "runloop: "+c.Op+": no usable answer (4 attempts, it may have been applied): EOF")
 		assertGaveUp(t, c, err)
 		assert.Nil(t, policy)
 		assertDone(t, c, api)
 		require.Equal(t, "POST POST POST POST", methods(server))
-		assertBackoff(t, server.Times())
+		clienttest.AssertBackoff(t, server.Times())
 		assert.Contains(t, log.String(), "exhausted")
 	})
 }
@@ -163,35 +160,33 @@ func Test19UpdateOrDeleteAnswerAlwaysLost(t *testing.T) {
 func Test21CreateAnswerCutAfter200(t *testing.T) {
 	t.Parallel()
 	for name, rest := range map[string]int{"after the headers": 0, "within the body": 20} {
-		t.Run(name, func(t *testing.T) {
-			bubble(t, func(t *testing.T) {
-				api := newAccount(createCall)
-				server, client := script(t, handleAndCut(api, rest), wiretest.Handle(api))
-				logTo, log := warnings()
+		t.Run(name, clienttest.InBubble(func(t *testing.T) {
+			api := newAccount(createCall)
+			server, client := script(t, handleAndCut(api, rest), wiretest.Handle(api))
+			logTo, log := warnings()
 
-				policy, err := createCall.do(t.Context(), client, logTo)
+			policy, err := createCall.Policy(t.Context(), client, logTo)
 
-				require.NoError(t, err)
-				assert.Equal(t, api.Policies()[0], *policy)
-				assertDone(t, createCall, api)
-				require.Equal(t, "POST GET", methods(server))
-				assert.Zero(t, server.Now())
-				assertRecovered(t, log.String())
-			})
-		})
+			require.NoError(t, err)
+			assert.Equal(t, api.Policies()[0], *policy)
+			assertDone(t, createCall, api)
+			require.Equal(t, "POST GET", methods(server))
+			assert.Zero(t, server.Now())
+			assertRecovered(t, log.String())
+		}))
 	}
 }
 
 // Or a proxy said it, which had no answer yet. Then there is no policy, and the
 // create goes on.
 func Test21CreateAnswerCutAfter200WithoutCommit(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	clienttest.InBubble(func(t *testing.T) {
 		api := newAccount(createCall)
 		server, client := script(t,
 			wiretest.Cut(wiretest.Response(200, "", "Content-Length: 900")),
 			wiretest.Handle(api).Times(2))
 
-		policy, err := createCall.do(t.Context(), client)
+		policy, err := createCall.Policy(t.Context(), client)
 
 		require.NoError(t, err)
 		assert.Equal(t, api.Policies()[0], *policy)
@@ -200,7 +195,7 @@ func Test21CreateAnswerCutAfter200WithoutCommit(t *testing.T) {
 		require.Equal(t, "POST GET POST", methods(server))
 		assertSecondAttempt(t, sent[2].At)
 		assertSameRequestID(t, []wiretest.Request{sent[0], sent[2]})
-	})
+	})(t)
 }
 
 // handleAndCut lets handler do its work, sends the headers and the first n bytes of

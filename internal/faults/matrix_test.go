@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	runloop "github.com/runloop-community/runloop-go"
+	"github.com/runloop-community/runloop-go/internal/clienttest"
 )
 
 // A write is a call that changes an account, and how to see that it did.
@@ -106,7 +107,7 @@ func TestMatrixOfLostAnswers(t *testing.T) {
 					for times := 1; times <= 4; times++ {
 						c := matrixCase{write, lost, committed, times}
 						when := map[bool]string{false: "before", true: "after"}[committed]
-						t.Run(fmt.Sprintf("%s/%s/%s commit/%d", write.name, lost.name, when, times), inBubble(func(t *testing.T) {
+						t.Run(fmt.Sprintf("%s/%s/%s commit/%d", write.name, lost.name, when, times), clienttest.InBubble(func(t *testing.T) {
 							cases.Add(1)
 							if c.check(t) {
 								successes.Add(1)
@@ -136,7 +137,7 @@ func (c matrixCase) check(t *testing.T) (success bool) {
 		api.AddPolicy(policy)
 	}
 
-	policy, err := c.write.do(t.Context(), newClient(t, server.Client()))
+	policy, err := c.write.do(t.Context(), clienttest.NewWireClient(t, server))
 
 	synctest.Wait()
 	done := c.write.done(api.Policies())
@@ -145,13 +146,13 @@ func (c matrixCase) check(t *testing.T) (success bool) {
 	if !c.succeeds() {
 		require.Error(t, err)
 		assert.Nil(t, policy)
-		assert.Equal(t, c.errorSaysMaybe(), maybeApplied(err), "MaybeApplied of %v", err)
+		assert.Equal(t, c.errorSaysMaybe(), clienttest.MaybeApplied(err), "MaybeApplied of %v", err)
 		assert.Equal(t, c.errorSaysMaybe(), strings.Contains(err.Error(), "it may have been applied"), err.Error())
 		switch {
 		case c.isALie() && c.times < 4:
 			assert.ErrorIs(t, err, c.write.twice)
 		case done && !c.isALie():
-			assert.True(t, maybeApplied(err), "the write was done, which this does not say: %v", err)
+			assert.True(t, clienttest.MaybeApplied(err), "the write was done, which this does not say: %v", err)
 		}
 		return false
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	runloop "github.com/runloop-community/runloop-go"
+	"github.com/runloop-community/runloop-go/internal/clienttest"
 	"github.com/runloop-community/runloop-go/internal/wiretest"
 	"github.com/runloop-community/runloop-go/runlooptest"
 )
@@ -59,7 +60,7 @@ func cursors(requests []wiretest.Request) []string {
 }
 
 func Test88AnEmptyPageThatHasMore(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	clienttest.InBubble(func(t *testing.T) {
 		server, client := script(t, wiretest.Reply(200, pageJSON(true, "a", "b")), wiretest.Reply(200, pageJSON(true)))
 
 		ids, err := collectAll(t.Context(), client)
@@ -68,13 +69,13 @@ func Test88AnEmptyPageThatHasMore(t *testing.T) {
 		assert.EqualError(t, err, "runloop: list network policies: no usable answer (1 attempt): invalid response: the page says that there are more, but is empty")
 		assert.Equal(t, []string{"a", "b"}, ids)
 		assert.Equal(t, []string{"", "b"}, cursors(server.Requests()))
-	})
+	})(t)
 }
 
 // The list cannot go on from a policy that has no ID.
 func Test89ALastItemWithoutID(t *testing.T) {
 	for name, id := range map[string]string{"empty": `"id": "",`, "missing": ""} {
-		t.Run(name, inBubble(func(t *testing.T) {
+		t.Run(name, clienttest.InBubble(func(t *testing.T) {
 			page := strings.Replace(pageJSON(true, "a", "b"), `"id": "b",`, id, 1)
 			server, client := script(t, wiretest.Reply(200, page))
 
@@ -96,7 +97,7 @@ func Test90ACursorThatComesAgain(t *testing.T) {
 		"at once":    {[]string{"a", "a"}, []string{"", "a"}},
 		"in a cycle": {[]string{"a", "b", "a"}, []string{"", "a", "b"}},
 	} {
-		t.Run(name, inBubble(func(t *testing.T) {
+		t.Run(name, clienttest.InBubble(func(t *testing.T) {
 			var steps []wiretest.Step
 			for _, last := range tt.pages {
 				steps = append(steps, wiretest.Reply(200, pageJSON(true, last)))
@@ -116,7 +117,7 @@ func Test90ACursorThatComesAgain(t *testing.T) {
 // A page that does not say whether it is the last must not pass for the last.
 func Test91APageWithoutHasMore(t *testing.T) {
 	for name, page := range map[string]string{"missing": `{"network_policies": []}`, "null": `{"network_policies": [], "has_more": null}`} {
-		t.Run(name, inBubble(func(t *testing.T) {
+		t.Run(name, clienttest.InBubble(func(t *testing.T) {
 			server, client := script(t, wiretest.Reply(200, page))
 
 			_, err := collectAll(t.Context(), client)
@@ -135,11 +136,11 @@ func fivePolicies(t testing.TB) (*runlooptest.Server, *runloop.Client) {
 	for i := range 5 {
 		server.AddPolicy(runloop.NetworkPolicy{ID: fmt.Sprintf("npol_%d", i+1), Name: fmt.Sprintf("p%d", i+1)})
 	}
-	return server, newClient(t, server.HTTPClient())
+	return server, clienttest.NewClientOver(t, server.HTTPClient().Transport)
 }
 
 func Test92TheCursorIsDeletedBetweenPages(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	clienttest.InBubble(func(t *testing.T) {
 		server, client := fivePolicies(t)
 
 		ids, err := collect(t.Context(), client, runloop.NetworkPolicyListParams{Limit: 2}, func(id string) {
@@ -149,13 +150,13 @@ func Test92TheCursorIsDeletedBetweenPages(t *testing.T) {
 			}
 		})
 
-		e := apiError(t, err)
+		e := clienttest.AsAPIError(t, err)
 		assert.Equal(t, 400, e.StatusCode)
 		assert.Equal(t, 1, e.Attempts)
 		assert.Contains(t, err.Error(), "npol_2", "which page it was")
 		assert.Equal(t, []string{"npol_1", "npol_2"}, ids)
 		assert.Len(t, server.Requests(runlooptest.ListNetworkPolicies), 2)
-	})
+	})(t)
 }
 
 // What is created behind the cursor is not seen, what is created ahead of it is, and
@@ -168,14 +169,14 @@ func Test93APolicyIsCreatedBetweenPages(t *testing.T) {
 		"ahead":  {true, []string{"npol_000001", "npol_000002", "npol_000003", "npol_000004"}},
 		"behind": {false, []string{"npol_000003", "npol_000002", "npol_000001"}},
 	} {
-		t.Run(name, inBubble(func(t *testing.T) {
+		t.Run(name, clienttest.InBubble(func(t *testing.T) {
 			opts := []runlooptest.Option{runlooptest.WithPolicies(
 				runloop.NetworkPolicy{Name: "a"}, runloop.NetworkPolicy{Name: "b"}, runloop.NetworkPolicy{Name: "c"})}
 			if tt.oldestFirst {
 				opts = append(opts, runlooptest.WithOldestFirst())
 			}
 			server := runlooptest.NewTestServer(t, opts...)
-			client := newClient(t, server.HTTPClient())
+			client := clienttest.NewClientOver(t, server.HTTPClient().Transport)
 
 			ids, err := collect(t.Context(), client, runloop.NetworkPolicyListParams{Limit: 2}, func(string) {
 				_, err := client.NetworkPolicies.Ensure(t.Context(), runloop.NetworkPolicyCreateParams{Name: "new"})
@@ -191,7 +192,7 @@ func Test93APolicyIsCreatedBetweenPages(t *testing.T) {
 func Test94OnePageFails(t *testing.T) {
 	first, second := wiretest.Reply(200, pageJSON(true, "a")), wiretest.Reply(200, pageJSON(true, "b"))
 	last, busy := wiretest.Reply(200, pageJSON(false, "c")), wiretest.Reply(503, `{"message": "busy"}`)
-	t.Run("once", inBubble(func(t *testing.T) {
+	t.Run("once", clienttest.InBubble(func(t *testing.T) {
 		server, client := script(t, first, second, busy, last)
 
 		ids, err := collectAll(t.Context(), client)
@@ -200,14 +201,14 @@ func Test94OnePageFails(t *testing.T) {
 		assert.Equal(t, []string{"a", "b", "c"}, ids)
 		assert.Equal(t, []string{"", "a", "b", "b"}, cursors(server.Requests()), "no other page is asked for again")
 	}))
-	t.Run("for long", inBubble(func(t *testing.T) {
+	t.Run("for long", clienttest.InBubble(func(t *testing.T) {
 		server, client := script(t, first, second, busy.Times(4), last)
 
 		ids, err := collectAll(t.Context(), client)
 
 		require.ErrorIs(t, err, runloop.ErrServer)
-		assert.Equal(t, 4, apiError(t, err).Attempts)
-		assertBackoff(t, server.Times()[2:])
+		assert.Equal(t, 4, clienttest.AsAPIError(t, err).Attempts)
+		clienttest.AssertBackoff(t, server.Times()[2:])
 
 		// The last policy seen is where to go on.
 		rest, err := collect(t.Context(), client, runloop.NetworkPolicyListParams{StartingAfter: ids[len(ids)-1]}, func(string) {})
@@ -220,7 +221,7 @@ func Test94OnePageFails(t *testing.T) {
 
 // The bubble panics if anything is left running.
 func Test95LeavingTheLoop(t *testing.T) {
-	t.Run("by break", inBubble(func(t *testing.T) {
+	t.Run("by break", clienttest.InBubble(func(t *testing.T) {
 		server, client := script(t, wiretest.Reply(200, pageJSON(true, "a", "b")))
 
 		for range client.NetworkPolicies.All(t.Context(), runloop.NetworkPolicyListParams{}) {
@@ -230,18 +231,18 @@ func Test95LeavingTheLoop(t *testing.T) {
 		time.Sleep(time.Hour)
 		assert.Len(t, server.Requests(), 1)
 	}))
-	t.Run("by a cancel between pages", inBubble(func(t *testing.T) {
+	t.Run("by a cancel between pages", clienttest.InBubble(func(t *testing.T) {
 		server, client := script(t, wiretest.Reply(200, pageJSON(true, "a", "b")))
 		ctx, cancel := context.WithCancel(t.Context())
 
 		ids, err := collect(ctx, client, runloop.NetworkPolicyListParams{}, func(string) { cancel() })
 
 		require.ErrorIs(t, err, context.Canceled)
-		assert.Zero(t, transportError(t, err).Attempts)
+		assert.Zero(t, clienttest.AsTransportError(t, err).Attempts)
 		assert.Equal(t, []string{"a", "b"}, ids, "the page that is there is delivered")
 		assert.Len(t, server.Requests(), 1)
 	}))
-	t.Run("before it began", inBubble(func(t *testing.T) {
+	t.Run("before it began", clienttest.InBubble(func(t *testing.T) {
 		_, client := script(t) // a request would have no step
 
 		client.NetworkPolicies.All(t.Context(), runloop.NetworkPolicyListParams{})
@@ -252,15 +253,15 @@ func Test95LeavingTheLoop(t *testing.T) {
 func Test96LongPagesAndManyPages(t *testing.T) {
 	for _, tt := range []struct{ size, pages int }{{5000, 2}, {100, 100}} {
 		var page int
-		client := newClient(t, &http.Client{Transport: roundTrip(func(*http.Request) *http.Response {
+		client := clienttest.NewClientOver(t, clienttest.RoundTripper(func(*http.Request) (*http.Response, error) {
 			ids := make([]string, tt.size)
 			for i := range ids {
 				ids[i] = fmt.Sprintf("npol_%08d", page*tt.size+i)
 			}
 			page++
 			body := pageJSON(page < tt.pages, ids...)
-			return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(body))}
-		})})
+			return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(body))}, nil
+		}))
 		seen, early := 0, uint64(0)
 
 		for policy, err := range client.NetworkPolicies.All(t.Context(), runloop.NetworkPolicyListParams{Limit: tt.size}) {

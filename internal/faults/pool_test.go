@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	runloop "github.com/runloop-community/runloop-go"
+	"github.com/runloop-community/runloop-go/internal/clienttest"
 	"github.com/runloop-community/runloop-go/internal/wiretest"
 )
 
@@ -25,7 +26,7 @@ import (
 // ownPool returns a client that reaches a server on a socket by its own connections.
 func ownPool(t testing.TB, server *wiretest.Loopback, opts ...runloop.Option) *runloop.Client {
 	t.Helper()
-	client, err := runloop.NewClient(append([]runloop.Option{runloop.WithAPIKey(testKey), runloop.WithBaseURL(server.URL)}, opts...)...)
+	client, err := runloop.NewClient(append([]runloop.Option{runloop.WithAPIKey(clienttest.APIKey), runloop.WithBaseURL(server.URL)}, opts...)...)
 	require.NoError(t, err)
 	t.Cleanup(client.CloseIdleConnections)
 	return client
@@ -34,7 +35,7 @@ func ownPool(t testing.TB, server *wiretest.Loopback, opts ...runloop.Option) *r
 // The bubble panics if a goroutine is left.
 func Test108NothingLeaksOverAllFaults(t *testing.T) {
 	for _, call := range calls {
-		t.Run(call.name, inBubble(func(t *testing.T) {
+		t.Run(call.Name, clienttest.InBubble(func(t *testing.T) {
 			var open atomic.Int32
 			next := 0
 			server, _ := faultyServer(t, func(*http.Request) strike {
@@ -46,10 +47,10 @@ func Test108NothingLeaksOverAllFaults(t *testing.T) {
 				open.Add(1)
 				return &countedConn{Conn: conn, closed: sync.OnceFunc(func() { open.Add(-1) })}, err
 			}
-			client := newClient(t, server.Client())
+			client := clienttest.NewWireClient(t, server)
 
 			for range lostAnswers {
-				_, err := call.do(t.Context(), client)
+				_, err := call.Policy(t.Context(), client)
 				require.Error(t, err)
 			}
 
@@ -99,7 +100,7 @@ func Test109ConnectionsUnderLoad(t *testing.T) {
 	calls := func(n int) int {
 		failed := 0
 		for range n {
-			if _, err := updateCall.do(t.Context(), client); err != nil {
+			if _, err := clienttest.UpdateCall.Policy(t.Context(), client); err != nil {
 				failed++
 			}
 		}
@@ -123,7 +124,7 @@ func TestAFailedCallLeavesTheConnectionsOfOthers(t *testing.T) {
 		"a lost connection":    wiretest.HangUp(),
 		"a page of somebody's": wiretest.Reply(200, "<html>"),
 	} {
-		t.Run(name, inBubble(func(t *testing.T) {
+		t.Run(name, clienttest.InBubble(func(t *testing.T) {
 			// Two calls at once make two connections, which then are idle.
 			slow := wiretest.Do("reply when both are here", func(c *wiretest.Conn) {
 				c.Read()
@@ -132,16 +133,16 @@ func TestAFailedCallLeavesTheConnectionsOfOthers(t *testing.T) {
 			})
 			server, client := script(t, slow.Times(2), failing, wiretest.Reply(200, policyJSON))
 			errs := atOnce(2, func(int, runloop.Option) error {
-				_, err := getCall.do(t.Context(), client)
+				_, err := clienttest.GetCall.Policy(t.Context(), client)
 				return err
 			})
 			require.NoError(t, errors.Join(errs...))
 			require.Equal(t, 2, server.Dials())
 
-			_, err := updateCall.do(t.Context(), client, runloop.WithMaxRetries(0))
+			_, err := clienttest.UpdateCall.Policy(t.Context(), client, runloop.WithMaxRetries(0))
 			require.Error(t, err)
 			dials := server.Dials()
-			_, err = getCall.do(t.Context(), client)
+			_, err = clienttest.GetCall.Policy(t.Context(), client)
 
 			require.NoError(t, err)
 			assert.Equal(t, dials, server.Dials(), "one of the idle connections is still there")
@@ -161,7 +162,7 @@ func Test110CloseDuringCallsAndCallsAfterClose(t *testing.T) {
 	call := func() chan error {
 		end := make(chan error, 1)
 		go func() {
-			_, err := getCall.do(t.Context(), client)
+			_, err := clienttest.GetCall.Policy(t.Context(), client)
 			end <- err
 		}()
 		<-arrived
@@ -181,7 +182,7 @@ func Test110CloseDuringCallsAndCallsAfterClose(t *testing.T) {
 }
 
 func Test111TheCallersHTTPClientIsLeftAlone(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	clienttest.InBubble(func(t *testing.T) {
 		reply := wiretest.Reply(200, policyJSON)
 		server := wiretest.NewServer(t, reply, wiretest.Refuse().Times(4), reply, reply)
 		callers := server.Client()
@@ -196,9 +197,9 @@ func Test111TheCallersHTTPClientIsLeftAlone(t *testing.T) {
 		getAsCaller() // this sets the transport up, and leaves a connection
 		client, transport := fieldsOf(callers), fieldsOf(server.Transport)
 
-		sdk := newClient(t, callers, runloop.WithBaseURL("http://127.0.0.2"))
-		_, failed := updateCall.do(t.Context(), sdk)
-		_, err := getCall.do(t.Context(), sdk)
+		sdk := clienttest.NewClientOver(t, nil, runloop.WithHTTPClient(callers), runloop.WithBaseURL("http://127.0.0.2"))
+		_, failed := clienttest.UpdateCall.Policy(t.Context(), sdk)
+		_, err := clienttest.GetCall.Policy(t.Context(), sdk)
 		sdk.CloseIdleConnections()
 		getAsCaller()
 
@@ -211,7 +212,7 @@ func Test111TheCallersHTTPClientIsLeftAlone(t *testing.T) {
 			conns = append(conns, r.Conn)
 		}
 		assert.Equal(t, []int{1, 6, 1}, conns, "the caller's connection, the SDK's, and the caller's again")
-	})
+	})(t)
 }
 
 // fieldsOf returns the exported fields of the struct that s points to, functions by

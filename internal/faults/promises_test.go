@@ -11,6 +11,7 @@ import (
 	"time"
 
 	runloop "github.com/runloop-community/runloop-go"
+	"github.com/runloop-community/runloop-go/internal/clienttest"
 	"github.com/runloop-community/runloop-go/internal/wiretest"
 )
 
@@ -29,14 +30,14 @@ func seconds(shortest, longest float64) between {
 // retried are scenarios in which an error status is followed by a success.
 func retried(statuses ...int) (scenarios []scenario) {
 	for _, status := range statuses {
-		scenarios = append(scenarios, scenario{name: fmt.Sprint(status), do: doing(getCall),
+		scenarios = append(scenarios, scenario{name: fmt.Sprint(status), do: doing(clienttest.GetCall),
 			steps: steps(answer(status), wiretest.Reply(200, policyJSON)), requests: 2})
 	}
 	return scenarios
 }
 
 func promises() []promise {
-	get, create, update, remove := doing(getCall), doing(createCall), doing(updateCall), doing(deleteCall)
+	get, create, update, remove := doing(clienttest.GetCall), doing(createCall), doing(clienttest.UpdateCall), doing(clienttest.DeleteCall)
 
 	ok := wiretest.Reply(200, policyJSON)
 	busy := answer(503)
@@ -58,15 +59,15 @@ func promises() []promise {
 			{name: "there is no fifth", do: get, steps: steps(busy.Times(4)), requests: 4, ends: runloop.ErrServer},
 		}},
 		{"[WithMaxRetries] sets how many more than one.", []scenario{
-			{name: "no retry", do: doing(getCall, runloop.WithMaxRetries(0)), steps: steps(busy), requests: 1, ends: runloop.ErrServer},
-			{name: "five retries", do: doing(getCall, runloop.WithMaxRetries(5)), steps: steps(busy.Times(5), ok), requests: 6},
+			{name: "no retry", do: doing(clienttest.GetCall, runloop.WithMaxRetries(0)), steps: steps(busy), requests: 1, ends: runloop.ErrServer},
+			{name: "five retries", do: doing(clienttest.GetCall, runloop.WithMaxRetries(5)), steps: steps(busy.Times(5), ok), requests: 6},
 		}},
 		{"Faults of the connection, attempts that take longer than 30 seconds ([WithTimeout]), and the statuses 408, 425, 429 and 500 and above, but for 501 and 505, lead to another attempt.",
 			append(retried(408, 425, 429, 500, 502, 503, 504, 507, 529, 599),
 				scenario{name: "refused", do: get, steps: steps(wiretest.Refuse(), ok), requests: 1},
 				scenario{name: "closed", do: get, steps: steps(lost, ok), requests: 2},
 				scenario{name: "silent", do: get, steps: steps(wiretest.Stall(""), ok), requests: 2, waits: []between{seconds(30.25, 30.5)}},
-				scenario{name: "silent with WithTimeout", do: doing(getCall, runloop.WithTimeout(5*time.Second)),
+				scenario{name: "silent with WithTimeout", do: doing(clienttest.GetCall, runloop.WithTimeout(5*time.Second)),
 					steps: steps(wiretest.Stall(""), ok), requests: 2, waits: []between{seconds(5.25, 5.5)}},
 				scenario{name: "501", do: get, steps: steps(answer(501)), requests: 1, ends: runloop.ErrServer},
 				scenario{name: "505", do: get, steps: steps(answer(505)), requests: 1, ends: runloop.ErrServer},
@@ -84,7 +85,7 @@ func promises() []promise {
 				{name: "404", do: get, steps: steps(answer(404)), requests: 1, ends: runloop.ErrNotFound},
 			}},
 		{"Between attempts the client waits 0.5 seconds, then 1, then 2, up to 8, each less a random part of up to one half.", []scenario{
-			{name: "waits double", do: doing(getCall, runloop.WithMaxRetries(6)), steps: steps(busy.Times(6), ok), requests: 7, waits: []between{
+			{name: "waits double", do: doing(clienttest.GetCall, runloop.WithMaxRetries(6)), steps: steps(busy.Times(6), ok), requests: 7, waits: []between{
 				seconds(0.25, 0.5), seconds(0.5, 1), seconds(1, 2), seconds(2, 4), seconds(4, 8), seconds(4, 8)}},
 		}},
 		{"It waits longer when Retry-After or Retry-After-Ms says so.", []scenario{

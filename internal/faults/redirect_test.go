@@ -8,21 +8,22 @@ import (
 	"github.com/stretchr/testify/require"
 
 	runloop "github.com/runloop-community/runloop-go"
+	"github.com/runloop-community/runloop-go/internal/clienttest"
 	"github.com/runloop-community/runloop-go/internal/wiretest"
 )
 
 // assertNotFollowed checks that the call, when it is redirected to location, makes
 // one request and says where it would have led. The server speaks for every
 // address: a request that follows would reach it too.
-func assertNotFollowed(t *testing.T, call call, status int, location, shown string) {
+func assertNotFollowed(t *testing.T, call clienttest.PolicyCall, status int, location, shown string) {
 	t.Helper()
 	server, client := script(t, wiretest.Reply(status, "", "Location: "+location))
 
-	policy, err := call.do(t.Context(), client, runloop.WithBaseURL("https://api.example.test"))
+	policy, err := call.Policy(t.Context(), client, runloop.WithBaseURL("https://api.example.test"))
 
 	assert.Nil(t, policy)
 	assert.ErrorContains(t, err, "redirects are not followed, this one leads to "+shown+" (1 attempt")
-	e := apiError(t, err)
+	e := clienttest.AsAPIError(t, err)
 	assert.Equal(t, status, e.StatusCode)
 	assert.Equal(t, shown, e.Header.Get("Location"))
 	assert.Equal(t, 1, e.Attempts)
@@ -45,7 +46,7 @@ func Test75Redirect(t *testing.T) {
 	} {
 		for _, status := range []int{301, 302, 303, 307, 308} {
 			for _, call := range calls {
-				t.Run(fmt.Sprint(location, " ", status, " ", call.name), inBubble(func(t *testing.T) {
+				t.Run(fmt.Sprint(location, " ", status, " ", call.Name), clienttest.InBubble(func(t *testing.T) {
 					assertNotFollowed(t, call, status, location, shown)
 				}))
 			}
@@ -56,7 +57,7 @@ func Test75Redirect(t *testing.T) {
 func Test76RedirectLoop(t *testing.T) {
 	t.Parallel()
 	for _, call := range calls {
-		t.Run(call.name, inBubble(func(t *testing.T) {
+		t.Run(call.Name, clienttest.InBubble(func(t *testing.T) {
 			assertNotFollowed(t, call, 307, "/v1/network-policies/npol_1", "/v1/network-policies/npol_1")
 		}))
 	}

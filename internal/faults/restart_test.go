@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	runloop "github.com/runloop-community/runloop-go"
+	"github.com/runloop-community/runloop-go/internal/clienttest"
 	"github.com/runloop-community/runloop-go/internal/wiretest"
 	"github.com/runloop-community/runloop-go/runlooptest"
 )
@@ -30,7 +31,7 @@ func Test40ServerRestarts(t *testing.T) {
 		"for 4 s":   {4 * time.Second, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			each(t, calls, func(t *testing.T, c call) {
+			each(t, calls, func(t *testing.T, c clienttest.PolicyCall) {
 				api := newAccount(c)
 				server := wiretest.NewServer(t, wiretest.Handle(api).Forever())
 				refused := wiretest.NewServer(t, wiretest.Refuse().Forever())
@@ -40,9 +41,9 @@ func Test40ServerRestarts(t *testing.T) {
 					}
 					return server.DialContext(ctx, network, address)
 				}
-				client := newClient(t, server.Client())
+				client := clienttest.NewWireClient(t, server)
 
-				_, err := c.do(t.Context(), client)
+				_, err := c.Policy(t.Context(), client)
 
 				assert.LessOrEqual(t, server.Now(), 3500*time.Millisecond)
 				if test.served {
@@ -50,8 +51,8 @@ func Test40ServerRestarts(t *testing.T) {
 					assert.Len(t, server.Requests(), 1)
 					assertDone(t, c, api)
 				} else {
-					assert.Equal(t, 4, transportError(t, err).Attempts)
-					assert.False(t, transportError(t, err).MaybeApplied)
+					assert.Equal(t, 4, clienttest.AsTransportError(t, err).Attempts)
+					assert.False(t, clienttest.AsTransportError(t, err).MaybeApplied)
 					assert.Empty(t, server.Requests())
 				}
 			})
@@ -81,13 +82,13 @@ func Test40ServerOnASocketRestarts(t *testing.T) {
 		}
 		return conn, err
 	}}
-	client := newClient(t, &http.Client{Transport: transport})
+	client := clienttest.NewClientOver(t, transport)
 	t.Cleanup(transport.CloseIdleConnections)
 	_, err := client.NetworkPolicies.List(t.Context(), runloop.NetworkPolicyListParams{})
 	require.NoError(t, err)
 	old.Close()
 
-	_, err = createCall.do(t.Context(), client)
+	_, err = createCall.Policy(t.Context(), client)
 
 	require.NoError(t, err)
 	assert.Len(t, api.Requests(runlooptest.CreateNetworkPolicy), 1)

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	runloop "github.com/runloop-community/runloop-go"
+	"github.com/runloop-community/runloop-go/internal/clienttest"
 	"github.com/runloop-community/runloop-go/internal/wiretest"
 )
 
@@ -17,10 +18,10 @@ import (
 
 func Test29HeadersNeverCome(t *testing.T) {
 	t.Parallel()
-	each(t, repeatable, func(t *testing.T, c call) {
+	each(t, repeatable, func(t *testing.T, c clienttest.PolicyCall) {
 		server, client := script(t, wiretest.Stall("").Times(4))
 
-		_, err := c.do(t.Context(), client)
+		_, err := c.Policy(t.Context(), client)
 
 		assertTimedOut(t, c, server, err)
 		require.Len(t, server.Requests(), 4)
@@ -32,27 +33,27 @@ func Test29HeadersNeverCome(t *testing.T) {
 
 // A create that timed out looks for its policy before it gives up.
 func Test29HeadersNeverComeThoughCreated(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	clienttest.InBubble(func(t *testing.T) {
 		api := newAccount(createCall)
 		server, client := script(t, handleAndStall(api).Times(4), wiretest.Handle(api))
 
-		policy, err := createCall.do(t.Context(), client)
+		policy, err := createCall.Policy(t.Context(), client)
 
 		require.NoError(t, err)
 		assert.Equal(t, api.Policies()[0].ID, policy.ID)
 		assert.Equal(t, "POST POST POST POST GET", methods(server))
 		assertTook(t, server, 30*time.Second)
 		assertDone(t, createCall, api)
-	})
+	})(t)
 }
 
 func Test30BodyTrickles(t *testing.T) {
 	t.Parallel()
-	each(t, repeatable, func(t *testing.T, c call) {
+	each(t, repeatable, func(t *testing.T, c clienttest.PolicyCall) {
 		server, client := script(t,
 			wiretest.Trickle(wiretest.Response(200, "", "Content-Length: 900"), ' ', time.Second).Times(4))
 
-		policy, err := c.do(t.Context(), client)
+		policy, err := c.Policy(t.Context(), client)
 
 		assertTimedOut(t, c, server, err)
 		assert.Nil(t, policy)
@@ -63,20 +64,20 @@ func Test30BodyTrickles(t *testing.T) {
 // The status of an error is worth more than the rest of its body.
 func Test31ErrorBodyTrickles(t *testing.T) {
 	t.Parallel()
-	each(t, repeatable, func(t *testing.T, c call) {
+	each(t, repeatable, func(t *testing.T, c clienttest.PolicyCall) {
 		head := wiretest.Response(503, `{"message":"`, "Content-Length: 900", "X-Runloop-Request-Id: req_1")
 		server, client := script(t, wiretest.Trickle(head, 'x', 7*time.Second).Times(4))
 
-		_, err := c.do(t.Context(), client)
+		_, err := c.Policy(t.Context(), client)
 
 		require.ErrorIs(t, err, runloop.ErrServer)
 		require.NotErrorIs(t, err, context.DeadlineExceeded)
-		e := apiError(t, err)
+		e := clienttest.AsAPIError(t, err)
 		assert.Equal(t, 503, e.StatusCode)
 		assert.Equal(t, "req_1", e.RequestID)
 		assert.Equal(t, `{"message":"xxxxx`, string(e.Body))
 		assert.Equal(t, 4, e.Attempts)
-		assert.Equal(t, c.write, e.MaybeApplied)
+		assert.Equal(t, c.IsWrite(), e.MaybeApplied)
 		assert.Len(t, server.Requests(), 4)
 		assertTook(t, server, 30*time.Second)
 	})
@@ -85,10 +86,10 @@ func Test31ErrorBodyTrickles(t *testing.T) {
 // A part of the request may have been read all the same, so this counts as sent.
 func Test32RequestIsNotRead(t *testing.T) {
 	t.Parallel()
-	each(t, repeatable, func(t *testing.T, c call) {
+	each(t, repeatable, func(t *testing.T, c clienttest.PolicyCall) {
 		server, client := script(t, wiretest.Deaf().Times(4))
 
-		_, err := c.do(t.Context(), client)
+		_, err := c.Policy(t.Context(), client)
 
 		assertTimedOut(t, c, server, err)
 		assert.Equal(t, 4, server.Dials())
@@ -97,10 +98,10 @@ func Test32RequestIsNotRead(t *testing.T) {
 }
 
 // assertTimedOut checks the error of a call of which four attempts took too long.
-func assertTimedOut(t testing.TB, c call, server *wiretest.Server, err error) {
+func assertTimedOut(t testing.TB, c clienttest.PolicyCall, server *wiretest.Server, err error) {
 	t.Helper()
 	assertGaveUp(t, c, err)
-	assert.True(t, transportError(t, err).Timeout())
+	assert.True(t, clienttest.AsTransportError(t, err).Timeout())
 	require.NotErrorIs(t, err, context.DeadlineExceeded)
 	assert.ErrorContains(t, err, "no answer within 30s")
 	assertTook(t, server, 30*time.Second)

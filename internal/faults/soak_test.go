@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	runloop "github.com/runloop-community/runloop-go"
+	"github.com/runloop-community/runloop-go/internal/clienttest"
 	"github.com/runloop-community/runloop-go/internal/wiretest"
 	"github.com/runloop-community/runloop-go/runlooptest"
 )
@@ -47,7 +48,7 @@ func Test113Soak(t *testing.T) {
 		seeds = seeds[:1]
 	}
 	for _, seed := range seeds {
-		t.Run(fmt.Sprintf("seed=%d", seed), inBubble(func(t *testing.T) { soak(t, seed, 1000) }))
+		t.Run(fmt.Sprintf("seed=%d", seed), clienttest.InBubble(func(t *testing.T) { soak(t, seed, 1000) }))
 	}
 }
 
@@ -61,7 +62,7 @@ func soak(t *testing.T, seed uint64, calls int) {
 		}
 		return strike
 	})
-	s.api, s.client = api, newClient(t, server.Client())
+	s.api, s.client = api, clienttest.NewWireClient(t, server)
 	succeeded, maybe := 0, 0
 	for i := range calls {
 		s.call = i
@@ -79,7 +80,7 @@ func soak(t *testing.T, seed uint64, calls int) {
 		}
 		if o.err == nil || errors.Is(o.err, o.refusal) {
 			succeeded++
-		} else if maybeApplied(o.err) {
+		} else if clienttest.MaybeApplied(o.err) {
 			maybe++
 		}
 	}
@@ -152,7 +153,7 @@ func (o outcome) problem(before, after account) string {
 		return "a success that is none"
 	case o.err == nil:
 		return o.wrong
-	case maybeApplied(o.err):
+	case clienttest.MaybeApplied(o.err):
 		if !unchanged && !changed {
 			return "an effect that nobody asked for"
 		}

@@ -14,18 +14,16 @@ import (
 	"github.com/stretchr/testify/require"
 
 	runloop "github.com/runloop-community/runloop-go"
+	"github.com/runloop-community/runloop-go/internal/clienttest"
 	"github.com/runloop-community/runloop-go/internal/wiretest"
 	"github.com/runloop-community/runloop-go/runlooptest"
 )
 
-const (
-	busyJSON = `{"message": "come back later"}`
-	pageHTML = "<!DOCTYPE html>\n<html><h1>nginx</h1><p>upstream is down</p></html>"
-)
+const pageHTML = "<!DOCTYPE html>\n<html><h1>nginx</h1><p>upstream is down</p></html>"
 
 // accountFor returns an account in which the call succeeds.
-func accountFor(call call) *runlooptest.API {
-	if call.name == "create" {
+func accountFor(call clienttest.PolicyCall) *runlooptest.API {
+	if call.Name == "create" {
 		return runlooptest.New()
 	}
 	return runlooptest.New(runlooptest.WithPolicies(runloop.NetworkPolicy{ID: "npol_1", Name: "build"}))
@@ -34,29 +32,29 @@ func accountFor(call call) *runlooptest.API {
 // assertServerFault checks that the call, when each of its attempts is answered with
 // status and a page, ends as a fault of the server. The look-up that follows a create
 // reaches the API again, and finds nothing.
-func assertServerFault(t *testing.T, call call, status int) {
+func assertServerFault(t *testing.T, call clienttest.PolicyCall, status int) {
 	t.Helper()
 	api := accountFor(call)
 	before := api.Policies()
 	steps := []wiretest.Step{wiretest.Reply(status, pageHTML, "Content-Type: text/html").Times(4)}
-	if call.name == "create" {
+	if call.Name == "create" {
 		steps = append(steps, wiretest.Handle(api))
 	}
 	server, client := script(t, steps...)
 
-	policy, err := call.do(t.Context(), client)
+	policy, err := call.Policy(t.Context(), client)
 
 	assert.Nil(t, policy)
 	require.ErrorIs(t, err, runloop.ErrServer)
-	assert.ErrorContains(t, err, fmt.Sprintf("%s network policy: %d", call.name, status))
+	assert.ErrorContains(t, err, fmt.Sprintf("%s network policy: %d", call.Name, status))
 	assert.NotContains(t, err.Error(), "nginx", "a page is no message")
-	e := apiError(t, err)
+	e := clienttest.AsAPIError(t, err)
 	assert.Equal(t, status, e.StatusCode)
 	assert.Empty(t, e.Message)
 	assert.Equal(t, pageHTML, string(e.Body))
 	assert.Equal(t, 4, e.Attempts)
-	assert.Equal(t, call.write, e.MaybeApplied)
-	assertBackoff(t, server.Times()[:4])
+	assert.Equal(t, call.IsWrite(), e.MaybeApplied)
+	clienttest.AssertBackoff(t, server.Times()[:4])
 	assert.Equal(t, before, api.Policies())
 }
 
@@ -64,7 +62,7 @@ func Test51ServerErrorPage(t *testing.T) {
 	t.Parallel()
 	for _, status := range []int{500, 502, 503, 504} {
 		for _, call := range calls {
-			t.Run(fmt.Sprint(status, " ", call.name), inBubble(func(t *testing.T) { assertServerFault(t, call, status) }))
+			t.Run(fmt.Sprint(status, " ", call.Name), clienttest.InBubble(func(t *testing.T) { assertServerFault(t, call, status) }))
 		}
 	}
 }
@@ -72,17 +70,17 @@ func Test51ServerErrorPage(t *testing.T) {
 func Test52RequestTimeoutOnce(t *testing.T) {
 	t.Parallel()
 	for _, call := range calls {
-		t.Run(call.name, inBubble(func(t *testing.T) {
+		t.Run(call.Name, clienttest.InBubble(func(t *testing.T) {
 			api := accountFor(call)
-			server, client := script(t, wiretest.Reply(408, busyJSON), wiretest.Handle(api))
+			server, client := script(t, wiretest.Reply(408, clienttest.BusyJSON), wiretest.Handle(api))
 
-			policy, err := call.do(t.Context(), client)
+			policy, err := call.Policy(t.Context(), client)
 
 			require.NoError(t, err)
 			assert.Equal(t, "build", policy.Name)
 			require.Len(t, server.Requests(), 2)
-			assertBackoff(t, server.Times())
-			if call.name == "delete" {
+			clienttest.AssertBackoff(t, server.Times())
+			if call.Name == "delete" {
 				assert.Empty(t, api.Policies())
 			} else {
 				assert.Equal(t, []runloop.NetworkPolicy{*policy}, api.Policies())
@@ -95,14 +93,14 @@ func Test53StatusesThatAreForGood(t *testing.T) {
 	t.Parallel()
 	for _, status := range []int{501, 505} {
 		for _, call := range calls {
-			t.Run(fmt.Sprint(status, " ", call.name), inBubble(func(t *testing.T) {
+			t.Run(fmt.Sprint(status, " ", call.Name), clienttest.InBubble(func(t *testing.T) {
 				server, client := script(t, wiretest.Reply(status, `{"message": "never"}`))
 
-				_, err := call.do(t.Context(), client)
+				_, err := call.Policy(t.Context(), client)
 
 				require.ErrorIs(t, err, runloop.ErrServer)
 				assert.ErrorContains(t, err, fmt.Sprintf("%d %s: never (1 attempt", status, http.StatusText(status)))
-				e := apiError(t, err)
+				e := clienttest.AsAPIError(t, err)
 				assert.Equal(t, 1, e.Attempts)
 				assert.False(t, e.MaybeApplied, "it says that it cannot do it")
 				assert.Len(t, server.Requests(), 1)
@@ -116,7 +114,7 @@ func Test54StatusesOfProxies(t *testing.T) {
 	t.Parallel()
 	for _, status := range []int{520, 521, 522, 523, 524, 525, 526, 527, 528, 529, 599} {
 		for _, call := range calls {
-			t.Run(fmt.Sprint(status, " ", call.name), inBubble(func(t *testing.T) { assertServerFault(t, call, status) }))
+			t.Run(fmt.Sprint(status, " ", call.Name), clienttest.InBubble(func(t *testing.T) { assertServerFault(t, call, status) }))
 		}
 	}
 }
@@ -125,19 +123,19 @@ func Test55StatusesThatAreNone(t *testing.T) {
 	t.Parallel()
 	for _, call := range calls {
 		for _, status := range []int{600, 999} {
-			t.Run(fmt.Sprint(status, " ", call.name), inBubble(func(t *testing.T) { assertServerFault(t, call, status) }))
+			t.Run(fmt.Sprint(status, " ", call.Name), clienttest.InBubble(func(t *testing.T) { assertServerFault(t, call, status) }))
 		}
-		t.Run("000 "+call.name, inBubble(func(t *testing.T) {
+		t.Run("000 "+call.Name, clienttest.InBubble(func(t *testing.T) {
 			server, client := script(t, wiretest.Reply(0, policyJSON).Forever())
 
-			policy, err := call.do(t.Context(), client)
+			policy, err := call.Policy(t.Context(), client)
 
 			assert.Nil(t, policy)
 			require.ErrorIs(t, err, runloop.ErrInvalidResponse)
 			assert.ErrorContains(t, err, "invalid response: status 000")
-			e := transportError(t, err)
+			e := clienttest.AsTransportError(t, err)
 			assert.Equal(t, 1, e.Attempts)
-			assert.Equal(t, call.write, e.MaybeApplied)
+			assert.Equal(t, call.IsWrite(), e.MaybeApplied)
 			assertNotSentAgain(t, call, server)
 		}))
 	}
@@ -156,16 +154,16 @@ func Test56ClientErrors(t *testing.T) {
 		422: nil,
 	} {
 		for _, call := range calls {
-			t.Run(fmt.Sprint(status, " ", call.name), inBubble(func(t *testing.T) {
+			t.Run(fmt.Sprint(status, " ", call.Name), clienttest.InBubble(func(t *testing.T) {
 				server, client := script(t, wiretest.Reply(status, `{"message": "no"}`))
 
-				_, err := call.do(t.Context(), client)
+				_, err := call.Policy(t.Context(), client)
 
 				if sentinel != nil {
 					require.ErrorIs(t, err, sentinel)
 				}
 				assert.ErrorContains(t, err, fmt.Sprintf("%d %s: no (1 attempt", status, http.StatusText(status)))
-				e := apiError(t, err)
+				e := clienttest.AsAPIError(t, err)
 				assert.Equal(t, status, e.StatusCode)
 				assert.Equal(t, 1, e.Attempts)
 				assert.False(t, e.MaybeApplied)
@@ -178,24 +176,24 @@ func Test56ClientErrors(t *testing.T) {
 
 func Test57ShouldRetry(t *testing.T) {
 	t.Parallel()
-	t.Run("true on 400", inBubble(func(t *testing.T) {
-		api := accountFor(updateCall)
-		server, client := script(t, wiretest.Reply(400, busyJSON, "X-Should-Retry: true"), wiretest.Handle(api))
+	t.Run("true on 400", clienttest.InBubble(func(t *testing.T) {
+		api := accountFor(clienttest.UpdateCall)
+		server, client := script(t, wiretest.Reply(400, clienttest.BusyJSON, "X-Should-Retry: true"), wiretest.Handle(api))
 
-		policy, err := updateCall.do(t.Context(), client)
+		policy, err := clienttest.UpdateCall.Policy(t.Context(), client)
 
 		require.NoError(t, err)
 		require.Len(t, server.Requests(), 2)
-		assertBackoff(t, server.Times())
+		clienttest.AssertBackoff(t, server.Times())
 		assert.Equal(t, []runloop.NetworkPolicy{*policy}, api.Policies())
 	}))
-	t.Run("false on 503", inBubble(func(t *testing.T) {
-		server, client := script(t, wiretest.Reply(503, busyJSON, "X-Should-Retry: false"))
+	t.Run("false on 503", clienttest.InBubble(func(t *testing.T) {
+		server, client := script(t, wiretest.Reply(503, clienttest.BusyJSON, "X-Should-Retry: false"))
 
-		_, err := updateCall.do(t.Context(), client)
+		_, err := clienttest.UpdateCall.Policy(t.Context(), client)
 
 		require.ErrorIs(t, err, runloop.ErrServer)
-		e := apiError(t, err)
+		e := clienttest.AsAPIError(t, err)
 		assert.Equal(t, 1, e.Attempts)
 		assert.True(t, e.MaybeApplied, "the header is about sending again, not about what happened")
 		assert.Len(t, server.Requests(), 1)
@@ -210,11 +208,11 @@ func Test58LongErrorBody(t *testing.T) {
 		server, client := script(t, endless(wiretest.Response(400, "", "Content-Length: 10485760"), strings.Repeat("x", 4<<10), &written))
 
 		var err error
-		memory := allocated(func() { _, err = getCall.do(t.Context(), client) })
+		memory := allocated(func() { _, err = clienttest.GetCall.Policy(t.Context(), client) })
 		synctest.Wait()
 
 		require.ErrorIs(t, err, runloop.ErrBadRequest)
-		e := apiError(t, err)
+		e := clienttest.AsAPIError(t, err)
 		assert.Equal(t, strings.Repeat("x", 64<<10), string(e.Body))
 		assert.Equal(t, 1, e.Attempts)
 		assert.Len(t, server.Requests(), 1)
@@ -257,13 +255,13 @@ func Test59ErrorBodies(t *testing.T) {
 		"NUL":           {`{"message": "no\u0000such\u001b[2Jpolicy"}`, `no such [2Jpolicy`},
 		"text and NUL":  {"no\x00such policy", ``},
 	} {
-		t.Run(name, inBubble(func(t *testing.T) {
+		t.Run(name, clienttest.InBubble(func(t *testing.T) {
 			server, client := script(t, wiretest.Reply(404, test.body))
 
-			_, err := getCall.do(t.Context(), client)
+			_, err := clienttest.GetCall.Policy(t.Context(), client)
 
 			require.ErrorIs(t, err, runloop.ErrNotFound)
-			e := apiError(t, err)
+			e := clienttest.AsAPIError(t, err)
 			assert.Equal(t, test.message, e.Message)
 			assert.Equal(t, test.body, string(e.Body))
 			assert.NotContains(t, err.Error(), "\x00")
@@ -275,12 +273,12 @@ func Test59ErrorBodies(t *testing.T) {
 
 func Test60AFaultOfEachKind(t *testing.T) {
 	t.Parallel()
-	busy := wiretest.Reply(503, busyJSON, "Connection: close")
-	t.Run("then success", inBubble(func(t *testing.T) {
-		api := accountFor(updateCall)
+	busy := wiretest.Reply(503, clienttest.BusyJSON, "Connection: close")
+	t.Run("then success", clienttest.InBubble(func(t *testing.T) {
+		api := accountFor(clienttest.UpdateCall)
 		server, client := script(t, busy, wiretest.Refuse(), wiretest.Handle(api))
 
-		policy, err := updateCall.do(t.Context(), client)
+		policy, err := clienttest.UpdateCall.Policy(t.Context(), client)
 
 		require.NoError(t, err)
 		assert.Equal(t, 3, server.Dials())
@@ -289,14 +287,14 @@ func Test60AFaultOfEachKind(t *testing.T) {
 		assert.LessOrEqual(t, server.Times()[1], 1500*time.Millisecond)
 		assert.Equal(t, []runloop.NetworkPolicy{*policy}, api.Policies())
 	}))
-	t.Run("to the end", inBubble(func(t *testing.T) {
+	t.Run("to the end", clienttest.InBubble(func(t *testing.T) {
 		server, client := script(t, busy, wiretest.Refuse().Times(3))
 
-		_, err := updateCall.do(t.Context(), client)
+		_, err := clienttest.UpdateCall.Policy(t.Context(), client)
 
 		require.ErrorIs(t, err, syscall.ECONNREFUSED, "the last cause")
 		assert.ErrorContains(t, err, "(4 attempts, it may have been applied): dial tcp: connection refused")
-		e := transportError(t, err)
+		e := clienttest.AsTransportError(t, err)
 		assert.Equal(t, 4, e.Attempts)
 		assert.True(t, e.MaybeApplied, "by the attempt that was answered with 503")
 		assert.Len(t, server.Requests(), 1)
@@ -305,26 +303,26 @@ func Test60AFaultOfEachKind(t *testing.T) {
 }
 
 func Test61SpentBudget(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		server, client := script(t, wiretest.Reply(503, busyJSON).Forever())
+	clienttest.InBubble(func(t *testing.T) {
+		server, client := script(t, wiretest.Reply(503, clienttest.BusyJSON).Forever())
 		for range 5 { // which spends 2,500 tokens, 5 a retry
-			_, err := getCall.do(t.Context(), client, runloop.WithMaxRetries(100))
-			require.Equal(t, 101, apiError(t, err).Attempts)
+			_, err := clienttest.GetCall.Policy(t.Context(), client, runloop.WithMaxRetries(100))
+			require.Equal(t, 101, clienttest.AsAPIError(t, err).Attempts)
 		}
 		sent, start := len(server.Requests()), server.Now()
 
-		_, err := updateCall.do(t.Context(), client)
+		_, err := clienttest.UpdateCall.Policy(t.Context(), client)
 
 		require.ErrorIs(t, err, runloop.ErrServer)
 		assert.ErrorContains(t, err, "the client's retry budget is spent")
-		e := apiError(t, err)
+		e := clienttest.AsAPIError(t, err)
 		assert.Equal(t, 1, e.Attempts)
 		assert.True(t, e.MaybeApplied)
-		assert.JSONEq(t, busyJSON, string(e.Body))
+		assert.JSONEq(t, clienttest.BusyJSON, string(e.Body))
 		assert.Len(t, server.Requests(), sent+1)
 		assert.Equal(t, start, server.Now())
 
-		_, err = getCall.do(t.Context(), client, runloop.WithRetryBudget(false))
-		assert.Equal(t, 4, apiError(t, err).Attempts, "a call can do without the budget")
-	})
+		_, err = clienttest.GetCall.Policy(t.Context(), client, runloop.WithRetryBudget(false))
+		assert.Equal(t, 4, clienttest.AsAPIError(t, err).Attempts, "a call can do without the budget")
+	})(t)
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	runloop "github.com/runloop-community/runloop-go"
+	"github.com/runloop-community/runloop-go/internal/clienttest"
 	"github.com/runloop-community/runloop-go/internal/wiretest"
 )
 
@@ -39,9 +40,9 @@ func Test06CertificateIsNotTrusted(t *testing.T) {
 			server := startTLS(t, nil)
 			transport := transportTo(server)
 			test.distort(transport.TLSClientConfig)
-			client := newClient(t, &http.Client{Transport: transport}, runloop.WithBaseURL("https://"+test.host))
+			client := clienttest.NewClientOver(t, transport, runloop.WithBaseURL("https://"+test.host))
 
-			_, err := createCall.do(t.Context(), client)
+			_, err := createCall.Policy(t.Context(), client)
 
 			_, ok := errors.AsType[*tls.CertificateVerificationError](err)
 			require.True(t, ok, "%v", err)
@@ -70,9 +71,9 @@ func Test07TLSAlert(t *testing.T) {
 			server := startTLS(t, test.server)
 			transport := transportTo(server)
 			test.client(transport.TLSClientConfig)
-			client := newClient(t, &http.Client{Transport: transport}, runloop.WithBaseURL(server.URL))
+			client := clienttest.NewClientOver(t, transport, runloop.WithBaseURL(server.URL))
 
-			_, err := createCall.do(t.Context(), client)
+			_, err := createCall.Policy(t.Context(), client)
 
 			require.ErrorContains(t, err, test.text)
 			assertRefusedByTLS(t, server, err)
@@ -82,7 +83,7 @@ func Test07TLSAlert(t *testing.T) {
 
 func assertRefusedByTLS(t *testing.T, server *wiretest.Loopback, err error) {
 	t.Helper()
-	e := transportError(t, err)
+	e := clienttest.AsTransportError(t, err)
 	assert.Equal(t, 1, e.Attempts)
 	assert.False(t, e.MaybeApplied)
 	assert.Equal(t, 1, server.Conns())
@@ -95,13 +96,13 @@ func Test08PlainHTTPMeetsTLS(t *testing.T) {
 	t.Run("plain server, https URL", func(t *testing.T) {
 		t.Parallel()
 		server := wiretest.NewLoopback(t, unused, silent)
-		client := newClient(t, server.Client(), runloop.WithBaseURL("https://"+server.Listener.Addr().String()))
+		client := clienttest.NewClientOver(t, server.Client().Transport, runloop.WithBaseURL("https://"+server.Listener.Addr().String()))
 
-		_, err := createCall.do(t.Context(), client)
+		_, err := createCall.Policy(t.Context(), client)
 
 		require.ErrorIs(t, err, http.ErrSchemeMismatch)
 		assert.ErrorContains(t, err, "server gave HTTP response to HTTPS client")
-		e := transportError(t, err)
+		e := clienttest.AsTransportError(t, err)
 		assert.Equal(t, 1, e.Attempts)
 		assert.False(t, e.MaybeApplied)
 		assert.Zero(t, server.Requests())
@@ -109,14 +110,14 @@ func Test08PlainHTTPMeetsTLS(t *testing.T) {
 	t.Run("TLS server, http URL", func(t *testing.T) {
 		t.Parallel()
 		server := startTLS(t, nil)
-		client := newClient(t, server.Client(), runloop.WithBaseURL("http://"+server.Listener.Addr().String()))
+		client := clienttest.NewClientOver(t, server.Client().Transport, runloop.WithBaseURL("http://"+server.Listener.Addr().String()))
 
-		_, err := createCall.do(t.Context(), client)
+		_, err := createCall.Policy(t.Context(), client)
 
 		require.EqualError(t, err, "runloop: create network policy: 400 Bad Request: "+
-			"Client sent an HTTP request to an HTTPS server. (1 attempt, request "+apiError(t, err).RequestID+")")
-		assert.Equal(t, 1, apiError(t, err).Attempts)
-		assert.False(t, apiError(t, err).MaybeApplied)
+			"Client sent an HTTP request to an HTTPS server. (1 attempt, request "+clienttest.AsAPIError(t, err).RequestID+")")
+		assert.Equal(t, 1, clienttest.AsAPIError(t, err).Attempts)
+		assert.False(t, clienttest.AsAPIError(t, err).MaybeApplied)
 		assert.Zero(t, server.Requests())
 	})
 }
@@ -124,16 +125,16 @@ func Test08PlainHTTPMeetsTLS(t *testing.T) {
 // The transport's limit ends a handshake, as the client's own pool has one of 10 s.
 func Test09TLSHandshakeStalls(t *testing.T) {
 	t.Parallel()
-	each(t, calls, func(t *testing.T, c call) {
+	each(t, calls, func(t *testing.T, c clienttest.PolicyCall) {
 		server := wiretest.NewServer(t, wiretest.Do("say nothing", (*wiretest.Conn).Stall).Times(4))
 		server.Transport.DialTLSContext = nil
 		server.Transport.TLSHandshakeTimeout = 10 * time.Second
-		client := newClient(t, server.Client(), runloop.WithBaseURL("https://api.example.test"))
+		client := clienttest.NewWireClient(t, server, runloop.WithBaseURL("https://api.example.test"))
 
-		_, err := c.do(t.Context(), client)
+		_, err := c.Policy(t.Context(), client)
 
-		require.EqualError(t, err, "runloop: "+c.name+" network policy: no usable answer (4 attempts): net/http: TLS handshake timeout")
-		e := transportError(t, err)
+		require.EqualError(t, err, "runloop: "+c.Op+": no usable answer (4 attempts): net/http: TLS handshake timeout")
+		e := clienttest.AsTransportError(t, err)
 		assert.True(t, e.Timeout())
 		assert.False(t, e.MaybeApplied)
 		assert.NotErrorIs(t, err, context.DeadlineExceeded)

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	runloop "github.com/runloop-community/runloop-go"
+	"github.com/runloop-community/runloop-go/internal/clienttest"
 	"github.com/runloop-community/runloop-go/internal/wiretest"
 )
 
@@ -19,11 +20,11 @@ import (
 
 func Test13ClosedBeforeRequestIsRead(t *testing.T) {
 	t.Parallel()
-	each(t, calls, func(t *testing.T, c call) {
+	each(t, calls, func(t *testing.T, c clienttest.PolicyCall) {
 		api := newAccount(c)
 		server, client := script(t, wiretest.HangUpUnread(), wiretest.Handle(api))
 
-		_, err := c.do(t.Context(), client)
+		_, err := c.Policy(t.Context(), client)
 
 		require.NoError(t, err)
 		assert.Equal(t, 2, server.Dials())
@@ -37,17 +38,17 @@ func Test13ClosedBeforeRequestIsRead(t *testing.T) {
 // which the client uses one again. A GET is then sent again by net/http itself.
 func Test14IdleConnectionClosedJustBeforeUse(t *testing.T) {
 	t.Parallel()
-	each(t, calls, func(t *testing.T, c call) {
+	each(t, calls, func(t *testing.T, c clienttest.PolicyCall) {
 		api := newAccount(c)
 		server, client := script(t, wiretest.Handle(api), wiretest.HangUpUnread(), wiretest.Handle(api))
 		_, err := client.NetworkPolicies.List(t.Context(), runloop.NetworkPolicyListParams{})
 		require.NoError(t, err)
 
-		_, err = c.do(t.Context(), client)
+		_, err = c.Policy(t.Context(), client)
 
 		require.NoError(t, err)
 		require.Len(t, server.Requests(), 2)
-		if c.write {
+		if c.IsWrite() {
 			assertSecondAttempt(t, server.Times()[1])
 		} else {
 			assert.Zero(t, server.Times()[1])
@@ -59,7 +60,7 @@ func Test14IdleConnectionClosedJustBeforeUse(t *testing.T) {
 func Test15ResetBeforeCommit(t *testing.T) {
 	t.Parallel()
 	for _, c := range calls {
-		t.Run(c.name, func(t *testing.T) {
+		t.Run(c.Name, func(t *testing.T) {
 			t.Parallel()
 			api := newAccount(c)
 			var requests atomic.Int32
@@ -70,9 +71,9 @@ func Test15ResetBeforeCommit(t *testing.T) {
 				}
 				api.ServeHTTP(w, r)
 			})
-			client := newClient(t, server.Client(), runloop.WithBaseURL(server.URL))
+			client := clienttest.NewClientOver(t, server.Client().Transport, runloop.WithBaseURL(server.URL))
 
-			_, err := c.do(t.Context(), client)
+			_, err := c.Policy(t.Context(), client)
 
 			require.NoError(t, err)
 			assert.Equal(t, 2, server.Requests())
@@ -124,17 +125,17 @@ func assertCutIsNoticed(t *testing.T, cut wiretest.Step) {
 	t.Helper()
 	assertRetried(t, repeatable, map[string]wiretest.Step{"once": cut})
 	t.Run("always", func(t *testing.T) {
-		each(t, repeatable, func(t *testing.T, c call) {
+		each(t, repeatable, func(t *testing.T, c clienttest.PolicyCall) {
 			server, client := script(t, cut.Times(4))
 
-			policy, err := c.do(t.Context(), client)
+			policy, err := c.Policy(t.Context(), client)
 
 			require.ErrorIs(t, err, runloop.ErrInvalidResponse)
 			assert.ErrorContains(t, err, "unexpected EOF")
 			assertGaveUp(t, c, err)
 			assert.Nil(t, policy)
 			require.Len(t, server.Requests(), 4)
-			assertBackoff(t, server.Times())
+			clienttest.AssertBackoff(t, server.Times())
 		})
 	})
 }
@@ -164,19 +165,19 @@ func Test26HeadersThatMakeNoSense(t *testing.T) {
 
 // assertRetried checks that a call whose first attempt meets one of the faults
 // succeeds by the second.
-func assertRetried(t *testing.T, calls []call, faults map[string]wiretest.Step) {
+func assertRetried(t *testing.T, calls []clienttest.PolicyCall, faults map[string]wiretest.Step) {
 	t.Helper()
 	for name, fault := range faults {
 		t.Run(name, func(t *testing.T) {
-			each(t, calls, func(t *testing.T, c call) {
+			each(t, calls, func(t *testing.T, c clienttest.PolicyCall) {
 				server, client := script(t, fault, wiretest.Reply(200, policyJSON))
 
-				policy, err := c.do(t.Context(), client)
+				policy, err := c.Policy(t.Context(), client)
 
 				require.NoError(t, err)
 				assert.Equal(t, "npol_1", policy.ID)
 				require.Len(t, server.Requests(), 2)
-				assertBackoff(t, server.Times())
+				clienttest.AssertBackoff(t, server.Times())
 			})
 		})
 	}
@@ -188,19 +189,19 @@ func assertGivesUp(t *testing.T, faults map[string]wiretest.Step) {
 	t.Helper()
 	for name, fault := range faults {
 		t.Run(name, func(t *testing.T) {
-			each(t, calls, func(t *testing.T, c call) {
+			each(t, calls, func(t *testing.T, c clienttest.PolicyCall) {
 				server, client := script(t, fault.Forever())
 
-				policy, err := c.do(t.Context(), client)
+				policy, err := c.Policy(t.Context(), client)
 
 				assertGaveUp(t, c, err)
 				assert.Nil(t, policy)
-				if c.name == createCall.name {
+				if c.Name == createCall.Name {
 					assert.Equal(t, "POST POST POST POST GET GET GET GET", methods(server))
 				} else {
 					require.Len(t, server.Requests(), 4)
 				}
-				assertBackoff(t, server.Times()[:4])
+				clienttest.AssertBackoff(t, server.Times()[:4])
 			})
 		})
 	}
@@ -208,12 +209,12 @@ func assertGivesUp(t *testing.T, faults map[string]wiretest.Step) {
 
 func Test27InterimAnswers(t *testing.T) {
 	t.Parallel()
-	each(t, calls, func(t *testing.T, c call) {
+	each(t, calls, func(t *testing.T, c clienttest.PolicyCall) {
 		server, client := script(t, wiretest.Raw("HTTP/1.1 100 Continue\r\n\r\n"+
 			"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n"+
 			wiretest.Response(200, policyJSON)))
 
-		policy, err := c.do(t.Context(), client)
+		policy, err := c.Policy(t.Context(), client)
 
 		require.NoError(t, err)
 		assert.Equal(t, "npol_1", policy.ID)
@@ -229,24 +230,22 @@ func Test28BytesAfterTheBody(t *testing.T) {
 		"garbage":        "\r\n<!-- served by proxy 7 -->",
 		"another answer": wiretest.Response(200, strings.Replace(policyJSON, "build", "smuggled", 1)),
 	} {
-		t.Run(name, func(t *testing.T) {
-			bubble(t, func(t *testing.T) {
-				server, client := script(t,
-					wiretest.Raw(wiretest.Response(200, policyJSON)+extra),
-					wiretest.Reply(200, policyJSON))
+		t.Run(name, clienttest.InBubble(func(t *testing.T) {
+			server, client := script(t,
+				wiretest.Raw(wiretest.Response(200, policyJSON)+extra),
+				wiretest.Reply(200, policyJSON))
 
-				for range 2 {
-					policy, err := client.NetworkPolicies.Get(t.Context(), "npol_1")
-					require.NoError(t, err)
-					assert.Equal(t, "build", policy.Name)
-					synctest.Wait()
-				}
+			for range 2 {
+				policy, err := client.NetworkPolicies.Get(t.Context(), "npol_1")
+				require.NoError(t, err)
+				assert.Equal(t, "build", policy.Name)
+				synctest.Wait()
+			}
 
-				require.Len(t, server.Requests(), 2)
-				assert.Equal(t, 2, server.Requests()[1].Conn, "the connection is not used again")
-				assert.Zero(t, server.Now())
-			})
-		})
+			require.Len(t, server.Requests(), 2)
+			assert.Equal(t, 2, server.Requests()[1].Conn, "the connection is not used again")
+			assert.Zero(t, server.Now())
+		}))
 	}
 }
 
@@ -254,20 +253,20 @@ func Test28BytesAfterTheBody(t *testing.T) {
 func Test33HeadersOverOneMebibyte(t *testing.T) {
 	t.Parallel()
 	for _, c := range calls {
-		t.Run(c.name, func(t *testing.T) {
+		t.Run(c.Name, func(t *testing.T) {
 			t.Parallel()
 			server := wiretest.NewLoopback(t, longHeader)
-			client, err := runloop.NewClient(runloop.WithAPIKey(testKey), runloop.WithBaseURL(server.URL))
+			client, err := runloop.NewClient(runloop.WithAPIKey(clienttest.APIKey), runloop.WithBaseURL(server.URL))
 			require.NoError(t, err)
 			t.Cleanup(client.CloseIdleConnections)
 
-			_, err = c.do(t.Context(), client)
+			_, err = c.Policy(t.Context(), client)
 
-			e := transportError(t, err)
+			e := clienttest.AsTransportError(t, err)
 			assert.ErrorContains(t, err, "server response headers exceeded 1048576 bytes")
 			assert.Equal(t, 1, e.Attempts)
-			assert.Equal(t, c.write, e.MaybeApplied)
-			if c.name == createCall.name {
+			assert.Equal(t, c.IsWrite(), e.MaybeApplied)
+			if c.Name == createCall.Name {
 				assert.Equal(t, 2, server.Requests(), "the create, and the look for its policy")
 			} else {
 				assert.Equal(t, 1, server.Requests())
@@ -284,11 +283,11 @@ func Test33HeadersOverOneMebibyteByHTTP2(t *testing.T) {
 	})
 	transport := server.Client().Transport.(*http.Transport)
 	transport.MaxResponseHeaderBytes = 1 << 20
-	client := newClient(t, server.Client(), runloop.WithBaseURL(server.URL))
+	client := clienttest.NewClientOver(t, server.Client().Transport, runloop.WithBaseURL(server.URL))
 
-	_, err := updateCall.do(t.Context(), client)
+	_, err := clienttest.UpdateCall.Policy(t.Context(), client)
 
-	e := transportError(t, err)
+	e := clienttest.AsTransportError(t, err)
 	assert.ErrorContains(t, err, "response header list larger than advertised limit")
 	assert.Equal(t, 1, e.Attempts)
 	assert.True(t, e.MaybeApplied)
