@@ -2,4 +2,4 @@
 
 package runloop_test
 
-const raceDetector = true
+func init() { raceDetector = true }

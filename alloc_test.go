@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	runloop "github.com/runloop-community/runloop-go"
+	"github.com/runloop-community/runloop-go/internal/clienttest"
 )
 
 // The budgets are what the calls allocate, net/http's part included, and a little
@@ -23,6 +24,9 @@ const (
 	// host names and the slice of those.
 	allocsOfPolicy = 5
 )
+
+// raceDetector is set by a file that is compiled for the race detector only.
+var raceDetector bool
 
 func TestAllocationsOfGet(t *testing.T) {
 	client := allocClient(t, wholePolicyJSON(0))
@@ -88,9 +92,9 @@ func allocClient(t *testing.T, body string) *runloop.Client {
 	}
 	data := []byte(body)
 	client, err := runloop.NewClient(
-		runloop.WithAPIKey(testKey),
+		runloop.WithAPIKey(clienttest.APIKey),
 		runloop.WithBaseURL("https://api.example.test"),
-		runloop.WithHTTPClient(&http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+		runloop.WithHTTPClient(&http.Client{Transport: clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
 			text.Reset(data)
 			resp.Body, resp.Request = text, r
 			return resp, nil

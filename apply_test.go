@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	runloop "github.com/runloop-community/runloop-go"
+	"github.com/runloop-community/runloop-go/internal/clienttest"
 	"github.com/runloop-community/runloop-go/runlooptest"
 )
 
@@ -107,7 +108,7 @@ func TestApplyStartsOverWhenThePolicyIsDeleted(t *testing.T) {
 			assert.Equal(t, []runlooptest.Operation{list, update, list, create}, fake.operations())
 			ids := fake.requestIDs()
 			assert.Equal(t, []string{"", "job-17", ""}, ids[:3])
-			assert.Regexp(t, uuid4, ids[3])
+			assert.Regexp(t, clienttest.UUID4, ids[3])
 		}, runlooptest.WithUnknownIDStatus(status)))
 	}
 }
@@ -125,7 +126,7 @@ func TestApplyThatLosesTheRaceUpdates(t *testing.T) {
 		assert.Equal(t, []runlooptest.Operation{list, create, list, update}, fake.operations())
 		ids := fake.requestIDs()
 		assert.Equal(t, []string{"", "job-17", ""}, ids[:3])
-		assert.Regexp(t, uuid4, ids[3])
+		assert.Regexp(t, clienttest.UUID4, ids[3])
 	})(t)
 }
 
@@ -188,53 +189,4 @@ func TestManyApplyDifferentRules(t *testing.T) {
 		}
 		assert.Equal(t, 1, matches)
 	}, runlooptest.WithLatency(10*time.Millisecond))(t)
-}
-
-func TestGetByName(t *testing.T) {
-	t.Parallel()
-	var policies []runloop.NetworkPolicy
-	for i := range 1200 {
-		policies = append(policies, runloop.NetworkPolicy{Name: fmt.Sprintf("build-%d", i)})
-	}
-	policies = append(policies, runloop.NetworkPolicy{Name: "Build"}, runloop.NetworkPolicy{Name: " build"}, runloop.NetworkPolicy{ID: "npol_exact", Name: "build"})
-	for name, opts := range map[string][]runlooptest.Option{
-		"on the last page":  {runlooptest.WithOldestFirst()},
-		"on the first page": nil,
-	} {
-		t.Run(name, onFake(func(t *testing.T, fake *fakeAPI) {
-			policy, err := fake.client.NetworkPolicies.GetByName(t.Context(), "build")
-
-			require.NoError(t, err)
-			assert.Equal(t, "npol_exact", policy.ID)
-			requests := fake.Requests()
-			assert.Equal(t, "build", requests[0].Query.Get("name"), "the API narrows the list down")
-			if len(opts) > 0 {
-				assert.Len(t, requests, 2)
-			} else {
-				assert.Len(t, requests, 1, "no page more than needed")
-			}
-		}, append(opts, runlooptest.WithPolicies(policies...))...))
-	}
-}
-
-// Nothing was refused by the API, so the error is no *APIError.
-func TestGetByNameOfNoPolicyIsNotFound(t *testing.T) {
-	onFake(func(t *testing.T, fake *fakeAPI) {
-		policy, err := fake.client.NetworkPolicies.GetByName(t.Context(), "build")
-
-		assert.Nil(t, policy)
-		require.ErrorIs(t, err, runloop.ErrNotFound)
-		_, isAPIError := errors.AsType[*runloop.APIError](err)
-		assert.False(t, isAPIError)
-		assert.EqualError(t, err, `runloop: get network policy by name: no policy is called "build": not found`)
-	}, runlooptest.WithPolicies(runloop.NetworkPolicy{Name: "build-2"}))(t)
-}
-
-func TestGetByNamePassesErrorsOn(t *testing.T) {
-	onFake(func(t *testing.T, fake *fakeAPI) {
-		_, err := fake.client.NetworkPolicies.GetByName(t.Context(), "build")
-
-		require.ErrorIs(t, err, runloop.ErrForbidden)
-		assert.Equal(t, "get network policy by name", asAPIError(t, err).Op)
-	}, runlooptest.WithoutCapability())(t)
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	runloop "github.com/runloop-community/runloop-go"
+	"github.com/runloop-community/runloop-go/internal/clienttest"
 )
 
 func TestBaseURLs(t *testing.T) {
@@ -44,10 +45,10 @@ func TestBaseURLs(t *testing.T) {
 func urlOf(t *testing.T, opts ...runloop.Option) string {
 	t.Helper()
 	var url string
-	client, err := runloop.NewClient(append(opts, runloop.WithAPIKey(testKey),
-		runloop.WithHTTPClient(&http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+	client, err := runloop.NewClient(append(opts, runloop.WithAPIKey(clienttest.APIKey),
+		runloop.WithHTTPClient(&http.Client{Transport: clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
 			url = r.URL.String()
-			return answer(200, policyJSON)(r)
+			return clienttest.Answer(200, clienttest.PolicyJSON)(r)
 		})}))...)
 	require.NoError(t, err)
 	_, err = client.NetworkPolicies.Get(t.Context(), "npol_1")
@@ -89,7 +90,7 @@ func TestBadBaseURLsAreRefused(t *testing.T) {
 	} {
 		t.Run(fmt.Sprintf("%q", base), func(t *testing.T) {
 			t.Parallel()
-			_, err := runloop.NewClient(runloop.WithAPIKey(testKey), runloop.WithBaseURL(base), runloop.WithPlaintextHTTP())
+			_, err := runloop.NewClient(runloop.WithAPIKey(clienttest.APIKey), runloop.WithBaseURL(base), runloop.WithPlaintextHTTP())
 			text := refused(t, err, "new client", "WithBaseURL")
 			assert.Contains(t, text, problem)
 			assert.NotContains(t, text, "s3cret")
@@ -110,10 +111,26 @@ func TestPlaintextBeyondLoopbackNeedsItsOption(t *testing.T) {
 		"http://[::]:8080",
 		"http://[2001:db8::1]",
 	} {
-		_, err := runloop.NewClient(runloop.WithAPIKey(testKey), runloop.WithBaseURL(base))
+		_, err := runloop.NewClient(runloop.WithAPIKey(clienttest.APIKey), runloop.WithBaseURL(base))
 		text := refused(t, err, "new client", "WithBaseURL")
 		assert.Contains(t, text, "with http:// everyone on the way can read the API key: write https://, or add WithPlaintextHTTP", base)
 
 		assert.Equal(t, base+"/v1/network-policies/npol_1", urlOf(t, runloop.WithBaseURL(base), runloop.WithPlaintextHTTP()))
 	}
+}
+
+// N6: that is why http:// beyond loopback needs a word of the caller's.
+func TestNoKeyGoesOutInTheOpen(t *testing.T) {
+	t.Parallel()
+	_, err := runloop.NewClient(runloop.WithAPIKey(clienttest.APIKey), runloop.WithBaseURL("http://api.example.test"))
+
+	var e *runloop.ValidationError
+	require.ErrorAs(t, err, &e)
+}
+
+func TestThePasswordOfABaseURLIsNotPrinted(t *testing.T) {
+	t.Parallel()
+	_, err := runloop.NewClient(runloop.WithAPIKey(clienttest.APIKey), runloop.WithBaseURL("https://robot:s3cret@api.example.test"))
+	require.Error(t, err)
+	assertSecret(t, "s3cret", err)
 }

@@ -15,29 +15,16 @@ import (
 	"github.com/stretchr/testify/require"
 
 	runloop "github.com/runloop-community/runloop-go"
+	"github.com/runloop-community/runloop-go/internal/clienttest"
 )
-
-func TestGetSendsOneRequest(t *testing.T) {
-	t.Parallel()
-	api, client := newAPI(t)
-	api.answers(http.MethodGet, policyPath, answer(200, policyJSON))
-
-	policy, err := client.NetworkPolicies.Get(t.Context(), "npol_1")
-
-	require.NoError(t, err)
-	assert.Equal(t, "build", policy.Name)
-	sent := api.only()
-	assert.Equal(t, "Bearer "+testKey, sent.Header.Get("Authorization"))
-	assert.Empty(t, sent.Body)
-}
 
 func TestNewClientSendsNothingAndStartsNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) { // which fails when a goroutine is left
-		api, _ := newAPI(t)
-		_, err := runloop.NewClient(runloop.WithAPIKey(testKey))
+		api, _ := clienttest.NewAPI(t)
+		_, err := runloop.NewClient(runloop.WithAPIKey(clienttest.APIKey))
 		require.NoError(t, err)
-		assert.Empty(t, api.sent())
+		assert.Empty(t, api.Sent())
 	})
 }
 
@@ -82,34 +69,34 @@ func TestClientsThatWereNotMadeByNewClient(t *testing.T) {
 
 func TestNilContextIsRefused(t *testing.T) {
 	t.Parallel()
-	api, client := newAPI(t)
+	api, client := clienttest.NewAPI(t)
 	var none context.Context
-	calls := append([]policyCall{{
-		op: "GET /v1/devboxes",
-		do: func(ctx context.Context, c *runloop.Client, opts ...runloop.Option) (any, error) {
+	calls := append([]clienttest.PolicyCall{{
+		Op: "GET /v1/devboxes",
+		Do: func(ctx context.Context, c *runloop.Client, opts ...runloop.Option) (any, error) {
 			return nil, c.Do(ctx, http.MethodGet, "/v1/devboxes", nil, nil, opts...)
 		},
-	}}, policyCalls...)
+	}}, clienttest.PolicyCalls...)
 	for _, call := range calls {
-		_, err := call.do(none, client)
+		_, err := call.Do(none, client)
 		var invalid *runloop.ValidationError
 		require.ErrorAs(t, err, &invalid)
-		assert.Equal(t, "runloop: "+call.op+": ctx: it is nil: pass context.Background()", err.Error())
+		assert.Equal(t, "runloop: "+call.Op+": ctx: it is nil: pass context.Background()", err.Error())
 	}
-	assert.Empty(t, api.sent())
+	assert.Empty(t, api.Sent())
 }
 
 func TestHTTPClientWithoutTransport(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.Write([]byte(policyJSON))
+		w.Write([]byte(clienttest.PolicyJSON))
 	}))
 	defer server.Close()
 	for name, opts := range map[string][]runloop.Option{
 		"the client's own pool":           nil,
 		"an http.Client with its default": {runloop.WithHTTPClient(&http.Client{})},
 	} {
-		client, err := runloop.NewClient(append(opts, runloop.WithAPIKey(testKey), runloop.WithBaseURL(server.URL))...)
+		client, err := runloop.NewClient(append(opts, runloop.WithAPIKey(clienttest.APIKey), runloop.WithBaseURL(server.URL))...)
 		require.NoError(t, err, name)
 		for range 2 { // the second time after closing
 			policy, err := client.NetworkPolicies.Get(t.Context(), "npol_1")
@@ -125,8 +112,8 @@ type untouchedJar struct{ http.CookieJar }
 
 func TestHTTPClientIsNotWrittenTo(t *testing.T) {
 	t.Parallel()
-	api, _ := newAPI(t)
-	api.answers(http.MethodGet, policyPath, answer(200, policyJSON))
+	api, _ := clienttest.NewAPI(t)
+	api.Answers(http.MethodGet, clienttest.PolicyPath, clienttest.Answer(200, clienttest.PolicyJSON))
 	mine := &http.Client{
 		Transport: api,
 		Jar:       untouchedJar{},
@@ -134,7 +121,7 @@ func TestHTTPClientIsNotWrittenTo(t *testing.T) {
 	}
 	before := *mine
 	client, err := runloop.NewClient(
-		runloop.WithAPIKey(testKey),
+		runloop.WithAPIKey(clienttest.APIKey),
 		runloop.WithBaseURL("https://api.example.test"),
 		runloop.WithHTTPClient(mine),
 		runloop.WithTimeout(time.Second),
@@ -150,23 +137,23 @@ func TestHTTPClientIsNotWrittenTo(t *testing.T) {
 
 func TestCheckRedirectOfAnHTTPClientIsNotUsed(t *testing.T) {
 	t.Parallel()
-	_, client := newAPI(t, runloop.WithHTTPClient(&http.Client{
-		Transport: roundTripper(respond(307, ``, http.Header{"Location": {"https://other.example.test"}})),
+	_, client := clienttest.NewAPI(t, runloop.WithHTTPClient(&http.Client{
+		Transport: clienttest.RoundTripper(clienttest.AnswerWith(307, ``, http.Header{"Location": {"https://other.example.test"}})),
 		CheckRedirect: func(*http.Request, []*http.Request) error {
 			t.Error("it was asked")
 			return nil
 		},
 	}))
 	_, err := client.NetworkPolicies.Get(t.Context(), "npol_1")
-	assert.Equal(t, 307, apiError(t, err).StatusCode)
+	assert.Equal(t, 307, clienttest.AsAPIError(t, err).StatusCode)
 }
 
 func TestParamsAndOptionsAreNotWrittenTo(t *testing.T) {
 	t.Parallel()
-	api, client := newAPI(t)
-	api.answers(http.MethodPost, policiesPath, answer(500, ""))
-	api.answers(http.MethodPost, policyPath, answer(200, policyJSON))
-	api.answers(http.MethodGet, policiesPath, answer(200, emptyPageJSON))
+	api, client := clienttest.NewAPI(t)
+	api.Answers(http.MethodPost, clienttest.PoliciesPath, clienttest.Answer(500, ""))
+	api.Answers(http.MethodPost, clienttest.PolicyPath, clienttest.Answer(200, clienttest.PolicyJSON))
+	api.Answers(http.MethodGet, clienttest.PoliciesPath, clienttest.Answer(200, clienttest.EmptyPageJSON))
 
 	// Room behind the last element is where an append would write.
 	opts := append(make([]runloop.Option, 0, 8), runloop.WithMaxRetries(0), runloop.WithHeader("X-Team", "blue"))
@@ -192,25 +179,25 @@ func TestParamsAndOptionsAreNotWrittenTo(t *testing.T) {
 
 func TestAClientIsForManyGoroutines(t *testing.T) {
 	t.Parallel()
-	api, client := newAPI(t, runloop.WithHeader("X-Worker", "none"))
-	for _, call := range policyCalls {
-		api.answers(call.method, call.path, answer(200, call.success))
+	api, client := clienttest.NewAPI(t, runloop.WithHeader("X-Worker", "none"))
+	for _, call := range clienttest.PolicyCalls {
+		api.Answers(call.Method, call.Path, clienttest.Answer(200, call.Success))
 	}
 	shared := []runloop.Option{runloop.WithHeader("X-Shared", "yes")}
 
 	var wg sync.WaitGroup
 	for i := range 32 {
 		wg.Go(func() {
-			call := policyCalls[i%len(policyCalls)]
+			call := clienttest.PolicyCalls[i%len(clienttest.PolicyCalls)]
 			opts := append(slices.Clip(shared), runloop.WithHeader("X-Worker", strconv.Itoa(i)))
-			_, err := call.do(t.Context(), client, opts...)
+			_, err := call.Do(t.Context(), client, opts...)
 			assert.NoError(t, err)
 		})
 	}
 	wg.Wait()
 
 	workers := map[string]bool{}
-	for _, r := range api.sent() {
+	for _, r := range api.Sent() {
 		assert.Equal(t, "yes", r.Header.Get("X-Shared"))
 		workers[r.Header.Get("X-Worker")] = true
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	runloop "github.com/runloop-community/runloop-go"
+	"github.com/runloop-community/runloop-go/internal/clienttest"
 )
 
 type devbox struct {
@@ -23,8 +24,8 @@ type devbox struct {
 
 func TestDoCallsAnEndpointThatIsNotWrapped(t *testing.T) {
 	t.Parallel()
-	api, client := newAPI(t)
-	api.answers(http.MethodPost, "/v1/devboxes", answer(200, `{"id": "dbx_1", "status": "running", "unknown": 1}`))
+	api, client := clienttest.NewAPI(t)
+	api.Answers(http.MethodPost, "/v1/devboxes", clienttest.Answer(200, `{"id": "dbx_1", "status": "running", "unknown": 1}`))
 
 	type launch struct {
 		Name       string                   `json:"name"`
@@ -36,10 +37,10 @@ func TestDoCallsAnEndpointThatIsNotWrapped(t *testing.T) {
 
 	require.NoError(t, err)
 	assert.Equal(t, devbox{ID: "dbx_1", Status: "running"}, box)
-	sent := api.only()
+	sent := api.Only()
 	assert.JSONEq(t, `{"name": "task", "launch_parameters": {"network_policy_id": "npol_1"}}`, sent.Body)
 	assert.Equal(t, "application/json", sent.Header.Get("Content-Type"))
-	assert.Equal(t, "Bearer "+testKey, sent.Header.Get("Authorization"))
+	assert.Equal(t, "Bearer "+clienttest.APIKey, sent.Header.Get("Authorization"))
 }
 
 func TestDoMethods(t *testing.T) {
@@ -47,19 +48,19 @@ func TestDoMethods(t *testing.T) {
 	for method, isWrite := range map[string]bool{
 		"GET": false, "HEAD": false, "OPTIONS": false, "PUT": true, "DELETE": true, "POST": true, "PATCH": true,
 	} {
-		api, client := newAPI(t)
-		api.answers(method, "/v1/devboxes/dbx_1", answer(200, ``))
+		api, client := clienttest.NewAPI(t)
+		api.Answers(method, "/v1/devboxes/dbx_1", clienttest.Answer(200, ``))
 		require.NoError(t, client.Do(t.Context(), method, "/v1/devboxes/dbx_1", nil, nil), method)
-		sent := api.only()
+		sent := api.Only()
 		assert.Equal(t, method, sent.Method)
 		assert.Equal(t, isWrite, sent.Header.Get("X-Request-Id") != "", "%s: only a write has an ID", method)
 	}
 	for _, method := range []string{"", "get", "Get ", "TRACE", "CONNECT", "PURGE", "GET\r\nX-Evil: 1"} {
-		api, client := newAPI(t)
+		api, client := clienttest.NewAPI(t)
 		err := client.Do(t.Context(), method, "/v1/devboxes", nil, nil)
 		text := refused(t, err, "do", "method")
 		assert.Contains(t, text, "is none of GET, HEAD, OPTIONS, PUT, DELETE, POST and PATCH")
-		assert.Empty(t, api.sent())
+		assert.Empty(t, api.Sent())
 	}
 }
 
@@ -78,11 +79,11 @@ func TestDoPaths(t *testing.T) {
 		"/v1/me@example.test":             "/v1/me@example.test",
 	} {
 		var sent string
-		_, client := newAPI(t, runloop.WithBaseURL("https://gate.example.test/runloop"),
-			runloop.WithHTTPClient(&http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+		_, client := clienttest.NewAPI(t, runloop.WithBaseURL("https://gate.example.test/runloop"),
+			runloop.WithHTTPClient(&http.Client{Transport: clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
 				assert.Equal(t, "gate.example.test", r.URL.Host, path)
 				sent = r.URL.RequestURI()
-				return answer(200, ``)(r)
+				return clienttest.Answer(200, ``)(r)
 			})}))
 		require.NoError(t, client.Do(t.Context(), http.MethodGet, path, nil, nil), path)
 		assert.Equal(t, "/runloop"+want, sent)
@@ -120,10 +121,10 @@ func TestDoRefusesWhatIsNoPathBelowTheBaseURL(t *testing.T) {
 	} {
 		t.Run(fmt.Sprintf("%q", path), func(t *testing.T) {
 			t.Parallel()
-			api, client := newAPI(t)
+			api, client := clienttest.NewAPI(t)
 			err := client.Do(t.Context(), http.MethodGet, path, nil, nil)
 			assert.Contains(t, refused(t, err, "do", "path"), problem)
-			assert.Empty(t, api.sent())
+			assert.Empty(t, api.Sent())
 		})
 	}
 }
@@ -150,10 +151,10 @@ func TestDoBodies(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			api, client := newAPI(t)
-			api.answers(http.MethodPut, "/v1/devboxes", answer(200, ``))
+			api, client := clienttest.NewAPI(t)
+			api.Answers(http.MethodPut, "/v1/devboxes", clienttest.Answer(200, ``))
 			require.NoError(t, client.Do(t.Context(), http.MethodPut, "/v1/devboxes", test.body, nil))
-			sent := api.only()
+			sent := api.Only()
 			assert.JSONEq(t, test.want, sent.Body)
 			assert.Equal(t, "application/json", sent.Header.Get("Content-Type"))
 		})
@@ -173,10 +174,10 @@ func TestDoBodies(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			api, client := newAPI(t)
+			api, client := clienttest.NewAPI(t)
 			err := client.Do(t.Context(), http.MethodPut, "/v1/devboxes", test.body, nil)
 			assert.Contains(t, refused(t, err, "PUT /v1/devboxes", "body"), test.problem)
-			assert.Empty(t, api.sent())
+			assert.Empty(t, api.Sent())
 		})
 	}
 }
@@ -187,8 +188,8 @@ func (failingMarshaler) MarshalJSON() ([]byte, error) { return nil, errors.New("
 
 func TestDoResults(t *testing.T) {
 	t.Parallel()
-	api, client := newAPI(t)
-	api.answers(http.MethodGet, "/v1/devboxes/dbx_1", answer(200, ` {"id": "dbx_1", "metadata": {"a": "b"}, "n": 12345678901234567890} `))
+	api, client := clienttest.NewAPI(t)
+	api.Answers(http.MethodGet, "/v1/devboxes/dbx_1", clienttest.Answer(200, ` {"id": "dbx_1", "metadata": {"a": "b"}, "n": 12345678901234567890} `))
 	do := func(result any) error {
 		return client.Do(t.Context(), http.MethodGet, "/v1/devboxes/dbx_1", nil, result)
 	}
@@ -210,20 +211,20 @@ func TestDoResults(t *testing.T) {
 	assert.JSONEq(t, `{"id": "dbx_1", "metadata": {"a": "b"}, "n": 12345678901234567890}`, string(raw))
 	require.NoError(t, do(nil))
 
-	before := len(api.sent())
+	before := len(api.Sent())
 	for _, result := range []any{box, members, "text", 1, (*devbox)(nil), (*any)(nil)} {
 		text := refused(t, do(result), "GET /v1/devboxes/dbx_1", "result")
 		assert.Contains(t, text, fmt.Sprintf("%T is not a pointer to decode into", result))
 	}
-	assert.Len(t, api.sent(), before, "nothing was sent")
+	assert.Len(t, api.Sent(), before, "nothing was sent")
 }
 
 func TestDoWithoutAResultDoesNotLookAtTheBody(t *testing.T) {
 	t.Parallel()
 	for _, body := range []string{``, `null`, `{"id": "dbx_1"}`, `<html>`, "\xff"} {
 		for _, status := range []int{200, 202, 204} {
-			api, client := newAPI(t)
-			api.answers(http.MethodDelete, "/v1/devboxes/dbx_1", answer(status, body))
+			api, client := clienttest.NewAPI(t)
+			api.Answers(http.MethodDelete, "/v1/devboxes/dbx_1", clienttest.Answer(status, body))
 			require.NoError(t, client.Do(t.Context(), http.MethodDelete, "/v1/devboxes/dbx_1", nil, nil))
 		}
 	}
@@ -256,8 +257,8 @@ func TestDoLeavesTheResultAsItWasOnAnyError(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			api, client := newAPI(t, runloop.WithMaxRetries(0))
-			api.answers(http.MethodGet, "/v1/devboxes/dbx_1", answer(test.status, test.body))
+			api, client := clienttest.NewAPI(t, runloop.WithMaxRetries(0))
+			api.Answers(http.MethodGet, "/v1/devboxes/dbx_1", clienttest.Answer(test.status, test.body))
 			labels := map[string]string{"kept": "yes"}
 			box := devbox{ID: "before", Labels: labels}
 
@@ -273,12 +274,12 @@ func TestDoLeavesTheResultAsItWasOnAnyError(t *testing.T) {
 
 func TestDoErrorsNameTheMethodAndThePath(t *testing.T) {
 	t.Parallel()
-	api, client := newAPI(t)
-	api.answers(http.MethodDelete, "/v1/devboxes/dbx_1", answer(400, `{"message": "already exists"}`))
+	api, client := clienttest.NewAPI(t)
+	api.Answers(http.MethodDelete, "/v1/devboxes/dbx_1", clienttest.Answer(400, `{"message": "already exists"}`))
 	err := client.Do(t.Context(), http.MethodDelete, "/v1/devboxes/dbx_1?token=s3cret", nil, nil)
-	answer := apiError(t, err)
+	answer := clienttest.AsAPIError(t, err)
 	assert.Equal(t, "DELETE /v1/devboxes/dbx_1", answer.Op)
-	assert.Equal(t, []string{"ErrBadRequest"}, matches(err), "Do knows no policies, so none that is in use")
-	assert.Equal(t, "token=s3cret", api.only().Query)
+	assert.Equal(t, []string{"ErrBadRequest"}, clienttest.Sentinels(err), "Do knows no policies, so none that is in use")
+	assert.Equal(t, "token=s3cret", api.Only().Query)
 	assert.NotContains(t, err.Error(), "s3cret")
 }

@@ -12,12 +12,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	runloop "github.com/runloop-community/runloop-go"
+	"github.com/runloop-community/runloop-go/internal/clienttest"
 	"github.com/runloop-community/runloop-go/runlooptest"
 )
 
 // nothingYet makes a look see what it would have seen a moment ago, before another
 // program created the policy.
-func nothingYet() runlooptest.Fault { return runlooptest.ReplaceBody(emptyPage) }
+func nothingYet() runlooptest.Fault { return runlooptest.ReplaceBody(clienttest.EmptyPageJSON) }
 
 // pageWith makes a look see a policy "build" with these rules.
 func pageWith(egress string) runlooptest.Fault {
@@ -223,7 +224,7 @@ func TestEnsureGivesUpInTheEnd(t *testing.T) {
 		_, err := fake.client.NetworkPolicies.Ensure(t.Context(), buildParams)
 
 		require.ErrorIs(t, err, runloop.ErrNameTaken)
-		assert.Equal(t, "ensure network policy", asAPIError(t, err).Op)
+		assert.Equal(t, "ensure network policy", clienttest.AsAPIError(t, err).Op)
 		assert.Len(t, fake.Requests(), 10)
 	})(t)
 }
@@ -257,11 +258,11 @@ func TestErrorsWithinEnsureAndApplyHaveTheirName(t *testing.T) {
 
 			_, err := fake.client.NetworkPolicies.Ensure(t.Context(), buildParams)
 			require.ErrorIs(t, err, runloop.ErrForbidden)
-			assert.Equal(t, "ensure network policy", asAPIError(t, err).Op)
+			assert.Equal(t, "ensure network policy", clienttest.AsAPIError(t, err).Op)
 
 			_, err = fake.client.NetworkPolicies.Apply(t.Context(), buildParams)
 			require.ErrorIs(t, err, runloop.ErrForbidden)
-			assert.Equal(t, "apply network policy", asAPIError(t, err).Op)
+			assert.Equal(t, "apply network policy", clienttest.AsAPIError(t, err).Op)
 		}))
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	runloop "github.com/runloop-community/runloop-go"
+	"github.com/runloop-community/runloop-go/internal/clienttest"
 )
 
 // The tests of this file set environment variables, which the whole process shares:
@@ -25,9 +26,9 @@ func firstRequest(t *testing.T, opts ...runloop.Option) *http.Request {
 func tryFirstRequest(t *testing.T, opts ...runloop.Option) (*http.Request, error) {
 	t.Helper()
 	var request *http.Request
-	transport := roundTripper(func(r *http.Request) (*http.Response, error) {
+	transport := clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
 		request = r
-		return answer(200, policyJSON)(r)
+		return clienttest.Answer(200, clienttest.PolicyJSON)(r)
 	})
 	client, err := runloop.NewClient(append(opts, runloop.WithHTTPClient(&http.Client{Transport: transport}))...)
 	if err != nil {
@@ -49,9 +50,9 @@ func TestEnvironmentIsReadAtConstruction(t *testing.T) {
 	setEnvironment(t, "ak_first", "https://first.example.test/x", "X-Team: blue")
 	var sent []*http.Request
 	client, err := runloop.NewClient(runloop.WithHTTPClient(&http.Client{
-		Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+		Transport: clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
 			sent = append(sent, r)
-			return answer(200, policyJSON)(r)
+			return clienttest.Answer(200, clienttest.PolicyJSON)(r)
 		}),
 	}))
 	require.NoError(t, err)

@@ -1,67 +1,25 @@
 package runloop_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/jarcoal/httpmock"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	runloop "github.com/runloop-community/runloop-go"
+	"github.com/runloop-community/runloop-go/internal/clienttest"
 )
-
-// matches returns the names of the sentinels that err matches.
-func matches(err error) []string {
-	names := []string{}
-	for _, sentinel := range []struct {
-		name string
-		err  error
-	}{
-		{"ErrBadRequest", runloop.ErrBadRequest},
-		{"ErrUnauthorized", runloop.ErrUnauthorized},
-		{"ErrForbidden", runloop.ErrForbidden},
-		{"ErrNotFound", runloop.ErrNotFound},
-		{"ErrConflict", runloop.ErrConflict},
-		{"ErrRateLimited", runloop.ErrRateLimited},
-		{"ErrServer", runloop.ErrServer},
-		{"ErrNameTaken", runloop.ErrNameTaken},
-		{"ErrPolicyInUse", runloop.ErrPolicyInUse},
-		{"ErrDrift", runloop.ErrDrift},
-		{"ErrInvalidResponse", runloop.ErrInvalidResponse},
-		{"ErrResponseTooLarge", runloop.ErrResponseTooLarge},
-	} {
-		if errors.Is(err, sentinel.err) {
-			names = append(names, sentinel.name)
-		}
-	}
-	return names
-}
-
-// failWith makes the call once, has the API answer it so, and returns the error.
-func failWith(t *testing.T, call policyCall, answer httpmock.Responder, opts ...runloop.Option) error {
-	t.Helper()
-	api, client := newAPI(t, append([]runloop.Option{runloop.WithMaxRetries(0)}, opts...)...)
-	// A create whose effect is unknown looks the name up.
-	api.answers(http.MethodGet, policiesPath, httpmock.NewStringResponder(200, emptyPageJSON))
-	api.answers(call.method, call.path, answer)
-	got, err := call.do(t.Context(), client)
-	require.Error(t, err)
-	assert.Nil(t, got, "no value comes with an error")
-	return err
-}
-
-func apiError(t *testing.T, err error) *runloop.APIError {
-	t.Helper()
-	answer, ok := errors.AsType[*runloop.APIError](err)
-	require.Truef(t, ok, "%T is no *APIError: %v", err, err)
-	return answer
-}
 
 func TestWhatAnErrorIsAbout(t *testing.T) {
 	t.Parallel()
@@ -113,21 +71,21 @@ func TestWhatAnErrorIsAbout(t *testing.T) {
 		{302, "", every()},
 		{304, "", every()},
 	} {
-		for _, call := range policyCalls {
-			t.Run(fmt.Sprintf("%d %s/%s", test.status, test.message, call.op), func(t *testing.T) {
+		for _, call := range clienttest.PolicyCalls {
+			t.Run(fmt.Sprintf("%d %s/%s", test.status, test.message, call.Op), func(t *testing.T) {
 				t.Parallel()
-				err := failWith(t, call, answer(test.status, fmt.Sprintf(`{"message": %q}`, test.message)))
-				want, special := test.want[call.op]
+				err := clienttest.FailWith(t, call, clienttest.Answer(test.status, fmt.Sprintf(`{"message": %q}`, test.message)))
+				want, special := test.want[call.Op]
 				if !special {
 					want = test.want[""]
 				}
-				assert.ElementsMatch(t, want, matches(err))
-				answer := apiError(t, err)
+				assert.ElementsMatch(t, want, clienttest.Sentinels(err))
+				answer := clienttest.AsAPIError(t, err)
 				assert.Equal(t, test.status, answer.StatusCode)
-				assert.Equal(t, call.op, answer.Op)
+				assert.Equal(t, call.Op, answer.Op)
 				assert.Equal(t, test.message, answer.Message)
 				assert.Equal(t, 1, answer.Attempts)
-				assert.Equal(t, call.isWrite() && test.status >= 500 && test.status != 501, answer.MaybeApplied)
+				assert.Equal(t, call.IsWrite() && test.status >= 500 && test.status != 501, answer.MaybeApplied)
 			})
 		}
 	}
@@ -135,14 +93,14 @@ func TestWhatAnErrorIsAbout(t *testing.T) {
 
 func TestFieldsOfAnAPIError(t *testing.T) {
 	t.Parallel()
-	err := failWith(t, getCall, func(*http.Request) (*http.Response, error) {
+	err := clienttest.FailWith(t, clienttest.GetCall, func(*http.Request) (*http.Response, error) {
 		r := httpmock.NewStringResponse(429, `{"message": "slow down", "error": "rate_limited", "request_id": "req_body"}`)
 		r.Header.Set("Content-Type", "application/json")
 		r.Header.Set("Retry-After", "90")
 		r.Header.Set("X-Runloop-Request-Id", "req_header")
 		return r, nil
 	})
-	answer := apiError(t, err)
+	answer := clienttest.AsAPIError(t, err)
 	assert.Equal(t, "get network policy", answer.Op)
 	assert.Equal(t, 429, answer.StatusCode)
 	assert.Equal(t, "rate_limited", answer.Code)
@@ -155,67 +113,6 @@ func TestFieldsOfAnAPIError(t *testing.T) {
 	assert.JSONEq(t, `{"message": "slow down", "error": "rate_limited", "request_id": "req_body"}`, string(answer.Body))
 }
 
-func TestRequestIDOfAnErrorIsTheOneThatWasSentWhenTheAPINamesNone(t *testing.T) {
-	t.Parallel()
-	api, client := newAPI(t)
-	api.answers(http.MethodPost, policyPath, answer(403, `{}`))
-	_, err := updateCall.do(t.Context(), client)
-	assert.Equal(t, api.only().Header.Get("X-Request-Id"), apiError(t, err).RequestID)
-
-	assert.Empty(t, apiError(t, failWith(t, getCall, answer(403, `{}`))).RequestID, "a read sends none")
-}
-
-func TestOnly64KiBOfAnErrorBodyAreKept(t *testing.T) {
-	t.Parallel()
-	for name, test := range map[string]struct{ length, kept int }{
-		"as long as the limit": {64 << 10, 64 << 10},
-		"one byte longer":      {64<<10 + 1, 64 << 10},
-		"ten megabytes":        {10 << 20, 64 << 10},
-		"without an end":       {1 << 40, 64 << 10},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			var read int64
-			err := failWith(t, getCall, func(*http.Request) (*http.Response, error) {
-				body := io.TeeReader(io.LimitReader(endless(strings.Repeat("x", 32<<10)), int64(test.length)), counter{&read})
-				return &http.Response{StatusCode: 500, Header: http.Header{}, Body: io.NopCloser(body)}, nil
-			})
-			body := apiError(t, err).Body
-			assert.Len(t, body, test.kept)
-			assert.Empty(t, strings.Trim(string(body), "x"))
-			assert.Less(t, read, int64(128<<10), "the rest is not even read")
-			assert.Less(t, len(err.Error()), 300)
-		})
-	}
-}
-
-// An endless reader repeats its text.
-type endless string
-
-func (e endless) Read(p []byte) (int, error) { return copy(p, e), nil }
-
-// A counter counts what is written to it.
-type counter struct{ n *int64 }
-
-func (c counter) Write(p []byte) (int, error) {
-	*c.n += int64(len(p))
-	return len(p), nil
-}
-
-func TestAnErrorBodyThatBreaksOffKeepsItsStatus(t *testing.T) {
-	t.Parallel()
-	err := failWith(t, getCall, func(*http.Request) (*http.Response, error) {
-		body := io.MultiReader(strings.NewReader("half of"), brokenReader{})
-		return &http.Response{StatusCode: 404, Header: http.Header{}, Body: io.NopCloser(body)}, nil
-	})
-	require.ErrorIs(t, err, runloop.ErrNotFound)
-	assert.Equal(t, "half of", string(apiError(t, err).Body))
-}
-
-type brokenReader struct{}
-
-func (brokenReader) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
-
 func TestErrorValuesWithoutACall(t *testing.T) {
 	t.Parallel()
 	for _, err := range []error{&runloop.APIError{}, &runloop.TransportError{}, &runloop.ValidationError{}, &runloop.DriftError{}} {
@@ -227,4 +124,165 @@ func TestErrorValuesWithoutACall(t *testing.T) {
 	// Users make such values in tests of their own.
 	assert.ErrorIs(t, fmt.Errorf("launching: %w", &runloop.APIError{StatusCode: 404}), runloop.ErrNotFound)
 	assert.ErrorIs(t, &runloop.DriftError{Policy: &runloop.NetworkPolicy{Name: "build"}}, runloop.ErrDrift)
+}
+
+func TestErrorTexts(t *testing.T) {
+	t.Parallel()
+	html := http.Header{"Content-Type": {"text/html"}}
+	for name, test := range map[string]struct {
+		call   clienttest.PolicyCall
+		answer httpmock.Responder
+		want   string
+	}{
+		"unknown policy": {clienttest.GetCall, clienttest.Answer(404, `{"message": "Network policy not found"}`),
+			"runloop: get network policy: 404 Not Found: Network policy not found (1 attempt)"},
+		"wrong key": {clienttest.ListCall, clienttest.Answer(401, `{"message": "Invalid API key"}`),
+			"runloop: list network policies: 401 Unauthorized: Invalid API key (1 attempt)"},
+		"no body": {clienttest.GetCall, clienttest.Answer(403, ``),
+			"runloop: get network policy: 403 Forbidden (1 attempt)"},
+		"code and request ID": {clienttest.GetCall, clienttest.Answer(400, `{"message": "bad limit", "error": "bad_request", "request_id": "req_1"}`),
+			"runloop: get network policy: 400 Bad Request: bad limit (1 attempt, code bad_request, request req_1)"},
+		"name taken": {clienttest.CreateCall, clienttest.AnswerWith(409, `{"message": "Network policy already exists"}`, http.Header{"X-Request-Id": {"req_1"}}),
+			"runloop: create network policy: 409 Conflict: Network policy already exists (1 attempt, request req_1)"},
+		"policy in use": {clienttest.DeleteCall, clienttest.AnswerWith(400, `{"message": "Policy is in use by active devboxes"}`, http.Header{"X-Request-Id": {"req_1"}}),
+			"runloop: delete network policy: 400 Bad Request: Policy is in use by active devboxes (1 attempt, request req_1)"},
+		"a write that may have been applied": {clienttest.UpdateCall, clienttest.AnswerWith(503, ``, http.Header{"X-Request-Id": {"req_1"}}),
+			"runloop: update network policy: 503 Service Unavailable (1 attempt, request req_1, it may have been applied)"},
+		"a proxy's page": {clienttest.GetCall, clienttest.AnswerWith(502, `<html><h1>Bad Gateway</h1></html>`, html),
+			"runloop: get network policy: 502 Bad Gateway (1 attempt)"},
+		"a wait that is too long": {clienttest.GetCall, clienttest.AnswerWith(429, ``, http.Header{"Retry-After": {"3600"}}),
+			"runloop: get network policy: 429 Too Many Requests (1 attempt)"},
+		"a status without a name": {clienttest.GetCall, clienttest.Answer(599, ``),
+			"runloop: get network policy: 599 (1 attempt)"},
+		"a status without a name, and a message": {clienttest.GetCall, clienttest.Answer(599, `{"message": "upstream timed out"}`),
+			"runloop: get network policy: 599: upstream timed out (1 attempt)"},
+		"redirect": {clienttest.GetCall, clienttest.AnswerWith(302, ``, http.Header{"Location": {"https://login.example.test/sso?return=x"}}),
+			"runloop: get network policy: 302 Found: redirects are not followed, this one leads to https://login.example.test/sso (1 attempt)"},
+		"no connection": {clienttest.GetCall, clienttest.NoAnswer("dial tcp: connection refused"),
+			"runloop: get network policy: no usable answer (1 attempt): dial tcp: connection refused"},
+		"a write without an answer": {clienttest.UpdateCall, clienttest.NoAnswer("connection reset by peer"),
+			"runloop: update network policy: no usable answer (1 attempt, it may have been applied): connection reset by peer"},
+		"a captive portal": {clienttest.GetCall, clienttest.AnswerWith(200, `<html>`, html),
+			`runloop: get network policy: no usable answer (1 attempt): invalid response: status 200, content type "text/html": jsontext: invalid character '<' at start of value`},
+		"no answer in the answer": {clienttest.GetCall, clienttest.Answer(204, ``),
+			`runloop: get network policy: no usable answer (1 attempt): invalid response: status 204, content type "application/json": the body is empty`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			assert.Equal(t, test.want, clienttest.FailWith(t, test.call, test.answer).Error())
+		})
+	}
+}
+
+func TestEveryVerbPrintsTheTextAlone(t *testing.T) {
+	t.Parallel()
+	for _, err := range []error{
+		clienttest.FailWith(t, clienttest.GetCall, clienttest.Answer(404, `{"message": "not found"}`)),
+		clienttest.FailWith(t, clienttest.GetCall, clienttest.NoAnswer("connection refused")),
+	} {
+		text := err.Error()
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%d", "%t"} {
+			assert.Equal(t, text, fmt.Sprintf(verb, err), verb)
+		}
+		assert.Equal(t, strconv.Quote(text), fmt.Sprintf("%q", err))
+		assert.Equal(t, fmt.Sprintf("%x", text), fmt.Sprintf("%x", err))
+		assert.Equal(t, text[:7], fmt.Sprintf("%.7s", err))
+	}
+}
+
+func TestErrorTextsAreShort(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("long ", 1000)
+	wide := strings.Repeat("\U0001F6A7", 1000)
+	control := strings.Repeat("\x00", 1000)
+	for _, text := range []string{long, wide, control, strings.Repeat(`"`, 1000)} {
+		_, client := clienttest.NewAPI(t, runloop.WithHTTPClient(&http.Client{Transport: clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
+			return nil, errors.New(text)
+		})}), runloop.WithMaxRetries(0))
+		_, lister := clienttest.NewAPI(t, runloop.WithHTTPClient(&http.Client{Transport: clienttest.RoundTripper(clienttest.Answer(200, clienttest.EmptyPageJSON))}))
+		_, notFound := lister.NetworkPolicies.GetByName(t.Context(), "x"+text)
+		_, noSuchID := client.NetworkPolicies.Get(t.Context(), "x"+text)
+		_, badOption := runloop.NewClient(runloop.WithAPIKey(clienttest.APIKey), runloop.WithHeader(text, ""))
+		_, badHost := client.NetworkPolicies.Create(t.Context(), runloop.NetworkPolicyCreateParams{
+			Name: "build", Egress: runloop.EgressRules{AllowedHostnames: []string{text}},
+		})
+		for what, err := range map[string]error{
+			"no policy has the name": notFound,
+			"no answer":              noSuchID,
+			"bad option":             badOption,
+			"bad host name":          badHost,
+			"bad method":             client.Do(t.Context(), text, "/v1/devboxes", nil, nil),
+			"bad path":               client.Do(t.Context(), http.MethodGet, text, nil, nil),
+			"long path":              client.Do(t.Context(), http.MethodGet, "/"+strings.Repeat("x", 1000), nil, nil),
+			"drift": &runloop.DriftError{Op: text, Diff: []string{text, text},
+				Policy: &runloop.NetworkPolicy{ID: text, Name: text}},
+			"APIError": &runloop.APIError{Op: text, StatusCode: 500, Code: text, Message: text,
+				RequestID: text, Attempts: 101, MaybeApplied: true},
+			"ValidationError": &runloop.ValidationError{Op: text, Field: text, Problem: text},
+		} {
+			if assert.Error(t, err, what) {
+				assert.Less(t, len(err.Error()), 300, "%s: %s", what, err)
+				assert.NotContains(t, err.Error(), "\x00", what)
+			}
+		}
+	}
+}
+
+// What httpmock returns for a request that it does not expect has the whole URL.
+func TestQueriesStayOutOfErrors(t *testing.T) {
+	t.Parallel()
+	_, client := clienttest.NewAPI(t, runloop.WithMaxRetries(0), runloop.WithHTTPClient(&http.Client{Transport: httpmock.NewMockTransport()}))
+	err := client.Do(t.Context(), http.MethodGet, `/v1/devboxes?token=s3cret&"x"=\`, nil, nil)
+	require.Error(t, err)
+	assertSecret(t, "s3cret", err)
+	for _, path := range []string{
+		"v1/devboxes?token=s3cret", "https://robot:s3cret@api.example.test/v1?token=s3cret", "//x/?s3cret",
+		"/v1/devboxes?token=s3cret#f", "/v1/../x?token=s3cret", "/v1/devboxes?token=s3cret é", "/%zz?s3cret",
+	} {
+		assertSecret(t, "s3cret", client.Do(t.Context(), http.MethodGet, path, nil, nil))
+	}
+}
+
+// FuzzErrorText lets a server answer whatever it wants: the text of an error stays
+// short, on one line, and without the key.
+func FuzzErrorText(f *testing.F) {
+	for _, status := range []uint16{0, 99, 200, 204, 302, 400, 404, 409, 429, 500, 599, 999} {
+		f.Add(status, "application/json", "/v1?x=1", "req_1", []byte(`{"message": "m", "error": "e", "request_id": "r"}`))
+	}
+	long := strings.Repeat("long ", 500)
+	f.Add(uint16(500), "text/plain", long, long, []byte(long))
+	f.Add(uint16(400), "application/json", "", long, []byte(`{"message": "`+long+`", "code": "`+long+`"}`))
+	f.Add(uint16(502), "text/html", "", "", []byte("<html>"+long))
+	f.Add(uint16(200), "application/json", "", "", []byte(`{"id": "`+long+`", "egress": {"`+long+`": 1}}`))
+	f.Add(uint16(200), "\x00", "", "", []byte(`{"id": [`))
+	f.Add(uint16(401), "", clienttest.APIKey, clienttest.APIKey, []byte(`{"message": "bad key `+clienttest.APIKey+`"}`))
+	f.Add(uint16(200), clienttest.APIKey, "", "", []byte(`{"`+clienttest.APIKey+`": [[}`))
+	f.Add(uint16(200), "", "", "", []byte(`{"egress": {"allowed_cidrs": [{"`+clienttest.APIKey+`": 1, "ports": 1}]}}`))
+	f.Add(uint16(307), "", "https://x.test/"+clienttest.APIKey+"?"+clienttest.APIKey, "", []byte("\xff\x00\u202e\U0001F6A7"))
+	f.Add(uint16(404), "text/plain", "://%zz", "\x1b[31m", []byte("a\x00b\u2028c"))
+
+	f.Fuzz(func(t *testing.T, status uint16, contentType, location, requestID string, body []byte) {
+		_, client := clienttest.NewAPI(t, runloop.WithMaxRetries(0), runloop.WithHTTPClient(&http.Client{
+			Transport: clienttest.RoundTripper(func(*http.Request) (*http.Response, error) {
+				return &http.Response{
+					StatusCode: int(status),
+					Header:     http.Header{"Content-Type": {contentType}, "Location": {location}, "X-Request-Id": {requestID}},
+					Body:       io.NopCloser(bytes.NewReader(body)),
+				}, nil
+			}),
+		}))
+		for _, call := range clienttest.PolicyCalls {
+			_, err := call.Do(t.Context(), client)
+			if err == nil {
+				continue
+			}
+			text := err.Error()
+			require.Less(t, len(text), 300)
+			require.True(t, utf8.ValidString(text), "%q", text)
+			require.Equal(t, -1, strings.IndexFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }), "%q", text)
+			require.True(t, strings.HasPrefix(text, "runloop: "+call.Op+": "), text)
+			require.NotContains(t, text, clienttest.APIKey)
+			require.NotContains(t, text, "name=build", "the query")
+		}
+	})
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	runloop "github.com/runloop-community/runloop-go"
+	"github.com/runloop-community/runloop-go/internal/clienttest"
 	"github.com/runloop-community/runloop-go/runlooptest"
 )
 
@@ -22,7 +23,7 @@ type fakeAPI struct {
 // onFake makes a test that has a fake API to itself, in a bubble: the waits between
 // attempts take no time.
 func onFake(test func(*testing.T, *fakeAPI), opts ...runlooptest.Option) func(*testing.T) {
-	return inBubble(func(t *testing.T) {
+	return clienttest.InBubble(func(t *testing.T) {
 		fake := &fakeAPI{Server: runlooptest.NewTestServer(t, opts...)}
 		var err error
 		fake.client, err = fake.Client(runloop.WithLogger(slog.New(slog.NewTextHandler(&fake.log, nil))))

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	runloop "github.com/runloop-community/runloop-go"
+	"github.com/runloop-community/runloop-go/internal/clienttest"
 	"github.com/runloop-community/runloop-go/runlooptest"
 )
 
@@ -22,9 +23,9 @@ import (
 func page(hasMore bool, ids ...string) httpmock.Responder {
 	var policies []string
 	for _, id := range ids {
-		policies = append(policies, strings.Replace(policyJSON, `"npol_1"`, `"`+id+`"`, 1))
+		policies = append(policies, strings.Replace(clienttest.PolicyJSON, `"npol_1"`, `"`+id+`"`, 1))
 	}
-	return answer(200, fmt.Sprintf(`{"network_policies": [%s], "has_more": %t}`, strings.Join(policies, ", "), hasMore))
+	return clienttest.Answer(200, fmt.Sprintf(`{"network_policies": [%s], "has_more": %t}`, strings.Join(policies, ", "), hasMore))
 }
 
 // drain steps through the whole sequence, and fails when something follows an error.
@@ -42,11 +43,12 @@ func drain(t *testing.T, policies iter.Seq2[*runloop.NetworkPolicy, error]) (ids
 }
 
 // cursors returns the starting_after of each request.
-func (a *api) cursors() []string {
+func cursors(t testing.TB, api *clienttest.API) []string {
+	t.Helper()
 	var cursors []string
-	for _, sent := range a.sent() {
+	for _, sent := range api.Sent() {
 		query, err := url.ParseQuery(sent.Query)
-		require.NoError(a.t, err)
+		require.NoError(t, err)
 		cursors = append(cursors, query.Get("starting_after"))
 	}
 	return cursors
@@ -54,15 +56,15 @@ func (a *api) cursors() []string {
 
 func TestAllGoesFromPageToPage(t *testing.T) {
 	t.Parallel()
-	api, client := newAPI(t)
-	api.answers(http.MethodGet, policiesPath, page(true, "a", "b"), page(true, "c"), page(false, "d", "e"))
+	api, client := clienttest.NewAPI(t)
+	api.Answers(http.MethodGet, clienttest.PoliciesPath, page(true, "a", "b"), page(true, "c"), page(false, "d", "e"))
 
 	ids, err := drain(t, client.NetworkPolicies.All(t.Context(), runloop.NetworkPolicyListParams{Name: "n", Limit: 2}))
 
 	require.NoError(t, err)
 	assert.Equal(t, []string{"a", "b", "c", "d", "e"}, ids)
 	var queries []string
-	for _, sent := range api.sent() {
+	for _, sent := range api.Sent() {
 		queries = append(queries, sent.Query)
 	}
 	assert.Equal(t, []string{
@@ -74,47 +76,47 @@ func TestAllGoesFromPageToPage(t *testing.T) {
 
 func TestAllIsLazyAndStartsAfresh(t *testing.T) {
 	t.Parallel()
-	api, client := newAPI(t)
-	api.answers(http.MethodGet, policiesPath, page(true, "a"), page(false, "b"), page(true, "a"), page(false, "b"))
+	api, client := clienttest.NewAPI(t)
+	api.Answers(http.MethodGet, clienttest.PoliciesPath, page(true, "a"), page(false, "b"), page(true, "a"), page(false, "b"))
 
 	policies := client.NetworkPolicies.All(t.Context(), runloop.NetworkPolicyListParams{})
-	assert.Empty(t, api.sent(), "nothing is sent before the first step")
+	assert.Empty(t, api.Sent(), "nothing is sent before the first step")
 
 	for range 2 {
 		ids, err := drain(t, policies)
 		require.NoError(t, err)
 		assert.Equal(t, []string{"a", "b"}, ids)
 	}
-	assert.Equal(t, []string{"", "a", "", "a"}, api.cursors())
+	assert.Equal(t, []string{"", "a", "", "a"}, cursors(t, api))
 }
 
 func TestLeavingTheLoopSendsNothingMore(t *testing.T) {
 	t.Parallel()
 	for _, last := range []string{"a", "b"} {
-		api, client := newAPI(t)
-		api.answers(http.MethodGet, policiesPath, page(true, "a", "b"), page(false, "c"))
+		api, client := clienttest.NewAPI(t)
+		api.Answers(http.MethodGet, clienttest.PoliciesPath, page(true, "a", "b"), page(false, "c"))
 		for policy, err := range client.NetworkPolicies.All(t.Context(), runloop.NetworkPolicyListParams{}) {
 			require.NoError(t, err)
 			if policy.ID == last {
 				break
 			}
 		}
-		assert.Len(t, api.sent(), 1, "left at %s", last)
+		assert.Len(t, api.Sent(), 1, "left at %s", last)
 	}
 }
 
 // The next page is asked for when its first policy is, not earlier.
 func TestAllAsksForAPageWhenItIsNeeded(t *testing.T) {
 	t.Parallel()
-	api, client := newAPI(t)
-	api.answers(http.MethodGet, policiesPath, page(true, "a", "b"), page(false, "c"))
+	api, client := clienttest.NewAPI(t)
+	api.Answers(http.MethodGet, clienttest.PoliciesPath, page(true, "a", "b"), page(false, "c"))
 	next, stop := iter.Pull2(client.NetworkPolicies.All(t.Context(), runloop.NetworkPolicyListParams{}))
 	defer stop()
 	for step, requests := range []int{1, 1, 2} {
 		_, err, ok := next()
 		require.True(t, ok)
 		require.NoError(t, err)
-		assert.Len(t, api.sent(), requests, "step %d", step)
+		assert.Len(t, api.Sent(), requests, "step %d", step)
 	}
 	_, _, ok := next()
 	assert.False(t, ok)
@@ -122,33 +124,33 @@ func TestAllAsksForAPageWhenItIsNeeded(t *testing.T) {
 
 func TestAllStartsAfterTheCursor(t *testing.T) {
 	t.Parallel()
-	api, client := newAPI(t)
-	api.answers(http.MethodGet, policiesPath, page(true, "y"), page(false, "z"))
+	api, client := clienttest.NewAPI(t)
+	api.Answers(http.MethodGet, clienttest.PoliciesPath, page(true, "y"), page(false, "z"))
 
 	ids, err := drain(t, client.NetworkPolicies.All(t.Context(), runloop.NetworkPolicyListParams{StartingAfter: "x"}))
 
 	require.NoError(t, err)
 	assert.Equal(t, []string{"y", "z"}, ids)
-	assert.Equal(t, []string{"x", "y"}, api.cursors())
+	assert.Equal(t, []string{"x", "y"}, cursors(t, api))
 }
 
 func TestAnErrorEndsAll(t *testing.T) {
 	t.Parallel()
-	api, client := newAPI(t)
-	api.answers(http.MethodGet, policiesPath, page(true, "a"), answer(403, `{"message": "no devbox capability"}`))
+	api, client := clienttest.NewAPI(t)
+	api.Answers(http.MethodGet, clienttest.PoliciesPath, page(true, "a"), clienttest.Answer(403, `{"message": "no devbox capability"}`))
 
 	ids, err := drain(t, client.NetworkPolicies.All(t.Context(), runloop.NetworkPolicyListParams{}))
 
 	assert.Equal(t, []string{"a"}, ids)
 	require.ErrorIs(t, err, runloop.ErrForbidden)
-	assert.Len(t, api.sent(), 2)
+	assert.Len(t, api.Sent(), 2)
 }
 
 func TestAPageThatFailsIsAskedForAgain(t *testing.T) {
-	inBubble(func(t *testing.T) {
-		api, client := newAPI(t)
-		busy := answer(503, busyJSON)
-		api.answers(http.MethodGet, policiesPath, page(true, "a"), busy, page(true, "b"), busy, busy, busy, busy, page(false, "c"))
+	clienttest.InBubble(func(t *testing.T) {
+		api, client := clienttest.NewAPI(t)
+		busy := clienttest.Answer(503, clienttest.BusyJSON)
+		api.Answers(http.MethodGet, clienttest.PoliciesPath, page(true, "a"), busy, page(true, "b"), busy, busy, busy, busy, page(false, "c"))
 
 		ids, err := drain(t, client.NetworkPolicies.All(t.Context(), runloop.NetworkPolicyListParams{}))
 		assert.Equal(t, []string{"a", "b"}, ids)
@@ -158,7 +160,7 @@ func TestAPageThatFailsIsAskedForAgain(t *testing.T) {
 		ids, err = drain(t, client.NetworkPolicies.All(t.Context(), runloop.NetworkPolicyListParams{StartingAfter: "b"}))
 		require.NoError(t, err)
 		assert.Equal(t, []string{"c"}, ids)
-		assert.Equal(t, []string{"", "a", "a", "b", "b", "b", "b", "b"}, api.cursors())
+		assert.Equal(t, []string{"", "a", "a", "b", "b", "b", "b", "b"}, cursors(t, api))
 	})(t)
 }
 
@@ -213,13 +215,13 @@ func TestAListThatDoesNotGetOnIsAnInvalidResponse(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			api, client := newAPI(t)
-			api.answers(http.MethodGet, policiesPath, test.pages...)
+			api, client := clienttest.NewAPI(t)
+			api.Answers(http.MethodGet, clienttest.PoliciesPath, test.pages...)
 
 			ids, err := drain(t, client.NetworkPolicies.All(t.Context(), runloop.NetworkPolicyListParams{StartingAfter: test.start}))
 
 			assert.Equal(t, test.ids, ids, "what was seen before")
-			assert.Equal(t, test.cursors, api.cursors())
+			assert.Equal(t, test.cursors, cursors(t, api))
 			require.ErrorIs(t, err, runloop.ErrInvalidResponse)
 			failure, ok := errors.AsType[*runloop.TransportError](err)
 			require.True(t, ok)
@@ -246,8 +248,8 @@ func TestAListThatTheFakeSendsInCircles(t *testing.T) {
 
 func TestTheContextEndsAllBetweenPages(t *testing.T) {
 	t.Parallel()
-	api, client := newAPI(t)
-	api.answers(http.MethodGet, policiesPath, page(true, "a", "b"), page(false, "c"))
+	api, client := clienttest.NewAPI(t)
+	api.Answers(http.MethodGet, clienttest.PoliciesPath, page(true, "a", "b"), page(false, "c"))
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 
@@ -262,13 +264,13 @@ func TestTheContextEndsAllBetweenPages(t *testing.T) {
 
 	assert.Equal(t, []string{"a", "b"}, ids, "the page that is there is delivered")
 	require.ErrorIs(t, last, context.Canceled)
-	assert.Len(t, api.sent(), 1)
+	assert.Len(t, api.Sent(), 1)
 }
 
 func TestPoliciesOfAllAreTheCallers(t *testing.T) {
 	t.Parallel()
-	api, client := newAPI(t)
-	api.answers(http.MethodGet, policiesPath, page(true, "a"), page(false, "b"))
+	api, client := clienttest.NewAPI(t)
+	api.Answers(http.MethodGet, clienttest.PoliciesPath, page(true, "a"), page(false, "b"))
 	var kept []*runloop.NetworkPolicy
 	for policy, err := range client.NetworkPolicies.All(t.Context(), runloop.NetworkPolicyListParams{}) {
 		require.NoError(t, err)
@@ -277,7 +279,7 @@ func TestPoliciesOfAllAreTheCallers(t *testing.T) {
 	}
 	assert.Equal(t, "a!", kept[0].ID)
 	assert.Equal(t, "b!", kept[1].ID)
-	assert.Equal(t, []string{"", "a"}, api.cursors())
+	assert.Equal(t, []string{"", "a"}, cursors(t, api))
 }
 
 func TestAllDeliversThousandsInOrder(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	runloop "github.com/runloop-community/runloop-go"
+	"github.com/runloop-community/runloop-go/internal/clienttest"
 	"github.com/runloop-community/runloop-go/runlooptest"
 )
 
@@ -90,7 +91,7 @@ func TestCreateAdoptsOnlyWhatItSent(t *testing.T) {
 				assert.Equal(t, other.ID, policy.ID)
 			} else {
 				require.ErrorIs(t, err, runloop.ErrNameTaken)
-				assert.True(t, asAPIError(t, err).MaybeApplied)
+				assert.True(t, clienttest.AsAPIError(t, err).MaybeApplied)
 				assert.Nil(t, policy)
 			}
 			assert.Equal(t, []runlooptest.Operation{create, create, list}, fake.operations())
@@ -125,7 +126,7 @@ func TestCreateGoesOnWhenAnAcceptedOneIsNotThere(t *testing.T) {
 		assert.Equal(t, fake.one(t), *policy)
 		assert.Equal(t, []runlooptest.Operation{create, list, create}, fake.operations())
 		ids := fake.requestIDs()
-		assert.Regexp(t, uuid4, ids[0])
+		assert.Regexp(t, clienttest.UUID4, ids[0])
 		assert.Equal(t, []string{ids[0], "", ids[0]}, ids)
 	})(t)
 }
@@ -139,7 +140,7 @@ func TestCreateOfATakenNameIsOneRequest(t *testing.T) {
 			_, err := fake.client.NetworkPolicies.Create(t.Context(), buildParams)
 
 			require.ErrorIs(t, err, runloop.ErrNameTaken)
-			assert.False(t, asAPIError(t, err).MaybeApplied)
+			assert.False(t, clienttest.AsAPIError(t, err).MaybeApplied)
 			assert.Equal(t, []runlooptest.Operation{create}, fake.operations())
 			assert.Zero(t, fake.warnings())
 		}, runlooptest.WithConflictStatus(status)))
@@ -155,7 +156,7 @@ func TestCreateThatCannotLookSaysMaybe(t *testing.T) {
 
 		_, err := fake.client.NetworkPolicies.Create(t.Context(), buildParams)
 
-		assert.True(t, asTransportError(t, err).MaybeApplied)
+		assert.True(t, clienttest.AsTransportError(t, err).MaybeApplied)
 		assert.Equal(t, []runlooptest.Operation{create, list}, fake.operations())
 
 		policy, err := fake.client.NetworkPolicies.Ensure(t.Context(), buildParams)
@@ -219,7 +220,7 @@ func TestUpdateWhoseAnswersAreAllLostSaysMaybe(t *testing.T) {
 		policy, err := fake.client.NetworkPolicies.Update(t.Context(), id, runloop.NetworkPolicyUpdateParams{AllowAll: new(true)})
 
 		assert.Nil(t, policy)
-		assert.True(t, asTransportError(t, err).MaybeApplied)
+		assert.True(t, clienttest.AsTransportError(t, err).MaybeApplied)
 		assert.Equal(t, "allow all", fake.one(t).Egress.String(), "it was applied")
 		assert.Equal(t, 1, fake.warnings())
 	})(t)

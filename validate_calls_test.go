@@ -10,14 +10,15 @@ import (
 	"github.com/stretchr/testify/require"
 
 	runloop "github.com/runloop-community/runloop-go"
+	"github.com/runloop-community/runloop-go/internal/clienttest"
 )
 
 // assertRefused expects the error of parameters that cannot be right, and that
 // nothing was sent.
-func assertRefused(t *testing.T, api *api, err error, op, field, problem string) {
+func assertRefused(t *testing.T, api *clienttest.API, err error, op, field, problem string) {
 	t.Helper()
 	assert.Equal(t, &runloop.ValidationError{Op: op, Field: field, Problem: problem}, err)
-	assert.Empty(t, api.sent())
+	assert.Empty(t, api.Sent())
 }
 
 // The operation is the caller's own: Ensure does not say "create".
@@ -46,7 +47,7 @@ func TestBadCreateParamsAreRefused(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			api, client := newAPI(t)
+			api, client := clienttest.NewAPI(t)
 			for op, call := range map[string]func(context.Context, runloop.NetworkPolicyCreateParams, ...runloop.Option) (*runloop.NetworkPolicy, error){
 				"create network policy": client.NetworkPolicies.Create,
 				"ensure network policy": client.NetworkPolicies.Ensure,
@@ -79,7 +80,7 @@ func TestBadUpdateParamsAreRefused(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			api, client := newAPI(t)
+			api, client := clienttest.NewAPI(t)
 			policy, err := client.NetworkPolicies.Update(t.Context(), "npol_1", test.params)
 			assert.Nil(t, policy)
 			assertRefused(t, api, err, "update network policy", test.field, test.problem)
@@ -103,7 +104,7 @@ func TestBadListParamsAreRefused(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			api, client := newAPI(t)
+			api, client := clienttest.NewAPI(t)
 			const op = "list network policies"
 
 			page, err := client.NetworkPolicies.List(t.Context(), test.params)
@@ -128,7 +129,7 @@ func TestBadNamesAreRefusedByGetByName(t *testing.T) {
 		" ":    "it is blank: every policy has a name",
 		"\xff": `"\xff" is not valid UTF-8`,
 	} {
-		api, client := newAPI(t)
+		api, client := clienttest.NewAPI(t)
 		policy, err := client.NetworkPolicies.GetByName(t.Context(), name)
 		assert.Nil(t, policy)
 		assertRefused(t, api, err, "get network policy by name", "name", problem)
@@ -155,10 +156,10 @@ func TestRefusalsAreShort(t *testing.T) {
 func TestLimitsOfTheAPIAreAccepted(t *testing.T) {
 	t.Parallel()
 	for _, limit := range []int{0, 1, 5000} {
-		api, client := newAPI(t)
-		api.answers(http.MethodGet, policiesPath, answer(200, `{"network_policies": [], "has_more": false}`))
+		api, client := clienttest.NewAPI(t)
+		api.Answers(http.MethodGet, clienttest.PoliciesPath, clienttest.Answer(200, `{"network_policies": [], "has_more": false}`))
 		_, err := client.NetworkPolicies.List(t.Context(), runloop.NetworkPolicyListParams{Limit: limit})
 		require.NoError(t, err)
-		assert.Len(t, api.sent(), 1)
+		assert.Len(t, api.Sent(), 1)
 	}
 }

@@ -2,6 +2,7 @@ package runloop_test
 
 import (
 	"errors"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -188,4 +189,36 @@ func TestValidateLooksAtRulesBesideAllowAll(t *testing.T) {
 	t.Parallel()
 	field, _ := refusal(t, runloop.EgressRules{AllowAll: true, AllowedHostnames: []string{"https://github.com"}})
 	assert.Equal(t, "AllowedHostnames[0]", field)
+}
+
+// Whatever is refused, the refusal shows the value and says what to do about it.
+func FuzzHostnames(f *testing.F) {
+	for _, hostname := range []string{
+		"github.com", "*.npmjs.org", "*", "", " ", "https://github.com/x", "10.1.2.3", "[::1]:80", "10.0.0.0/8", "::/0", "git@github.com:x",
+		"a..b", "foo*.x", "a\\b", "%zz.com/", "https://[", "\xff", "a\x00b", strings.Repeat("x", 64) + ".com", "//", "?", "@", ":", "[]", "fe80::1%25eth0",
+		strings.Repeat("\x80", 100),
+	} {
+		f.Add(hostname)
+	}
+	advice := regexp.MustCompile(`: write |: leave it out$|: set AllowAll instead$|: the API allows IPv4 ranges only|is not valid UTF-8$|is longer than \d+ bytes$|has a label longer than \d+ bytes$`)
+	writeRange := regexp.MustCompile(`: write "([^"]*)" into AllowedCIDRs$`)
+	f.Fuzz(func(t *testing.T, hostname string) {
+		rules := runloop.EgressRules{AllowedHostnames: []string{hostname}}
+		rules.Fingerprint()
+		assert.True(t, rules.Equal(rules))
+		err := rules.Validate()
+		if err == nil {
+			return
+		}
+		refused, ok := errors.AsType[*runloop.ValidationError](err)
+		require.True(t, ok)
+		assert.Equal(t, "AllowedHostnames[0]", refused.Field)
+		assert.Regexp(t, `^"`, refused.Problem, "it shows the value")
+		assert.Regexp(t, advice, refused.Problem)
+		assert.Less(t, len(err.Error()), 300)
+
+		if write := writeRange.FindStringSubmatch(refused.Problem); write != nil {
+			assert.NoError(t, cidrs(runloop.AllowedCIDR{CIDR: write[1]}).Validate(), "the advice is good")
+		}
+	})
 }

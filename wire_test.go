@@ -5,21 +5,20 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"testing/synctest"
 
-	"github.com/jarcoal/httpmock"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	runloop "github.com/runloop-community/runloop-go"
+	"github.com/runloop-community/runloop-go/internal/clienttest"
 )
 
-// policyNamed is policyJSON with another name.
+// policyNamed is clienttest.PolicyJSON with another name.
 func policyNamed(t testing.TB, name string) string {
 	t.Helper()
 	quoted, err := json.Marshal(name)
 	require.NoError(t, err)
-	return strings.Replace(policyJSON, `"build"`, string(quoted), 1)
+	return strings.Replace(clienttest.PolicyJSON, `"build"`, string(quoted), 1)
 }
 
 func TestCreateBody(t *testing.T) {
@@ -112,13 +111,13 @@ func TestCreateBody(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			api, client := newAPI(t)
-			api.answers(http.MethodPost, policiesPath, answer(200, policyNamed(t, test.params.Name)))
+			api, client := clienttest.NewAPI(t)
+			api.Answers(http.MethodPost, clienttest.PoliciesPath, clienttest.Answer(200, policyNamed(t, test.params.Name)))
 
 			_, err := client.NetworkPolicies.Create(t.Context(), test.params)
 
 			require.NoError(t, err)
-			assert.JSONEq(t, test.body, api.only().Body)
+			assert.JSONEq(t, test.body, api.Only().Body)
 		})
 	}
 }
@@ -136,14 +135,14 @@ func TestCreateSendsEachFlagUnderItsName(t *testing.T) {
 	} {
 		t.Run(member, func(t *testing.T) {
 			t.Parallel()
-			api, client := newAPI(t)
-			api.answers(http.MethodPost, policiesPath, answer(200, policyJSON))
+			api, client := clienttest.NewAPI(t)
+			api.Answers(http.MethodPost, clienttest.PoliciesPath, clienttest.Answer(200, clienttest.PolicyJSON))
 
 			_, err := client.NetworkPolicies.Create(t.Context(), runloop.NetworkPolicyCreateParams{Name: "build", Egress: rules})
 
 			require.NoError(t, err)
 			var body map[string]any
-			require.NoError(t, json.Unmarshal([]byte(api.only().Body), &body))
+			require.NoError(t, json.Unmarshal([]byte(api.Only().Body), &body))
 			var on []string
 			for name, value := range body {
 				if value == true {
@@ -170,8 +169,8 @@ func TestCreateEscapesTexts(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			api, client := newAPI(t)
-			api.answers(http.MethodPost, policiesPath, answer(200, policyNamed(t, test.text)))
+			api, client := clienttest.NewAPI(t)
+			api.Answers(http.MethodPost, clienttest.PoliciesPath, clienttest.Answer(200, policyNamed(t, test.text)))
 
 			policy, err := client.NetworkPolicies.Create(t.Context(), runloop.NetworkPolicyCreateParams{
 				Name: test.text, Description: test.text,
@@ -179,7 +178,7 @@ func TestCreateEscapesTexts(t *testing.T) {
 
 			require.NoError(t, err)
 			assert.Equal(t, test.text, policy.Name)
-			sent := api.only()
+			sent := api.Only()
 			assert.JSONEq(t, `{"name": `+test.json+`, "description": `+test.json+`, "allow_all": false,
 				"allow_devbox_to_devbox": false, "allowed_hostnames": [], "allow_agent_gateway": false,
 				"allow_mcp_gateway": false}`, sent.Body)
@@ -234,15 +233,15 @@ func TestUpdateBody(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			api, client := newAPI(t)
-			api.answers(http.MethodPost, policyPath, answer(200, policyJSON))
+			api, client := clienttest.NewAPI(t)
+			api.Answers(http.MethodPost, clienttest.PolicyPath, clienttest.Answer(200, clienttest.PolicyJSON))
 
 			policy, err := client.NetworkPolicies.Update(t.Context(), "npol_1", test.params)
 
 			require.NoError(t, err)
 			assert.Equal(t, "npol_1", policy.ID)
-			sent := api.only()
-			assert.Equal(t, policyPath, sent.Path)
+			sent := api.Only()
+			assert.Equal(t, clienttest.PolicyPath, sent.Path)
 			assert.JSONEq(t, test.body, sent.Body)
 		})
 	}
@@ -250,70 +249,14 @@ func TestUpdateBody(t *testing.T) {
 
 func TestDeleteSendsAnEmptyObject(t *testing.T) {
 	t.Parallel()
-	api, client := newAPI(t)
-	api.answers(http.MethodPost, deletePath, answer(200, policyJSON))
+	api, client := clienttest.NewAPI(t)
+	api.Answers(http.MethodPost, clienttest.DeletePath, clienttest.Answer(200, clienttest.PolicyJSON))
 
 	policy, err := client.NetworkPolicies.Delete(t.Context(), "npol_1")
 
 	require.NoError(t, err)
 	assert.Equal(t, "build", policy.Name, "the policy as it was")
-	sent := api.only()
+	sent := api.Only()
 	assert.JSONEq(t, `{}`, sent.Body)
 	assert.Empty(t, sent.Query)
-}
-
-// What the caller does with its slices and pointers after the call began changes
-// nothing: the second attempt sends the bytes of the first.
-func TestTheRequestIsThatOfTheMomentOfTheCall(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		api, client := newAPI(t)
-		hosts := []string{"github.com"}
-		ports := []runloop.PortRule{{Port: 443}}
-		cidrs := []runloop.AllowedCIDR{{CIDR: "10.0.0.0/8", Ports: ports}}
-		allowAll, name := false, "build"
-		meddle := func(r *http.Request) (*http.Response, error) {
-			hosts[0], ports[0].Port, cidrs[0].CIDR, allowAll, name = "evil.example", 1, "0.0.0.0/0", true, "evil"
-			return answer(503, `{"message": "busy"}`)(r)
-		}
-		restore := func() {
-			hosts[0], ports[0].Port, cidrs[0].CIDR, allowAll, name = "github.com", 443, "10.0.0.0/8", false, "build"
-		}
-		for _, path := range []string{policiesPath, policyPath} {
-			api.answers(http.MethodPost, path, httpmock.Responder(meddle), answer(200, policyJSON))
-		}
-
-		_, err := client.NetworkPolicies.Create(t.Context(), runloop.NetworkPolicyCreateParams{
-			Name: "build", Egress: runloop.EgressRules{AllowedHostnames: hosts, AllowedCIDRs: cidrs},
-		})
-		require.NoError(t, err)
-		restore()
-		_, err = client.NetworkPolicies.Update(t.Context(), "npol_1", runloop.NetworkPolicyUpdateParams{
-			Name: &name, AllowAll: &allowAll, AllowedHostnames: &hosts, AllowedCIDRs: &cidrs,
-		})
-		require.NoError(t, err)
-
-		sent := api.sent()
-		require.Len(t, sent, 4)
-		assert.JSONEq(t, `{"name": "build", "allow_all": false, "allow_devbox_to_devbox": false, "allowed_hostnames": ["github.com"],
-			"allow_agent_gateway": false, "allow_mcp_gateway": false,
-			"allowed_cidrs": [{"cidr": "10.0.0.0/8", "ports": [{"port": 443}]}]}`, sent[1].Body)
-		assert.JSONEq(t, `{"name": "build", "allow_all": false, "allowed_hostnames": ["github.com"],
-			"allowed_cidrs": [{"cidr": "10.0.0.0/8", "ports": [{"port": 443}]}]}`, sent[3].Body)
-		assert.Equal(t, sent[0].Body, sent[1].Body)
-		assert.Equal(t, sent[2].Body, sent[3].Body)
-	})
-}
-
-func TestParamsAreNotWrittenTo(t *testing.T) {
-	t.Parallel()
-	api, client := newAPI(t)
-	api.answers(http.MethodPost, policiesPath, answer(200, policyJSON))
-	spare := []string{"b.example", "A.Example.", "spare"}
-	params := runloop.NetworkPolicyCreateParams{Name: "build", Egress: runloop.EgressRules{AllowedHostnames: spare[:2]}}
-
-	_, err := client.NetworkPolicies.Create(t.Context(), params)
-
-	require.NoError(t, err)
-	assert.Equal(t, []string{"b.example", "A.Example.", "spare"}, spare)
 }

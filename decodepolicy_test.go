@@ -1,6 +1,7 @@
 package runloop_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"strings"
 	"testing"
@@ -10,13 +11,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	runloop "github.com/runloop-community/runloop-go"
+	"github.com/runloop-community/runloop-go/internal/clienttest"
 )
 
 // got returns what Get makes of an answer.
 func got(t *testing.T, body string) *runloop.NetworkPolicy {
 	t.Helper()
-	api, client := newAPI(t)
-	api.answers(http.MethodGet, policyPath, answer(200, body))
+	api, client := clienttest.NewAPI(t)
+	api.Answers(http.MethodGet, clienttest.PolicyPath, clienttest.Answer(200, body))
 	policy, err := client.NetworkPolicies.Get(t.Context(), "npol_1")
 	require.NoError(t, err)
 	return policy
@@ -120,7 +122,7 @@ func TestNullIsNothing(t *testing.T) {
 
 func TestUnknownMembersAreIgnored(t *testing.T) {
 	t.Parallel()
-	plain := got(t, policyJSON)
+	plain := got(t, clienttest.PolicyJSON)
 	for name, member := range map[string]string{
 		"a text":           `"owner": "me"`,
 		"an object":        `"labels": {"a": {"b": [1, {"id": "npol_2"}]}}`,
@@ -136,9 +138,9 @@ func TestUnknownMembersAreIgnored(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			assert.Equal(t, plain, got(t, strings.Replace(policyJSON, `{`, `{`+member+`, `, 1)), "first")
-			last := strings.LastIndex(policyJSON, `}`)
-			assert.Equal(t, plain, got(t, policyJSON[:last]+`, `+member+`}`), "last")
+			assert.Equal(t, plain, got(t, strings.Replace(clienttest.PolicyJSON, `{`, `{`+member+`, `, 1)), "first")
+			last := strings.LastIndex(clienttest.PolicyJSON, `}`)
+			assert.Equal(t, plain, got(t, clienttest.PolicyJSON[:last]+`, `+member+`}`), "last")
 		})
 	}
 }
@@ -157,61 +159,6 @@ func TestTimesAreUTCToTheMillisecond(t *testing.T) {
 		assert.Equal(t, want, policy.CreateTime)
 		assert.Equal(t, want, policy.UpdateTime)
 		assert.Equal(t, time.UTC, policy.CreateTime.Location())
-	}
-}
-
-// JSON has many ways to write one text, in names of members as in values.
-func TestDecodeEscapes(t *testing.T) {
-	t.Parallel()
-	for _, test := range []struct{ name, json, text string }{
-		{"none", `"build"`, "build"},
-		{"a letter", `"buil\u0064"`, "build"},
-		{"a slash", `"a\/b"`, "a/b"},
-		{"quotes and backslashes", `"\"\\"`, `"\`},
-		{"control characters", `"\b\f\n\r\t\u0000"`, "\b\f\n\r\t\x00"},
-		{"more than ASCII", `"é日"`, "é日"},
-		{"more than ASCII, escaped", `"\u00e9\u65E5"`, "é日"},
-		{"a surrogate pair", `"\ud83d\uDE80"`, "🚀"},
-		{"a backslash at the end", `"x\\"`, `x\`},
-		{"the replacement character itself", `"\ufffd"`, "\ufffd"},
-		{"empty", `""`, ""},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			policy := got(t, `{"\u0069d": "npol\u005f1", "n\u0061me": `+test.json+`, "description": `+test.json+`,
-				"\u0065gress": {"allowed\u005fhostnames": ["plain.example", `+test.json+`, "*.example", `+test.json+`],
-				"allow\u005fall": true, "allowed_cidrs": [{"\u0063idr": `+test.json+`, "ports": [{"protocol": `+test.json+`}]}]}}`)
-
-			assert.Equal(t, "npol_1", policy.ID)
-			assert.Equal(t, test.text, policy.Name)
-			assert.Equal(t, test.text, policy.Description)
-			assert.True(t, policy.Egress.AllowAll)
-			assert.Equal(t, []string{"plain.example", test.text, "*.example", test.text}, policy.Egress.AllowedHostnames)
-			assert.Equal(t, test.text, policy.Egress.AllowedCIDRs[0].CIDR)
-			assert.Equal(t, runloop.Protocol(test.text), policy.Egress.AllowedCIDRs[0].Ports[0].Protocol)
-		})
-	}
-}
-
-func TestDecodeHostLists(t *testing.T) {
-	t.Parallel()
-	for _, test := range []struct {
-		name, json string
-		hosts      []string
-	}{
-		{"empty", `[]`, nil},
-		{"blanks only", "[ \t\r\n ]", nil},
-		{"one", `["github.com"]`, []string{"github.com"}},
-		{"blanks between", "[\n\t\"a\" ,\r\n \"b\"\n]", []string{"a", "b"}},
-		{"separators in a text", `["a,b", "]", "[", "{\"x\":1}"]`, []string{"a,b", "]", "[", `{"x":1}`}},
-		{"quotes in a text", `["\"", "\\\"", "\\", "\\\\"]`, []string{`"`, `\"`, `\`, `\\`}},
-		{"empty texts", `["", "", "a", ""]`, []string{"", "", "a", ""}},
-		{"repetitions", `["a", "a"]`, []string{"a", "a"}},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			assert.Equal(t, test.hosts, gotRules(t, `{"allowed_hostnames": `+test.json+`}`).AllowedHostnames)
-		})
 	}
 }
 
@@ -237,8 +184,8 @@ func TestDecodePages(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			api, client := newAPI(t)
-			api.answers(http.MethodGet, policiesPath, answer(200, test.json))
+			api, client := clienttest.NewAPI(t)
+			api.Answers(http.MethodGet, clienttest.PoliciesPath, clienttest.Answer(200, test.json))
 
 			page, err := client.NetworkPolicies.List(t.Context(), runloop.NetworkPolicyListParams{})
 
@@ -253,4 +200,38 @@ func TestDecodePages(t *testing.T) {
 			assert.Equal(t, test.cursor, page.NextCursor())
 		})
 	}
+}
+
+// What can be read can be written, and then stays as it is.
+func FuzzPolicyJSON(f *testing.F) {
+	f.Add(clienttest.PolicyJSON)
+	for _, place := range placesOfUnknownMembers {
+		f.Add(`{"egress": ` + strings.Replace(place.egress, "MEMBER", `"n\u0065w": {"<b>": [1e400, -0.0, "\ud83d\ude80"]}`, 1) + `}`)
+	}
+	f.Add(`{"create_time_ms": -9223372036854775808, "update_time_ms": 9223372036854775807}`)
+	f.Add(`{"\u0069d": "\/", "name": "\u0000", "egress": {"allowed_hostnames": ["\"", "\\"]}}`)
+	f.Add(`null`)
+	f.Add(`{"id": "npol_1"}{}`)
+
+	f.Fuzz(func(t *testing.T, document string) {
+		kept := runloop.NetworkPolicy{ID: "kept", Egress: runloop.EgressRules{AllowMCPGateway: true}}
+		first := kept
+		if err := json.Unmarshal([]byte(document), &first); err != nil {
+			require.Equal(t, kept, first, "an error changes nothing")
+			return
+		}
+		data, err := json.Marshal(first)
+		require.NoError(t, err)
+		var second runloop.NetworkPolicy
+		require.NoError(t, json.Unmarshal(data, &second), "%s", data)
+		again, err := json.Marshal(second)
+		require.NoError(t, err)
+
+		assert.Equal(t, string(data), string(again))
+		assert.True(t, first.Egress.Equal(second.Egress), "%s", data)
+		assert.Empty(t, first.Egress.Diff(second.Egress))
+		assert.Equal(t, first.Egress.Fingerprint(), second.Egress.Fingerprint())
+		assert.Equal(t, first.Egress.String(), second.Egress.String())
+		assert.Equal(t, first.Egress.Validate(), second.Egress.Validate())
+	})
 }

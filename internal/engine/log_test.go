@@ -1,4 +1,4 @@
-package runloop_test
+package engine_test
 
 import (
 	"bytes"
@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	runloop "github.com/runloop-community/runloop-go"
+	"github.com/runloop-community/runloop-go/internal/clienttest"
 )
 
 // logInto returns a logger that writes text without times into w.
@@ -32,21 +33,21 @@ func logInto(w *bytes.Buffer, level slog.Level) *slog.Logger {
 func TestEachAttemptIsLoggedAtDebug(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		call policyCall
+		call clienttest.PolicyCall
 		want string
 	}{
-		"create": {createCall, `level=DEBUG msg=attempt operation="create network policy" method=POST path=/v1/network-policies attempt=1 request_id=task-17 status=200`},
-		"get":    {getCall, `level=DEBUG msg=attempt operation="get network policy" method=GET path=/v1/network-policies/{id} attempt=1 status=200`},
-		"list":   {listCall, `level=DEBUG msg=attempt operation="list network policies" method=GET path=/v1/network-policies attempt=1 status=200`},
-		"update": {updateCall, `level=DEBUG msg=attempt operation="update network policy" method=POST path=/v1/network-policies/{id} attempt=1 request_id=task-17 status=200`},
-		"delete": {deleteCall, `level=DEBUG msg=attempt operation="delete network policy" method=POST path=/v1/network-policies/{id}/delete attempt=1 request_id=task-17 status=200`},
+		"create": {clienttest.CreateCall, `level=DEBUG msg=attempt operation="create network policy" method=POST path=/v1/network-policies attempt=1 request_id=task-17 status=200`},
+		"get":    {clienttest.GetCall, `level=DEBUG msg=attempt operation="get network policy" method=GET path=/v1/network-policies/{id} attempt=1 status=200`},
+		"list":   {clienttest.ListCall, `level=DEBUG msg=attempt operation="list network policies" method=GET path=/v1/network-policies attempt=1 status=200`},
+		"update": {clienttest.UpdateCall, `level=DEBUG msg=attempt operation="update network policy" method=POST path=/v1/network-policies/{id} attempt=1 request_id=task-17 status=200`},
+		"delete": {clienttest.DeleteCall, `level=DEBUG msg=attempt operation="delete network policy" method=POST path=/v1/network-policies/{id}/delete attempt=1 request_id=task-17 status=200`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var log bytes.Buffer
-			api, client := newAPI(t, runloop.WithLogger(logInto(&log, slog.LevelDebug)))
-			api.answers(test.call.method, test.call.path, answer(200, test.call.success))
-			_, err := test.call.do(t.Context(), client, runloop.WithIdempotencyKey("task-17"))
+			api, client := clienttest.NewAPI(t, runloop.WithLogger(logInto(&log, slog.LevelDebug)))
+			api.Answers(test.call.Method, test.call.Path, clienttest.Answer(200, test.call.Success))
+			_, err := test.call.Do(t.Context(), client, runloop.WithIdempotencyKey("task-17"))
 			require.NoError(t, err)
 			assert.Equal(t, test.want+"\n", log.String())
 		})
@@ -56,8 +57,8 @@ func TestEachAttemptIsLoggedAtDebug(t *testing.T) {
 func TestTheDurationOfAnAttemptIsLogged(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
-	api, client := newAPI(t, runloop.WithLogger(slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))))
-	api.answers(http.MethodGet, policyPath, answer(200, policyJSON))
+	api, client := clienttest.NewAPI(t, runloop.WithLogger(slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))))
+	api.Answers(http.MethodGet, clienttest.PolicyPath, clienttest.Answer(200, clienttest.PolicyJSON))
 	_, err := client.NetworkPolicies.Get(t.Context(), "npol_1")
 	require.NoError(t, err)
 	assert.Regexp(t, ` duration=[0-9.]+[nµm]?s `, log.String())
@@ -67,13 +68,13 @@ func TestWhatALogOfFaultsSays(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
-		api, client := newAPI(t, runloop.WithLogger(logInto(&log, slog.LevelDebug)), runloop.WithMaxRetries(2))
-		api.answers(http.MethodPost, policyPath,
-			answer(503, `{"message": "try later"}`),
+		api, client := clienttest.NewAPI(t, runloop.WithLogger(logInto(&log, slog.LevelDebug)), runloop.WithMaxRetries(2))
+		api.Answers(http.MethodPost, clienttest.PolicyPath,
+			clienttest.Answer(503, `{"message": "try later"}`),
 			httpmock.NewErrorResponder(errors.New("connection reset")),
-			answer(200, `{"id": "npol_2", "egress": {}}`))
+			clienttest.Answer(200, `{"id": "npol_2", "egress": {}}`))
 
-		_, err := updateCall.do(t.Context(), client, runloop.WithIdempotencyKey("task-17"))
+		_, err := clienttest.UpdateCall.Do(t.Context(), client, runloop.WithIdempotencyKey("task-17"))
 		require.ErrorIs(t, err, runloop.ErrInvalidResponse)
 
 		const call = `operation="update network policy" method=POST path=/v1/network-policies/{id} `
@@ -90,13 +91,13 @@ func TestACallThatGaveUpIsLoggedAtWarn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
-		api, client := newAPI(t, runloop.WithLogger(logInto(&log, slog.LevelWarn)), runloop.WithMaxRetries(1))
-		api.answers(http.MethodPost, policyPath, answer(503, `{"message": "try later"}`))
-		api.answers(http.MethodGet, policyPath, httpmock.NewErrorResponder(errors.New("connection reset")))
+		api, client := clienttest.NewAPI(t, runloop.WithLogger(logInto(&log, slog.LevelWarn)), runloop.WithMaxRetries(1))
+		api.Answers(http.MethodPost, clienttest.PolicyPath, clienttest.Answer(503, `{"message": "try later"}`))
+		api.Answers(http.MethodGet, clienttest.PolicyPath, httpmock.NewErrorResponder(errors.New("connection reset")))
 
-		_, err := updateCall.do(t.Context(), client, runloop.WithIdempotencyKey("task-17"))
+		_, err := clienttest.UpdateCall.Do(t.Context(), client, runloop.WithIdempotencyKey("task-17"))
 		require.ErrorIs(t, err, runloop.ErrServer)
-		_, err = getCall.do(t.Context(), client)
+		_, err = clienttest.GetCall.Do(t.Context(), client)
 		require.Error(t, err)
 
 		assert.Equal(t, strings.Join([]string{
@@ -111,10 +112,10 @@ func TestAWriteThatWasFoundOutIsLoggedAtWarn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
-		api, client := newAPI(t, runloop.WithLogger(logInto(&log, slog.LevelWarn)))
-		api.answers(http.MethodPost, deletePath, httpmock.NewErrorResponder(errors.New("connection reset")), answer(404, `{}`))
+		api, client := clienttest.NewAPI(t, runloop.WithLogger(logInto(&log, slog.LevelWarn)))
+		api.Answers(http.MethodPost, clienttest.DeletePath, httpmock.NewErrorResponder(errors.New("connection reset")), clienttest.Answer(404, `{}`))
 
-		policy, err := deleteCall.do(t.Context(), client, runloop.WithIdempotencyKey("task-17"))
+		policy, err := clienttest.DeleteCall.Do(t.Context(), client, runloop.WithIdempotencyKey("task-17"))
 		require.NoError(t, err)
 		assert.Equal(t, &runloop.NetworkPolicy{ID: "npol_1"}, policy)
 
@@ -126,36 +127,9 @@ func TestAnErrorThatIsFinalIsNoWarning(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
 	for _, status := range []int{302, 400, 401, 404, 409, 501} {
-		failWith(t, getCall, answer(status, `{}`), runloop.WithLogger(logInto(&log, slog.LevelInfo)), runloop.WithMaxRetries(3))
+		clienttest.FailWith(t, clienttest.GetCall, clienttest.Answer(status, `{}`), runloop.WithLogger(logInto(&log, slog.LevelInfo)), runloop.WithMaxRetries(3))
 	}
 	assert.Empty(t, log.String(), "the caller has the error")
-}
-
-func TestLogsHaveNoBodiesNoQueriesAndNoKey(t *testing.T) {
-	t.Parallel()
-	for name, key := range plantedKeys {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			var log bytes.Buffer
-			servers := echoes(key)
-			servers["no answer"] = func(r *http.Request) (*http.Response, error) {
-				return nil, errors.New("cannot send " + r.URL.String() + " with " + r.Header.Get("Authorization"))
-			}
-			for _, transport := range servers {
-				_, client := newAPI(t, runloop.WithAPIKey(key), runloop.WithMaxRetries(0),
-					runloop.WithLogger(logInto(&log, slog.LevelDebug)), runloop.WithHTTPClient(&http.Client{Transport: transport}))
-				for _, call := range policyCalls {
-					_, err := call.do(t.Context(), client)
-					require.Error(t, err)
-				}
-				require.Error(t, client.Do(t.Context(), http.MethodPut, "/v1/devboxes?name=build", "github.com", new(int)))
-			}
-			for _, secret := range []string{key, "?", "name=build", "limit=", "github.com", "bad key", "Bearer " + key} {
-				assert.NotContains(t, log.String(), secret)
-			}
-			assert.Contains(t, log.String(), `operation="PUT /v1/devboxes" method=PUT path=/v1/devboxes`)
-		})
-	}
 }
 
 func TestALoggerIsSilentByDefault(t *testing.T) {
@@ -163,7 +137,7 @@ func TestALoggerIsSilentByDefault(t *testing.T) {
 	defer slog.SetDefault(before)
 	var log bytes.Buffer
 	slog.SetDefault(logInto(&log, slog.LevelDebug)) // which the package log writes to as well
-	failWith(t, getCall, answer(500, ``))
-	failWith(t, getCall, fail("connection reset"))
+	clienttest.FailWith(t, clienttest.GetCall, clienttest.Answer(500, ``))
+	clienttest.FailWith(t, clienttest.GetCall, clienttest.NoAnswer("connection reset"))
 	assert.Empty(t, log.String())
 }

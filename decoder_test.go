@@ -1,10 +1,9 @@
 package runloop_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"strings"
 	"testing"
 
@@ -12,19 +11,20 @@ import (
 	"github.com/stretchr/testify/require"
 
 	runloop "github.com/runloop-community/runloop-go"
+	"github.com/runloop-community/runloop-go/internal/clienttest"
 )
 
 // An answer that says success and cannot be read is an error, never a value that
 // is empty or half filled.
 
 // unreadable makes the call and checks that it takes the answer for an invalid one.
-func unreadable(t *testing.T, call policyCall, status int, body, problem string) {
+func unreadable(t *testing.T, call clienttest.PolicyCall, status int, body, problem string) {
 	t.Helper()
-	err := failWith(t, call, answer(status, body)) // which also checks that there is no value
+	err := clienttest.FailWith(t, call, clienttest.Answer(status, body)) // which also checks that there is no value
 	require.ErrorIs(t, err, runloop.ErrInvalidResponse)
 	transport, ok := errors.AsType[*runloop.TransportError](err)
 	require.True(t, ok)
-	assert.Equal(t, call.isWrite(), transport.MaybeApplied, "the API said that it did it")
+	assert.Equal(t, call.IsWrite(), transport.MaybeApplied, "the API said that it did it")
 	assert.Equal(t, 1, transport.Attempts)
 	assert.False(t, transport.Timeout())
 	assert.Contains(t, err.Error(), fmt.Sprintf(`invalid response: status %d, content type "application/json": `, status))
@@ -43,7 +43,7 @@ func TestAnswersThatAreNoObject(t *testing.T) {
 		"number":       {`1`, "it has number where an object belongs"},
 		"boolean":      {`true`, "it has true where an object belongs"},
 		"HTML":         {`<html><body>Welcome to our Wi-Fi</body></html>`, "invalid character '<'"},
-		"BOM":          {"\ufeff" + policyJSON, `invalid character`},
+		"BOM":          {"\ufeff" + clienttest.PolicyJSON, `invalid character`},
 		"cut in it":    {`{"id": "npol_1", "egress": {`, "unexpected EOF"},
 		"cut in text":  {`{"id": "npol`, "unexpected EOF"},
 		"open":         {`{`, "unexpected EOF"},
@@ -55,14 +55,14 @@ func TestAnswersThatAreNoObject(t *testing.T) {
 		"deep":         {strings.Repeat(`{"a":`, 20_000) + `1` + strings.Repeat(`}`, 20_000), "exceeded max depth"},
 		"deep arrays":  {`{"unknown": ` + strings.Repeat(`[`, 20_000) + strings.Repeat(`]`, 20_000) + `}`, "exceeded max depth"},
 	} {
-		for _, call := range policyCalls {
-			t.Run(name+"/"+call.op, func(t *testing.T) {
+		for _, call := range clienttest.PolicyCalls {
+			t.Run(name+"/"+call.Op, func(t *testing.T) {
 				t.Parallel()
 				unreadable(t, call, 200, test.body, test.problem)
 			})
 		}
 	}
-	for _, call := range policyCalls {
+	for _, call := range clienttest.PolicyCalls {
 		unreadable(t, call, 204, ``, "the body is empty")
 		unreadable(t, call, 202, `{}`, "it has no ")
 	}
@@ -102,12 +102,12 @@ var badPolicies = map[string]struct{ body, problem string }{
 func TestAnswersThatAreNoPolicy(t *testing.T) {
 	t.Parallel()
 	for name, test := range badPolicies {
-		for _, call := range policyCalls {
-			t.Run(name+"/"+call.op, func(t *testing.T) {
+		for _, call := range clienttest.PolicyCalls {
+			t.Run(name+"/"+call.Op, func(t *testing.T) {
 				t.Parallel()
 				body := test.body
-				if call.op == listCall.op {
-					body = `{"network_policies": [` + policyJSON + `, ` + body + `], "has_more": false}`
+				if call.Op == clienttest.ListCall.Op {
+					body = `{"network_policies": [` + clienttest.PolicyJSON + `, ` + body + `], "has_more": false}`
 				}
 				unreadable(t, call, 200, body, test.problem)
 			})
@@ -117,9 +117,9 @@ func TestAnswersThatAreNoPolicy(t *testing.T) {
 
 func TestAnswersThatGoOn(t *testing.T) {
 	t.Parallel()
-	for _, rest := range []string{`x`, `}`, `{}`, `null`, `0`, `,`, policyJSON, "\x00", `// done`, `<!-- cached -->`} {
-		for _, call := range policyCalls {
-			unreadable(t, call, 200, call.success+"\n"+rest, "there is more after the end")
+	for _, rest := range []string{`x`, `}`, `{}`, `null`, `0`, `,`, clienttest.PolicyJSON, "\x00", `// done`, `<!-- cached -->`} {
+		for _, call := range clienttest.PolicyCalls {
+			unreadable(t, call, 200, call.Success+"\n"+rest, "there is more after the end")
 		}
 	}
 }
@@ -127,26 +127,26 @@ func TestAnswersThatGoOn(t *testing.T) {
 func TestAnswersThatAreNoPage(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct{ body, problem string }{
-		"a policy":                {policyJSON, `it has no "network_policies"`},
+		"a policy":                {clienttest.PolicyJSON, `it has no "network_policies"`},
 		"no policies":             {`{"has_more": false}`, `it has no "network_policies"`},
 		"policies are null":       {`{"network_policies": null, "has_more": false}`, `it has no "network_policies"`},
 		"policies are an object":  {`{"network_policies": {}, "has_more": false}`, "/network_policies has { where an array belongs"},
 		"a policy is null":        {`{"network_policies": [null], "has_more": false}`, "/network_policies/0 has null where an object belongs"},
 		"a policy is its id":      {`{"network_policies": ["npol_1"], "has_more": false}`, "/network_policies/0 has string where an object belongs"},
-		"the second is null":      {`{"network_policies": [` + policyJSON + `, null], "has_more": false}`, "/network_policies/1 has null where an object belongs"},
-		"the second has no id":    {`{"network_policies": [` + policyJSON + `, {"egress": {}}], "has_more": false}`, `/network_policies/1 has no "id"`},
+		"the second is null":      {`{"network_policies": [` + clienttest.PolicyJSON + `, null], "has_more": false}`, "/network_policies/1 has null where an object belongs"},
+		"the second has no id":    {`{"network_policies": [` + clienttest.PolicyJSON + `, {"egress": {}}], "has_more": false}`, `/network_policies/1 has no "id"`},
 		"no has_more":             {`{"network_policies": []}`, `it has no "has_more"`},
 		"has_more is null":        {`{"network_policies": [], "has_more": null}`, `it has no "has_more"`},
 		"has_more is a string":    {`{"network_policies": [], "has_more": "false"}`, "/has_more has string where true or false belongs"},
 		"count is a string":       {`{"network_policies": [], "has_more": false, "total_count": "1"}`, "/total_count has string where an integer of 32 bits belongs"},
 		"count beyond 32 bits":    {`{"network_policies": [], "has_more": false, "total_count": 2147483648}`, "/total_count has number where an integer of 32 bits belongs"},
 		"policies come twice":     {`{"network_policies": [], "network_policies": [], "has_more": false}`, "duplicate object member name"},
-		"cut between two of them": {`{"network_policies": [` + policyJSON + `,`, "unexpected EOF"},
-		"cut behind the last":     {`{"network_policies": [` + policyJSON, "unexpected EOF"},
+		"cut between two of them": {`{"network_policies": [` + clienttest.PolicyJSON + `,`, "unexpected EOF"},
+		"cut behind the last":     {`{"network_policies": [` + clienttest.PolicyJSON, "unexpected EOF"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			unreadable(t, listCall, 200, test.body, test.problem)
+			unreadable(t, clienttest.ListCall, 200, test.body, test.problem)
 		})
 	}
 }
@@ -154,22 +154,10 @@ func TestAnswersThatAreNoPage(t *testing.T) {
 func TestAnswersAboutAnotherPolicy(t *testing.T) {
 	t.Parallel()
 	const other = `{"id": "npol_2", "name": "other", "egress": {}}`
-	for _, call := range []policyCall{getCall, updateCall, deleteCall} {
+	for _, call := range []clienttest.PolicyCall{clienttest.GetCall, clienttest.UpdateCall, clienttest.DeleteCall} {
 		unreadable(t, call, 200, other, `it is about policy "npol_2", asked for was "npol_1"`)
 	}
-	unreadable(t, createCall, 200, other, `it is about policy "other", created was "build"`)
-}
-
-func TestAnswersThatAreTooLarge(t *testing.T) {
-	t.Parallel()
-	var read int64
-	err := failWith(t, updateCall, func(*http.Request) (*http.Response, error) {
-		body := io.TeeReader(endless(strings.Repeat("x", 32<<10)), counter{&read})
-		return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(body)}, nil
-	})
-	assert.Equal(t, []string{"ErrResponseTooLarge"}, matches(err))
-	assert.Equal(t, "runloop: update network policy: no usable answer (1 attempt, it may have been applied): response too large: more than 32 MiB", err.Error())
-	assert.InDelta(t, 32<<20, read, 1<<20)
+	unreadable(t, clienttest.CreateCall, 200, other, `it is about policy "other", created was "build"`)
 }
 
 func TestAnswersThatMayBeOlderOrNewerThanTheSDK(t *testing.T) {
@@ -179,18 +167,18 @@ func TestAnswersThatMayBeOlderOrNewerThanTheSDK(t *testing.T) {
 		"the least there is":      `{"id": "npol_1", "name": "build", "egress": {}}`,
 		"members that are null":   `{"id": "npol_1", "name": "build", "description": null, "egress": {"allow_all": null, "allowed_hostnames": null, "allowed_cidrs": null}, "create_time_ms": null}`,
 		"members from the future": `{"schema": 2, "id": "npol_1", "name": "build", "egress": {"allow_ipv6": false, "denied": [{"x": [1, 2.5e300]}]}, "labels": {"a": "b"}, "Id": 1}`,
-		"with blanks around it":   "\r\n\t " + policyJSON + "\r\n",
+		"with blanks around it":   "\r\n\t " + clienttest.PolicyJSON + "\r\n",
 	} {
-		for _, call := range policyCalls {
-			t.Run(name+"/"+call.op, func(t *testing.T) {
+		for _, call := range clienttest.PolicyCalls {
+			t.Run(name+"/"+call.Op, func(t *testing.T) {
 				t.Parallel()
 				body := body
-				if call.op == listCall.op {
+				if call.Op == clienttest.ListCall.Op {
 					body = `{"object": "list", "network_policies": [` + body + `], "has_more": false, "next": null}`
 				}
-				api, client := newAPI(t)
-				api.answers(call.method, call.path, answer(200, body))
-				got, err := call.do(t.Context(), client)
+				api, client := clienttest.NewAPI(t)
+				api.Answers(call.Method, call.Path, clienttest.Answer(200, body))
+				got, err := call.Do(t.Context(), client)
 				require.NoError(t, err)
 				policy, isPolicy := got.(*runloop.NetworkPolicy)
 				if !isPolicy {
@@ -201,4 +189,83 @@ func TestAnswersThatMayBeOlderOrNewerThanTheSDK(t *testing.T) {
 			})
 		}
 	}
+}
+
+// JSON has many ways to write one text, in names of members as in values.
+func TestDecodeEscapes(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ name, json, text string }{
+		{"none", `"build"`, "build"},
+		{"a letter", `"buil\u0064"`, "build"},
+		{"a slash", `"a\/b"`, "a/b"},
+		{"quotes and backslashes", `"\"\\"`, `"\`},
+		{"control characters", `"\b\f\n\r\t\u0000"`, "\b\f\n\r\t\x00"},
+		{"more than ASCII", `"é日"`, "é日"},
+		{"more than ASCII, escaped", `"\u00e9\u65E5"`, "é日"},
+		{"a surrogate pair", `"\ud83d\uDE80"`, "🚀"},
+		{"a backslash at the end", `"x\\"`, `x\`},
+		{"the replacement character itself", `"\ufffd"`, "\ufffd"},
+		{"empty", `""`, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			policy := got(t, `{"\u0069d": "npol\u005f1", "n\u0061me": `+test.json+`, "description": `+test.json+`,
+				"\u0065gress": {"allowed\u005fhostnames": ["plain.example", `+test.json+`, "*.example", `+test.json+`],
+				"allow\u005fall": true, "allowed_cidrs": [{"\u0063idr": `+test.json+`, "ports": [{"protocol": `+test.json+`}]}]}}`)
+
+			assert.Equal(t, "npol_1", policy.ID)
+			assert.Equal(t, test.text, policy.Name)
+			assert.Equal(t, test.text, policy.Description)
+			assert.True(t, policy.Egress.AllowAll)
+			assert.Equal(t, []string{"plain.example", test.text, "*.example", test.text}, policy.Egress.AllowedHostnames)
+			assert.Equal(t, test.text, policy.Egress.AllowedCIDRs[0].CIDR)
+			assert.Equal(t, runloop.Protocol(test.text), policy.Egress.AllowedCIDRs[0].Ports[0].Protocol)
+		})
+	}
+}
+
+func TestDecodeHostLists(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name, json string
+		hosts      []string
+	}{
+		{"empty", `[]`, nil},
+		{"blanks only", "[ \t\r\n ]", nil},
+		{"one", `["github.com"]`, []string{"github.com"}},
+		{"blanks between", "[\n\t\"a\" ,\r\n \"b\"\n]", []string{"a", "b"}},
+		{"separators in a text", `["a,b", "]", "[", "{\"x\":1}"]`, []string{"a,b", "]", "[", `{"x":1}`}},
+		{"quotes in a text", `["\"", "\\\"", "\\", "\\\\"]`, []string{`"`, `\"`, `\`, `\\`}},
+		{"empty texts", `["", "", "a", ""]`, []string{"", "", "a", ""}},
+		{"repetitions", `["a", "a"]`, []string{"a", "a"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			assert.Equal(t, test.hosts, gotRules(t, `{"allowed_hostnames": `+test.json+`}`).AllowedHostnames)
+		})
+	}
+}
+
+// The list of host names has a reader of its own, which reads what encoding/json does.
+func FuzzHostListJSON(f *testing.F) {
+	for _, list := range []string{
+		`[]`, `["a"]`, `[ "a" , "b" ]`, `["\"", "\\", "\\\"", "]", ","]`, `["\u0061\ud83d\ude80"]`, `[null]`, `["a"`, `[,]`, `["a" "b"]`, `[["a"]]`, `"a"`, `null`,
+	} {
+		f.Add(list)
+	}
+	f.Fuzz(func(t *testing.T, list string) {
+		document := `{"allowed_hostnames": ` + list + `}`
+		var rules runloop.EgressRules
+		if rules.UnmarshalJSON([]byte(document)) != nil {
+			return // encoding/json puts up with more
+		}
+		var want struct {
+			AllowedHostnames []string `json:"allowed_hostnames"`
+		}
+		require.NoError(t, json.Unmarshal([]byte(document), &want))
+		assert.Equal(t, len(want.AllowedHostnames), len(rules.AllowedHostnames))
+		for i, hostname := range rules.AllowedHostnames {
+			assert.Equal(t, want.AllowedHostnames[i], hostname)
+		}
+	})
 }

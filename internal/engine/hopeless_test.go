@@ -1,4 +1,4 @@
-package runloop_test
+package engine_test
 
 import (
 	"crypto/tls"
@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	runloop "github.com/runloop-community/runloop-go"
+	"github.com/runloop-community/runloop-go/internal/clienttest"
 	"github.com/runloop-community/runloop-go/internal/wiretest"
 )
 
@@ -23,29 +24,29 @@ import (
 // the text.
 
 func TestANameThatDoesNotExistIsAskedForOnce(t *testing.T) {
-	inBubble(func(t *testing.T) {
+	clienttest.InBubble(func(t *testing.T) {
 		server := wiretest.NewServer(t, wiretest.DialError(&net.OpError{Op: "dial", Net: "tcp",
 			Err: &net.DNSError{Err: "no such host", Name: "localhost", IsNotFound: true}}))
-		client := newWireClient(t, server)
+		client := clienttest.NewWireClient(t, server)
 
-		err := updatePolicy(t.Context(), client)
+		err := clienttest.UpdatePolicy(t.Context(), client)
 
 		var dns *net.DNSError
 		require.ErrorAs(t, err, &dns)
-		assert.Equal(t, 1, asTransportError(t, err).Attempts)
-		assert.False(t, asTransportError(t, err).MaybeApplied)
+		assert.Equal(t, 1, clienttest.AsTransportError(t, err).Attempts)
+		assert.False(t, clienttest.AsTransportError(t, err).MaybeApplied)
 	})(t)
 }
 
 func TestANameServerThatIsAwayIsAskedAgain(t *testing.T) {
-	inBubble(func(t *testing.T) {
+	clienttest.InBubble(func(t *testing.T) {
 		server := wiretest.NewServer(t,
 			wiretest.DialError(&net.DNSError{Err: "server misbehaving", Name: "localhost", IsTemporary: true}),
 			wiretest.DialError(&net.DNSError{Err: "i/o timeout", Name: "localhost", IsTimeout: true}),
-			wiretest.Reply(200, policyJSON))
-		client := newWireClient(t, server)
+			wiretest.Reply(200, clienttest.PolicyJSON))
+		client := clienttest.NewWireClient(t, server)
 
-		require.NoError(t, updatePolicy(t.Context(), client))
+		require.NoError(t, clienttest.UpdatePolicy(t.Context(), client))
 	})(t)
 }
 
@@ -58,11 +59,11 @@ func TestAnswersThatAreNoHTTPAreTriedAgain(t *testing.T) {
 		"no HTTP at all":       "SSH-2.0-OpenSSH_9.9\r\n",
 		"a header with no end": "HTTP/1.1 200 OK\r\nX\x00Y\r\n\r\n",
 	} {
-		t.Run(name, inBubble(func(t *testing.T) {
+		t.Run(name, clienttest.InBubble(func(t *testing.T) {
 			server := wiretest.NewServer(t, wiretest.Cut(answer).Times(8))
-			client := newWireClient(t, server)
+			client := clienttest.NewWireClient(t, server)
 
-			read, write := asTransportError(t, getPolicy(t.Context(), client)), asTransportError(t, updatePolicy(t.Context(), client))
+			read, write := clienttest.AsTransportError(t, clienttest.GetPolicy(t.Context(), client)), clienttest.AsTransportError(t, clienttest.UpdatePolicy(t.Context(), client))
 
 			assert.Equal(t, 4, read.Attempts)
 			assert.False(t, read.MaybeApplied)
@@ -101,11 +102,11 @@ func TestAPeerThatCannotBeTrustedIsTriedOnce(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			client := newClientOver(t, &http.Transport{TLSClientConfig: tt.config}, runloop.WithBaseURL(tt.url))
+			client := clienttest.NewClientOver(t, &http.Transport{TLSClientConfig: tt.config}, runloop.WithBaseURL(tt.url))
 
-			err := updatePolicy(t.Context(), client)
+			err := clienttest.UpdatePolicy(t.Context(), client)
 
-			e := asTransportError(t, err)
+			e := clienttest.AsTransportError(t, err)
 			assert.Equal(t, 1, e.Attempts)
 			assert.False(t, e.MaybeApplied)
 			if tt.is != nil {
@@ -122,13 +123,13 @@ func TestPlainHTTPToATLSPort(t *testing.T) {
 		s.Config.ErrorLog = log.New(io.Discard, "", 0)
 		s.StartTLS()
 	})
-	client := newClientOver(t, server.Client().Transport, runloop.WithBaseURL(strings.Replace(server.URL, "https:", "http:", 1)))
+	client := clienttest.NewClientOver(t, server.Client().Transport, runloop.WithBaseURL(strings.Replace(server.URL, "https:", "http:", 1)))
 
-	err := updatePolicy(t.Context(), client)
+	err := clienttest.UpdatePolicy(t.Context(), client)
 
 	require.ErrorIs(t, err, runloop.ErrBadRequest)
-	assert.Equal(t, "Client sent an HTTP request to an HTTPS server.", asAPIError(t, err).Message)
-	assert.Equal(t, 1, asAPIError(t, err).Attempts)
+	assert.Equal(t, "Client sent an HTTP request to an HTTPS server.", clienttest.AsAPIError(t, err).Message)
+	assert.Equal(t, 1, clienttest.AsAPIError(t, err).Attempts)
 }
 
 func neverCalled(t *testing.T) http.HandlerFunc {
@@ -137,16 +138,16 @@ func neverCalled(t *testing.T) http.HandlerFunc {
 
 // Whatever fails outside of net/http may pass.
 func TestAnErrorOfAnotherRoundTripperIsTriedAgain(t *testing.T) {
-	inBubble(func(t *testing.T) {
+	clienttest.InBubble(func(t *testing.T) {
 		tries := 0
-		client := newClientOver(t, roundTripper(func(r *http.Request) (*http.Response, error) {
+		client := clienttest.NewClientOver(t, clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
 			if tries++; tries < 3 {
 				return nil, errors.New("the sidecar is not ready")
 			}
-			return answer(200, policyJSON)(r)
+			return clienttest.Answer(200, clienttest.PolicyJSON)(r)
 		}))
 
-		require.NoError(t, updatePolicy(t.Context(), client))
+		require.NoError(t, clienttest.UpdatePolicy(t.Context(), client))
 
 		assert.Equal(t, 3, tries)
 	})(t)

@@ -1,4 +1,4 @@
-package runloop_test
+package engine_test
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	runloop "github.com/runloop-community/runloop-go"
+	"github.com/runloop-community/runloop-go/internal/clienttest"
 	"github.com/runloop-community/runloop-go/internal/wiretest"
 )
 
@@ -28,22 +29,22 @@ func TestBodiesGoOutWithTheirLength(t *testing.T) {
 		"create": {func(ctx context.Context, c *runloop.Client) error {
 			_, err := c.NetworkPolicies.Create(ctx, runloop.NetworkPolicyCreateParams{Name: "build"})
 			return err
-		}, policyJSON, `{"name":"build","allow_all":false,"allow_devbox_to_devbox":false,"allowed_hostnames":[],"allow_agent_gateway":false,"allow_mcp_gateway":false}`, "Content-Length: 142"},
+		}, clienttest.PolicyJSON, `{"name":"build","allow_all":false,"allow_devbox_to_devbox":false,"allowed_hostnames":[],"allow_agent_gateway":false,"allow_mcp_gateway":false}`, "Content-Length: 142"},
 		"update of nothing": {func(ctx context.Context, c *runloop.Client) error {
 			_, err := c.NetworkPolicies.Update(ctx, "npol_1", runloop.NetworkPolicyUpdateParams{})
 			return err
-		}, policyJSON, `{}`, "Content-Length: 2"},
+		}, clienttest.PolicyJSON, `{}`, "Content-Length: 2"},
 		"delete": {func(ctx context.Context, c *runloop.Client) error {
 			_, err := c.NetworkPolicies.Delete(ctx, "npol_1")
 			return err
-		}, policyJSON, `{}`, "Content-Length: 2"},
+		}, clienttest.PolicyJSON, `{}`, "Content-Length: 2"},
 		"a POST without a body": {func(ctx context.Context, c *runloop.Client) error {
 			return c.Do(ctx, http.MethodPost, "/v1/devboxes/dbx_1/shutdown", nil, nil)
 		}, `{}`, ``, "Content-Length: 0"},
 	} {
-		t.Run(name, inBubble(func(t *testing.T) {
-			server := wiretest.NewServer(t, wiretest.Reply(429, busyJSON).Times(2), wiretest.Reply(200, tt.answer))
-			client := newWireClient(t, server)
+		t.Run(name, clienttest.InBubble(func(t *testing.T) {
+			server := wiretest.NewServer(t, wiretest.Reply(429, clienttest.BusyJSON).Times(2), wiretest.Reply(200, tt.answer))
+			client := clienttest.NewWireClient(t, server)
 
 			require.NoError(t, tt.call(t.Context(), client))
 
@@ -59,11 +60,11 @@ func TestBodiesGoOutWithTheirLength(t *testing.T) {
 }
 
 func TestAReadHasNoBody(t *testing.T) {
-	inBubble(func(t *testing.T) {
-		server := wiretest.NewServer(t, wiretest.Reply(503, busyJSON), wiretest.Reply(200, policyJSON))
-		client := newWireClient(t, server)
+	clienttest.InBubble(func(t *testing.T) {
+		server := wiretest.NewServer(t, wiretest.Reply(503, clienttest.BusyJSON), wiretest.Reply(200, clienttest.PolicyJSON))
+		client := clienttest.NewWireClient(t, server)
 
-		require.NoError(t, getPolicy(t.Context(), client))
+		require.NoError(t, clienttest.GetPolicy(t.Context(), client))
 
 		for _, request := range server.Requests() {
 			assert.Empty(t, request.Body)
@@ -77,11 +78,11 @@ func TestAReadHasNoBody(t *testing.T) {
 // The params can be changed once the call has begun: by another goroutine, or by a
 // transport between two attempts.
 func TestAttemptsSendTheParamsOfTheMomentOfTheCall(t *testing.T) {
-	inBubble(func(t *testing.T) {
+	clienttest.InBubble(func(t *testing.T) {
 		hosts := []string{"github.com", "go.dev"}
 		var bodies []string
-		server := wiretest.NewServer(t, wiretest.Reply(503, busyJSON).Times(2), wiretest.Reply(200, policyJSON))
-		client := newClientOver(t, roundTripper(func(r *http.Request) (*http.Response, error) {
+		server := wiretest.NewServer(t, wiretest.Reply(503, clienttest.BusyJSON).Times(2), wiretest.Reply(200, clienttest.PolicyJSON))
+		client := clienttest.NewClientOver(t, clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
 			hosts[0] = "evil.example"
 			return server.Transport.RoundTrip(r)
 		}))
@@ -100,11 +101,11 @@ func TestAttemptsSendTheParamsOfTheMomentOfTheCall(t *testing.T) {
 // P12: the library's attempts share one header map and one URL, so what a
 // RoundTripper writes into them piles up, and reaches the caller's.
 func TestWhatATransportWritesIntoARequestEndsWithTheAttempt(t *testing.T) {
-	inBubble(func(t *testing.T) {
-		server := wiretest.NewServer(t, wiretest.Reply(503, busyJSON).Times(3), wiretest.Reply(200, policyJSON))
+	clienttest.InBubble(func(t *testing.T) {
+		server := wiretest.NewServer(t, wiretest.Reply(503, clienttest.BusyJSON).Times(3), wiretest.Reply(200, clienttest.PolicyJSON))
 		var before []http.Header
 		var urls []string
-		client := newClientOver(t, roundTripper(func(r *http.Request) (*http.Response, error) {
+		client := clienttest.NewClientOver(t, clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
 			before = append(before, r.Header.Clone())
 			urls = append(urls, r.URL.String())
 			r.Header.Add("X-Trace", "span")
@@ -115,7 +116,7 @@ func TestWhatATransportWritesIntoARequestEndsWithTheAttempt(t *testing.T) {
 			return server.Transport.RoundTrip(r)
 		}), runloop.WithHeader("X-Team", "first"), runloop.WithHeader("X-Region", "eu"))
 
-		require.NoError(t, updatePolicy(t.Context(), client))
+		require.NoError(t, clienttest.UpdatePolicy(t.Context(), client))
 
 		require.Len(t, before, 4)
 		for i := range before {
@@ -123,24 +124,24 @@ func TestWhatATransportWritesIntoARequestEndsWithTheAttempt(t *testing.T) {
 			assert.Equal(t, urls[0], urls[i])
 			assert.Equal(t, []string{"first"}, before[i]["X-Team"])
 			assert.Equal(t, []string{"span"}, server.Requests()[i].Header["X-Trace"])
-			assert.Equal(t, "/gateway"+policyPath, server.Requests()[i].Target)
+			assert.Equal(t, "/gateway"+clienttest.PolicyPath, server.Requests()[i].Target)
 		}
 	})(t)
 }
 
 func TestAWriteHasOneRequestIDOnAllAttempts(t *testing.T) {
-	inBubble(func(t *testing.T) {
+	clienttest.InBubble(func(t *testing.T) {
 		server := wiretest.NewServer(t,
-			wiretest.HangUp(), wiretest.Reply(503, busyJSON), wiretest.Reply(429, busyJSON), wiretest.Reply(200, policyJSON),
-			wiretest.Reply(200, policyJSON))
-		client := newWireClient(t, server)
+			wiretest.HangUp(), wiretest.Reply(503, clienttest.BusyJSON), wiretest.Reply(429, clienttest.BusyJSON), wiretest.Reply(200, clienttest.PolicyJSON),
+			wiretest.Reply(200, clienttest.PolicyJSON))
+		client := clienttest.NewWireClient(t, server)
 
-		require.NoError(t, updatePolicy(t.Context(), client))
-		require.NoError(t, updatePolicy(t.Context(), client))
+		require.NoError(t, clienttest.UpdatePolicy(t.Context(), client))
+		require.NoError(t, clienttest.UpdatePolicy(t.Context(), client))
 
 		var ids []string
 		for _, request := range server.Requests() {
-			require.Regexp(t, uuid4, request.Header.Get("X-Request-Id"))
+			require.Regexp(t, clienttest.UUID4, request.Header.Get("X-Request-Id"))
 			ids = append(ids, request.Header.Get("X-Request-Id"))
 			assert.NotContains(t, request.Header, "Idempotency-Key")
 			assert.NotContains(t, request.Header, "X-Idempotency-Key")
@@ -152,11 +153,11 @@ func TestAWriteHasOneRequestIDOnAllAttempts(t *testing.T) {
 }
 
 func TestAReadHasNoRequestID(t *testing.T) {
-	inBubble(func(t *testing.T) {
-		server := wiretest.NewServer(t, wiretest.Reply(503, busyJSON), wiretest.Reply(200, policyJSON))
-		client := newWireClient(t, server)
+	clienttest.InBubble(func(t *testing.T) {
+		server := wiretest.NewServer(t, wiretest.Reply(503, clienttest.BusyJSON), wiretest.Reply(200, clienttest.PolicyJSON))
+		client := clienttest.NewWireClient(t, server)
 
-		require.NoError(t, getPolicy(t.Context(), client))
+		require.NoError(t, clienttest.GetPolicy(t.Context(), client))
 
 		for _, request := range server.Requests() {
 			assert.NotContains(t, request.Header, "X-Request-Id")
@@ -167,9 +168,9 @@ func TestAReadHasNoRequestID(t *testing.T) {
 // N7: what is written into a header unchecked can end it and begin another.
 func TestNothingOfACallBreaksOutOfItsPlace(t *testing.T) {
 	const breakout = "x\r\nX-Evil: 1"
-	t.Run("a name goes into JSON", inBubble(func(t *testing.T) {
+	t.Run("a name goes into JSON", clienttest.InBubble(func(t *testing.T) {
 		server := wiretest.NewServer(t, wiretest.Reply(200, `{"id":"npol_1","name":"x\r\nX-Evil: 1","egress":{}}`))
-		client := newWireClient(t, server)
+		client := clienttest.NewWireClient(t, server)
 
 		_, err := client.NetworkPolicies.Create(t.Context(), runloop.NetworkPolicyCreateParams{Name: breakout, Description: breakout})
 
@@ -178,9 +179,9 @@ func TestNothingOfACallBreaksOutOfItsPlace(t *testing.T) {
 		assert.NotContains(t, request.Raw, "\nX-Evil")
 		assert.Contains(t, request.Body, `"description":"x\r\nX-Evil: 1"`)
 	}))
-	t.Run("a filter goes into the query", inBubble(func(t *testing.T) {
+	t.Run("a filter goes into the query", clienttest.InBubble(func(t *testing.T) {
 		server := wiretest.NewServer(t, wiretest.Reply(200, `{"network_policies":[],"has_more":false}`))
-		client := newWireClient(t, server)
+		client := clienttest.NewWireClient(t, server)
 
 		_, err := client.NetworkPolicies.List(t.Context(), runloop.NetworkPolicyListParams{Search: breakout})
 
@@ -200,12 +201,12 @@ func TestNothingOfACallBreaksOutOfItsPlace(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			client := newClientOver(t, roundTripper(func(*http.Request) (*http.Response, error) {
+			client := clienttest.NewClientOver(t, clienttest.RoundTripper(func(*http.Request) (*http.Response, error) {
 				t.Error("a request was made")
 				return nil, errors.New("no")
 			}))
 
-			err := updatePolicy(t.Context(), client, opt)
+			err := clienttest.UpdatePolicy(t.Context(), client, opt)
 
 			var e *runloop.ValidationError
 			require.ErrorAs(t, err, &e)
@@ -217,14 +218,14 @@ func TestNothingOfACallBreaksOutOfItsPlace(t *testing.T) {
 // P19 and P12: requests that goroutines share, or headers that attempts share, are
 // data races.
 func TestGoroutinesShareAClientAndItsOptions(t *testing.T) {
-	inBubble(func(t *testing.T) {
+	clienttest.InBubble(func(t *testing.T) {
 		server := wiretest.NewServer(t, wiretest.Handle(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.Header.Get("X-Trace") != "1" || r.Header.Get("X-Team") != "blue" {
 				w.WriteHeader(400)
 			}
-			_, _ = w.Write([]byte(policyJSON))
+			_, _ = w.Write([]byte(clienttest.PolicyJSON))
 		})).Forever())
-		client := newClientOver(t, roundTripper(func(r *http.Request) (*http.Response, error) {
+		client := clienttest.NewClientOver(t, clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
 			r.Header.Add("X-Trace", "1")
 			return server.Transport.RoundTrip(r)
 		}), runloop.WithHeader("X-Team", "blue"))
@@ -233,8 +234,8 @@ func TestGoroutinesShareAClientAndItsOptions(t *testing.T) {
 		var wait sync.WaitGroup
 		for i := range 50 {
 			wait.Go(func() {
-				assert.NoError(t, updatePolicy(t.Context(), client, opts[:i%3]...))
-				assert.NoError(t, getPolicy(t.Context(), client))
+				assert.NoError(t, clienttest.UpdatePolicy(t.Context(), client, opts[:i%3]...))
+				assert.NoError(t, clienttest.GetPolicy(t.Context(), client))
 			})
 		}
 		wait.Wait()

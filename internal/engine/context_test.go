@@ -1,4 +1,4 @@
-package runloop_test
+package engine_test
 
 import (
 	"context"
@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	runloop "github.com/runloop-community/runloop-go"
+	"github.com/runloop-community/runloop-go/internal/clienttest"
 	"github.com/runloop-community/runloop-go/internal/wiretest"
 )
 
@@ -28,15 +29,15 @@ func TestNoAttemptAfterTheEndOfTheContext(t *testing.T) {
 	for name, ctx := range map[string]context.Context{"canceled": canceled, "expired": expired} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			client := newClientOver(t, roundTripper(func(*http.Request) (*http.Response, error) {
+			client := clienttest.NewClientOver(t, clienttest.RoundTripper(func(*http.Request) (*http.Response, error) {
 				t.Error("a request was made")
 				return nil, errors.New("no")
 			}))
 
-			err := updatePolicy(ctx, client)
+			err := clienttest.UpdatePolicy(ctx, client)
 
 			require.ErrorIs(t, err, ctx.Err())
-			e := asTransportError(t, err)
+			e := clienttest.AsTransportError(t, err)
 			assert.Zero(t, e.Attempts)
 			assert.False(t, e.MaybeApplied)
 		})
@@ -56,22 +57,22 @@ func TestACancelWithinAnAttempt(t *testing.T) {
 		"within a trickle":      {wiretest.Trickle(wiretest.Response(200, "", "Content-Length: 900"), ' ', time.Second), true},
 		"within an empty chunk": {wiretest.Stall("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"), true},
 	} {
-		t.Run(name, inBubble(func(t *testing.T) {
+		t.Run(name, clienttest.InBubble(func(t *testing.T) {
 			server := wiretest.NewServer(t, tt.phase.Times(2))
-			client := newWireClient(t, server)
+			client := clienttest.NewWireClient(t, server)
 
 			for call, write := range map[*error]bool{new(error): true, new(error): false} {
 				ctx, cancel := context.WithCancel(t.Context())
 				time.AfterFunc(5*time.Second, cancel)
 				start := server.Now()
 				if write {
-					*call = updatePolicy(ctx, client)
+					*call = clienttest.UpdatePolicy(ctx, client)
 				} else {
-					*call = getPolicy(ctx, client)
+					*call = clienttest.GetPolicy(ctx, client)
 				}
 
 				require.ErrorIs(t, *call, context.Canceled)
-				e := asTransportError(t, *call)
+				e := clienttest.AsTransportError(t, *call)
 				assert.Equal(t, 1, e.Attempts)
 				assert.Equal(t, write && tt.maybeApplied, e.MaybeApplied)
 				assert.False(t, e.Timeout())
@@ -82,17 +83,17 @@ func TestACancelWithinAnAttempt(t *testing.T) {
 }
 
 func TestACancelWithinABackoffHasTheLastAnswer(t *testing.T) {
-	inBubble(func(t *testing.T) {
-		server := wiretest.NewServer(t, wiretest.HangUp(), wiretest.Reply(503, busyJSON, "Retry-After: 30"))
-		client := newWireClient(t, server)
+	clienttest.InBubble(func(t *testing.T) {
+		server := wiretest.NewServer(t, wiretest.HangUp(), wiretest.Reply(503, clienttest.BusyJSON, "Retry-After: 30"))
+		client := clienttest.NewWireClient(t, server)
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(20*time.Second, cancel)
 
-		err := updatePolicy(ctx, client)
+		err := clienttest.UpdatePolicy(ctx, client)
 
 		require.ErrorIs(t, err, context.Canceled)
 		require.ErrorIs(t, err, runloop.ErrServer)
-		e := asAPIError(t, err)
+		e := clienttest.AsAPIError(t, err)
 		assert.Equal(t, "come back later", e.Message)
 		assert.Equal(t, 2, e.Attempts)
 		assert.True(t, e.MaybeApplied)
@@ -101,17 +102,17 @@ func TestACancelWithinABackoffHasTheLastAnswer(t *testing.T) {
 }
 
 func TestACancelWithinABackoffHasTheLastFault(t *testing.T) {
-	inBubble(func(t *testing.T) {
+	clienttest.InBubble(func(t *testing.T) {
 		server := wiretest.NewServer(t, wiretest.HangUp())
-		client := newWireClient(t, server)
+		client := clienttest.NewWireClient(t, server)
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(100*time.Millisecond, cancel)
 
-		err := updatePolicy(ctx, client)
+		err := clienttest.UpdatePolicy(ctx, client)
 
 		require.ErrorIs(t, err, context.Canceled)
 		require.ErrorIs(t, err, io.EOF)
-		assert.True(t, asTransportError(t, err).MaybeApplied)
+		assert.True(t, clienttest.AsTransportError(t, err).MaybeApplied)
 		assert.Equal(t, 100*time.Millisecond, server.Now())
 	})(t)
 }
@@ -121,27 +122,27 @@ func TestADeadlineWithinTheSecondAttempt(t *testing.T) {
 		first wiretest.Step
 		check func(*testing.T, error)
 	}{
-		"after an answer": {wiretest.Reply(503, busyJSON), func(t *testing.T, err error) {
-			e := asAPIError(t, err)
+		"after an answer": {wiretest.Reply(503, clienttest.BusyJSON), func(t *testing.T, err error) {
+			e := clienttest.AsAPIError(t, err)
 			assert.Equal(t, 503, e.StatusCode)
 			assert.Equal(t, 2, e.Attempts)
 			assert.True(t, e.MaybeApplied)
 		}},
 		"after a fault": {wiretest.HangUp(), func(t *testing.T, err error) {
 			require.ErrorIs(t, err, io.EOF)
-			e := asTransportError(t, err)
+			e := clienttest.AsTransportError(t, err)
 			assert.Equal(t, 2, e.Attempts)
 			assert.True(t, e.MaybeApplied)
 			assert.True(t, e.Timeout())
 		}},
 	} {
-		t.Run(name, inBubble(func(t *testing.T) {
+		t.Run(name, clienttest.InBubble(func(t *testing.T) {
 			server := wiretest.NewServer(t, tt.first, wiretest.Stall(""))
-			client := newWireClient(t, server)
+			client := clienttest.NewWireClient(t, server)
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 			defer cancel()
 
-			err := updatePolicy(ctx, client)
+			err := clienttest.UpdatePolicy(ctx, client)
 
 			require.ErrorIs(t, err, context.DeadlineExceeded)
 			tt.check(t, err)
@@ -153,29 +154,29 @@ func TestADeadlineWithinTheSecondAttempt(t *testing.T) {
 // The caller's deadline and the attempt's limit end in the same instant: it is the
 // caller's that counts, and no attempt follows.
 func TestADeadlineInTheInstantOfTheAttemptsLimit(t *testing.T) {
-	inBubble(func(t *testing.T) {
+	clienttest.InBubble(func(t *testing.T) {
 		server := wiretest.NewServer(t, wiretest.Stall(""))
-		client := newWireClient(t, server)
+		client := clienttest.NewWireClient(t, server)
 		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 		defer cancel()
 
-		err := getPolicy(ctx, client)
+		err := clienttest.GetPolicy(ctx, client)
 
 		require.ErrorIs(t, err, context.DeadlineExceeded)
-		assert.Equal(t, 1, asTransportError(t, err).Attempts)
+		assert.Equal(t, 1, clienttest.AsTransportError(t, err).Attempts)
 		assert.Equal(t, 30*time.Second, server.Now())
 	})(t)
 }
 
 func TestTheCauseOfACancelIsReachable(t *testing.T) {
-	inBubble(func(t *testing.T) {
+	clienttest.InBubble(func(t *testing.T) {
 		shutdown := errors.New("the orchestrator shuts down")
 		server := wiretest.NewServer(t, wiretest.Stall(""))
-		client := newWireClient(t, server)
+		client := clienttest.NewWireClient(t, server)
 		ctx, cancel := context.WithCancelCause(t.Context())
 		time.AfterFunc(time.Second, func() { cancel(shutdown) })
 
-		err := getPolicy(ctx, client)
+		err := clienttest.GetPolicy(ctx, client)
 
 		require.ErrorIs(t, err, shutdown)
 		require.ErrorIs(t, err, context.Canceled)
@@ -184,24 +185,24 @@ func TestTheCauseOfACancelIsReachable(t *testing.T) {
 
 // All connections that the transport may have are in use.
 func TestADeadlineWhileWaitingForAConnection(t *testing.T) {
-	inBubble(func(t *testing.T) {
+	clienttest.InBubble(func(t *testing.T) {
 		server := wiretest.NewServer(t, wiretest.Do("reply after 25 s", func(c *wiretest.Conn) {
 			c.Read()
 			c.Sleep(25 * time.Second)
-			c.Write(wiretest.Response(200, policyJSON))
+			c.Write(wiretest.Response(200, clienttest.PolicyJSON))
 		}))
 		server.Transport.MaxConnsPerHost = 1
-		client := newWireClient(t, server)
+		client := clienttest.NewWireClient(t, server)
 		first := make(chan error)
-		go func() { first <- getPolicy(t.Context(), client) }()
+		go func() { first <- clienttest.GetPolicy(t.Context(), client) }()
 		time.Sleep(time.Second)
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
 
-		err := updatePolicy(ctx, client)
+		err := clienttest.UpdatePolicy(ctx, client)
 
 		require.ErrorIs(t, err, context.DeadlineExceeded)
-		assert.False(t, asTransportError(t, err).MaybeApplied)
+		assert.False(t, clienttest.AsTransportError(t, err).MaybeApplied)
 		assert.Equal(t, 6*time.Second, server.Now())
 		require.NoError(t, <-first)
 	})(t)
@@ -215,35 +216,35 @@ func TestAFinalAnswerOutlivesTheContext(t *testing.T) {
 		body   string
 		check  func(*testing.T, error)
 	}{
-		"success": {200, policyJSON, func(t *testing.T, err error) {
+		"success": {200, clienttest.PolicyJSON, func(t *testing.T, err error) {
 			require.NoError(t, err)
 		}},
 		"a final error": {404, notFoundJSON, func(t *testing.T, err error) {
 			require.ErrorIs(t, err, runloop.ErrNotFound)
 			assert.NotErrorIs(t, err, context.Canceled)
 		}},
-		"an error worth a retry": {503, busyJSON, func(t *testing.T, err error) {
+		"an error worth a retry": {503, clienttest.BusyJSON, func(t *testing.T, err error) {
 			require.ErrorIs(t, err, runloop.ErrServer)
 			require.ErrorIs(t, err, context.Canceled)
-			assert.Equal(t, 1, asAPIError(t, err).Attempts)
+			assert.Equal(t, 1, clienttest.AsAPIError(t, err).Attempts)
 		}},
 	}
 	for name, tt := range tests {
 		t.Run(name+", before the headers are seen", func(t *testing.T) {
 			t.Parallel()
 			ctx, cancel := context.WithCancel(t.Context())
-			client := newClientOver(t, roundTripper(func(r *http.Request) (*http.Response, error) {
+			client := clienttest.NewClientOver(t, clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
 				cancel()
-				return answer(tt.status, tt.body)(r)
+				return clienttest.Answer(tt.status, tt.body)(r)
 			}))
 
-			tt.check(t, updatePolicy(ctx, client))
+			tt.check(t, clienttest.UpdatePolicy(ctx, client))
 		})
 		t.Run(name+", with the last byte of the body", func(t *testing.T) {
 			t.Parallel()
 			ctx, cancel := context.WithCancel(t.Context())
-			client := newClientOver(t, roundTripper(func(r *http.Request) (*http.Response, error) {
-				resp, err := answer(tt.status, tt.body)(r)
+			client := clienttest.NewClientOver(t, clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
+				resp, err := clienttest.Answer(tt.status, tt.body)(r)
 				resp.Body = io.NopCloser(io.MultiReader(strings.NewReader(tt.body), readerFunc(func([]byte) (int, error) {
 					cancel()
 					return 0, io.EOF
@@ -251,7 +252,7 @@ func TestAFinalAnswerOutlivesTheContext(t *testing.T) {
 				return resp, err
 			}))
 
-			tt.check(t, updatePolicy(ctx, client))
+			tt.check(t, clienttest.UpdatePolicy(ctx, client))
 		})
 	}
 }

@@ -1,13 +1,19 @@
 package runloop_test
 
 import (
+	"errors"
+	"net/http"
+	"net/url"
 	"strings"
 	"testing"
+	"testing/synctest"
 
+	"github.com/jarcoal/httpmock"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	runloop "github.com/runloop-community/runloop-go"
+	"github.com/runloop-community/runloop-go/internal/clienttest"
 	"github.com/runloop-community/runloop-go/runlooptest"
 )
 
@@ -64,7 +70,7 @@ func TestIDsAreOneSegment(t *testing.T) {
 			for _, request := range server.Requests() {
 				paths = append(paths, request.Path)
 			}
-			path := policiesPath + "/" + test.segment
+			path := clienttest.PoliciesPath + "/" + test.segment
 			assert.Equal(t, []string{path, path, path + "/delete"}, paths)
 		})
 	}
@@ -87,7 +93,7 @@ func TestIDsThatNameSomethingElseAreRefused(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			api, client := newAPI(t)
+			api, client := clienttest.NewAPI(t)
 			for op, call := range map[string]func() (*runloop.NetworkPolicy, error){
 				"get network policy": func() (*runloop.NetworkPolicy, error) { return client.NetworkPolicies.Get(t.Context(), test.id) },
 				"update network policy": func() (*runloop.NetworkPolicy, error) {
@@ -99,7 +105,94 @@ func TestIDsThatNameSomethingElseAreRefused(t *testing.T) {
 				assert.Nil(t, policy)
 				assert.Equal(t, &runloop.ValidationError{Op: op, Field: "id", Problem: test.problem}, err)
 			}
-			assert.Empty(t, api.sent())
+			assert.Empty(t, api.Sent())
 		})
 	}
+}
+
+// An ID is refused, or is one segment of the path that decodes to it.
+func FuzzIDs(f *testing.F) {
+	for _, id := range []string{"npol_1", "", ".", "..", "%2e", "a/b", "../x", "a?b#c", "a b", "100%", "é", "\x00", "\xff", "a+b;c&d=e", "{id}"} {
+		f.Add(id)
+	}
+	f.Fuzz(func(t *testing.T, id string) {
+		var paths []string
+		client := clienttest.NewClientOver(t, clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
+			sent, err := url.ParseRequestURI(r.URL.RequestURI())
+			require.NoError(t, err)
+			assert.Empty(t, sent.RawQuery)
+			paths = append(paths, sent.EscapedPath())
+			return clienttest.Answer(404, `{}`)(r)
+		}))
+
+		_, err := client.NetworkPolicies.Delete(t.Context(), id)
+
+		if _, refused := errors.AsType[*runloop.ValidationError](err); refused {
+			assert.Empty(t, paths)
+			return
+		}
+		require.Len(t, paths, 1)
+		segment, isDelete := strings.CutSuffix(strings.TrimPrefix(paths[0], clienttest.PoliciesPath+"/"), "/delete")
+		assert.True(t, isDelete)
+		assert.NotContains(t, segment, "/")
+		decoded, err := url.PathUnescape(segment)
+		require.NoError(t, err)
+		assert.Equal(t, id, decoded)
+	})
+}
+
+// What the caller does with its slices and pointers after the call began changes
+// nothing: the second attempt sends the bytes of the first.
+func TestTheRequestIsThatOfTheMomentOfTheCall(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		api, client := clienttest.NewAPI(t)
+		hosts := []string{"github.com"}
+		ports := []runloop.PortRule{{Port: 443}}
+		cidrs := []runloop.AllowedCIDR{{CIDR: "10.0.0.0/8", Ports: ports}}
+		allowAll, name := false, "build"
+		meddle := func(r *http.Request) (*http.Response, error) {
+			hosts[0], ports[0].Port, cidrs[0].CIDR, allowAll, name = "evil.example", 1, "0.0.0.0/0", true, "evil"
+			return clienttest.Answer(503, `{"message": "busy"}`)(r)
+		}
+		restore := func() {
+			hosts[0], ports[0].Port, cidrs[0].CIDR, allowAll, name = "github.com", 443, "10.0.0.0/8", false, "build"
+		}
+		for _, path := range []string{clienttest.PoliciesPath, clienttest.PolicyPath} {
+			api.Answers(http.MethodPost, path, httpmock.Responder(meddle), clienttest.Answer(200, clienttest.PolicyJSON))
+		}
+
+		_, err := client.NetworkPolicies.Create(t.Context(), runloop.NetworkPolicyCreateParams{
+			Name: "build", Egress: runloop.EgressRules{AllowedHostnames: hosts, AllowedCIDRs: cidrs},
+		})
+		require.NoError(t, err)
+		restore()
+		_, err = client.NetworkPolicies.Update(t.Context(), "npol_1", runloop.NetworkPolicyUpdateParams{
+			Name: &name, AllowAll: &allowAll, AllowedHostnames: &hosts, AllowedCIDRs: &cidrs,
+		})
+		require.NoError(t, err)
+
+		sent := api.Sent()
+		require.Len(t, sent, 4)
+		assert.JSONEq(t, `{"name": "build", "allow_all": false, "allow_devbox_to_devbox": false, "allowed_hostnames": ["github.com"],
+			"allow_agent_gateway": false, "allow_mcp_gateway": false,
+			"allowed_cidrs": [{"cidr": "10.0.0.0/8", "ports": [{"port": 443}]}]}`, sent[1].Body)
+		assert.JSONEq(t, `{"name": "build", "allow_all": false, "allowed_hostnames": ["github.com"],
+			"allowed_cidrs": [{"cidr": "10.0.0.0/8", "ports": [{"port": 443}]}]}`, sent[3].Body)
+		assert.Equal(t, sent[0].Body, sent[1].Body)
+		assert.Equal(t, sent[2].Body, sent[3].Body)
+	})
+}
+
+func TestParamsAreNotWrittenTo(t *testing.T) {
+	t.Parallel()
+	api, client := clienttest.NewAPI(t)
+	api.Answers(http.MethodPost, clienttest.PoliciesPath, clienttest.Answer(200, clienttest.PolicyJSON))
+	spare := []string{"b.example", "A.Example.", "spare"}
+	params := runloop.NetworkPolicyCreateParams{Name: "build", Egress: runloop.EgressRules{AllowedHostnames: spare[:2]}}
+
+	_, err := client.NetworkPolicies.Create(t.Context(), params)
+
+	require.NoError(t, err)
+	assert.Equal(t, []string{"b.example", "A.Example.", "spare"}, spare)
 }

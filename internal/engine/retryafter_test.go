@@ -1,4 +1,4 @@
-package runloop_test
+package engine_test
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	runloop "github.com/runloop-community/runloop-go"
+	"github.com/runloop-community/runloop-go/internal/clienttest"
 	"github.com/runloop-community/runloop-go/internal/wiretest"
 )
 
@@ -37,11 +38,11 @@ func TestRetryAfterIsWaitedFor(t *testing.T) {
 			"Date: Sat, 01 Jan 2000 05:00:00 GMT", "Retry-After: Sat, 01 Jan 2000 05:00:20 GMT",
 		}, 20 * time.Second},
 	} {
-		t.Run(name, inBubble(func(t *testing.T) {
-			server := wiretest.NewServer(t, wiretest.Reply(429, busyJSON, tt.headers...), wiretest.Reply(200, policyJSON))
-			client := newWireClient(t, server)
+		t.Run(name, clienttest.InBubble(func(t *testing.T) {
+			server := wiretest.NewServer(t, wiretest.Reply(429, clienttest.BusyJSON, tt.headers...), wiretest.Reply(200, clienttest.PolicyJSON))
+			client := clienttest.NewWireClient(t, server)
 
-			require.NoError(t, getPolicy(t.Context(), client))
+			require.NoError(t, clienttest.GetPolicy(t.Context(), client))
 
 			assert.Equal(t, []time.Duration{0, tt.wait}, server.Times())
 		}))
@@ -62,15 +63,15 @@ func TestRetryAfterThatMakesNoSenseLeavesTheBackoff(t *testing.T) {
 		"a date of another zone": "Sat, 01 Jan 2000 00:00:30 PST",
 		"nothing":                "",
 	} {
-		t.Run(name, inBubble(func(t *testing.T) {
+		t.Run(name, clienttest.InBubble(func(t *testing.T) {
 			server := wiretest.NewServer(t,
-				wiretest.Reply(429, busyJSON, "Retry-After: "+header).Times(3), wiretest.Reply(200, policyJSON))
-			client := newWireClient(t, server)
+				wiretest.Reply(429, clienttest.BusyJSON, "Retry-After: "+header).Times(3), wiretest.Reply(200, clienttest.PolicyJSON))
+			client := clienttest.NewWireClient(t, server)
 
-			require.NoError(t, getPolicy(t.Context(), client))
+			require.NoError(t, clienttest.GetPolicy(t.Context(), client))
 
 			require.Len(t, server.Times(), 4)
-			assertBackoff(t, server.Times())
+			clienttest.AssertBackoff(t, server.Times())
 		}))
 	}
 }
@@ -93,14 +94,14 @@ func TestRetryAfterBeyondAMinuteEndsTheCallAtOnce(t *testing.T) {
 		"milliseconds":               {"Retry-After-Ms: 60001", 60001 * time.Millisecond},
 		"milliseconds that overflow": {"Retry-After-Ms: 1e300", ever},
 	} {
-		t.Run(name, inBubble(func(t *testing.T) {
-			server := wiretest.NewServer(t, wiretest.Reply(429, busyJSON, tt.header))
-			client := newWireClient(t, server)
+		t.Run(name, clienttest.InBubble(func(t *testing.T) {
+			server := wiretest.NewServer(t, wiretest.Reply(429, clienttest.BusyJSON, tt.header))
+			client := clienttest.NewWireClient(t, server)
 
-			err := updatePolicy(t.Context(), client)
+			err := clienttest.UpdatePolicy(t.Context(), client)
 
 			require.ErrorIs(t, err, runloop.ErrRateLimited)
-			e := asAPIError(t, err)
+			e := clienttest.AsAPIError(t, err)
 			assert.Equal(t, tt.want, e.RetryAfter)
 			assert.Equal(t, 1, e.Attempts)
 			assert.Equal(t, "come back later", e.Message)
@@ -113,11 +114,11 @@ func TestRetryAfterBeyondAMinuteEndsTheCallAtOnce(t *testing.T) {
 // P2: the library looks for the header on 429 and 503 alone.
 func TestRetryAfterCountsOnEveryStatusThatIsRetried(t *testing.T) {
 	for _, status := range []int{408, 425, 429, 500, 502, 503, 504, 599} {
-		t.Run(strconv.Itoa(status), inBubble(func(t *testing.T) {
-			server := wiretest.NewServer(t, wiretest.Reply(status, busyJSON, "Retry-After: 9"), wiretest.Reply(200, policyJSON))
-			client := newWireClient(t, server)
+		t.Run(strconv.Itoa(status), clienttest.InBubble(func(t *testing.T) {
+			server := wiretest.NewServer(t, wiretest.Reply(status, clienttest.BusyJSON, "Retry-After: 9"), wiretest.Reply(200, clienttest.PolicyJSON))
+			client := clienttest.NewWireClient(t, server)
 
-			require.NoError(t, getPolicy(t.Context(), client))
+			require.NoError(t, clienttest.GetPolicy(t.Context(), client))
 
 			assert.Equal(t, []time.Duration{0, 9 * time.Second}, server.Times())
 		}))
@@ -135,19 +136,19 @@ func TestNoSleepTowardsADeadline(t *testing.T) {
 		"Retry-After just at it":          {2 * time.Second, "Retry-After: 2"},
 		"the backoff beyond the deadline": {250 * time.Millisecond, "X-None: 1"},
 	} {
-		t.Run(name, inBubble(func(t *testing.T) {
-			server := wiretest.NewServer(t, wiretest.Reply(429, busyJSON, tt.header))
-			client := newWireClient(t, server)
+		t.Run(name, clienttest.InBubble(func(t *testing.T) {
+			server := wiretest.NewServer(t, wiretest.Reply(429, clienttest.BusyJSON, tt.header))
+			client := clienttest.NewWireClient(t, server)
 			ctx, cancel := context.WithTimeout(t.Context(), tt.deadline)
 			defer cancel()
 
-			err := updatePolicy(ctx, client)
+			err := clienttest.UpdatePolicy(ctx, client)
 
 			require.ErrorIs(t, err, runloop.ErrRateLimited)
 			if tt.deadline != 300*time.Millisecond { // there it is the header that ends the call
 				require.ErrorIs(t, err, context.DeadlineExceeded)
 			}
-			e := asAPIError(t, err)
+			e := clienttest.AsAPIError(t, err)
 			assert.Equal(t, "come back later", e.Message)
 			assert.Equal(t, 1, e.Attempts)
 			assert.Zero(t, server.Now())
@@ -158,17 +159,17 @@ func TestNoSleepTowardsADeadline(t *testing.T) {
 // P11: on a fault of the wire the library's backoff is told nothing, not even that
 // there is a deadline.
 func TestNoSleepTowardsADeadlineAfterARefusedConnection(t *testing.T) {
-	inBubble(func(t *testing.T) {
+	clienttest.InBubble(func(t *testing.T) {
 		server := wiretest.NewServer(t, wiretest.Refuse())
-		client := newWireClient(t, server)
+		client := clienttest.NewWireClient(t, server)
 		ctx, cancel := context.WithTimeout(t.Context(), 250*time.Millisecond)
 		defer cancel()
 
-		err := updatePolicy(ctx, client)
+		err := clienttest.UpdatePolicy(ctx, client)
 
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		assert.ErrorContains(t, err, "connection refused")
-		e := asTransportError(t, err)
+		e := clienttest.AsTransportError(t, err)
 		assert.Equal(t, 1, e.Attempts)
 		assert.False(t, e.MaybeApplied)
 		assert.Zero(t, server.Now())
@@ -176,12 +177,12 @@ func TestNoSleepTowardsADeadlineAfterARefusedConnection(t *testing.T) {
 }
 
 func TestADeadlineThatCanBeMetIsWaitedFor(t *testing.T) {
-	inBubble(func(t *testing.T) {
-		server := wiretest.NewServer(t, wiretest.Reply(429, busyJSON, "Retry-After: 2"), wiretest.Reply(200, policyJSON))
-		client := newWireClient(t, server)
+	clienttest.InBubble(func(t *testing.T) {
+		server := wiretest.NewServer(t, wiretest.Reply(429, clienttest.BusyJSON, "Retry-After: 2"), wiretest.Reply(200, clienttest.PolicyJSON))
+		client := clienttest.NewWireClient(t, server)
 		ctx, cancel := context.WithTimeout(t.Context(), 2001*time.Millisecond)
 		defer cancel()
 
-		require.NoError(t, getPolicy(ctx, client))
+		require.NoError(t, clienttest.GetPolicy(ctx, client))
 	})(t)
 }

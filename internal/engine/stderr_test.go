@@ -1,4 +1,4 @@
-package runloop_test
+package engine_test
 
 import (
 	"bytes"
@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	runloop "github.com/runloop-community/runloop-go"
+	"github.com/runloop-community/runloop-go/internal/clienttest"
 	"github.com/runloop-community/runloop-go/internal/wiretest"
 )
 
@@ -45,17 +46,17 @@ func TestStandardErrorStaysEmpty(t *testing.T) {
 		assert.Empty(t, stderrOf(t))
 		return
 	}
-	inBubble(func(t *testing.T) {
+	clienttest.InBubble(func(t *testing.T) {
 		server := wiretest.NewServer(t,
 			wiretest.Refuse(),
 			wiretest.HangUp(),
-			wiretest.Reply(503, busyJSON),
-			wiretest.Reply(429, busyJSON, "Retry-After: 2"), // gives up
+			wiretest.Reply(503, clienttest.BusyJSON),
+			wiretest.Reply(429, clienttest.BusyJSON, "Retry-After: 2"), // gives up
 			wiretest.Reply(302, "", "Location: http://evil.example/?token=1"),
 			wiretest.Cut(wiretest.Response(200, `{"id":`, "Content-Length: 90")).Times(4), // gives up
 			wiretest.Reply(404, notFoundJSON),
 			wiretest.Stall("")) // is cancelled
-		client := newWireClient(t, server)
+		client := clienttest.NewWireClient(t, server)
 		list := func(ctx context.Context) error {
 			_, err := client.NetworkPolicies.List(ctx, runloop.NetworkPolicyListParams{Name: "in the query"})
 			return err
@@ -64,16 +65,16 @@ func TestStandardErrorStaysEmpty(t *testing.T) {
 		defer cancel()
 
 		require.ErrorIs(t, list(ctx), runloop.ErrRateLimited)
-		require.Error(t, updatePolicy(ctx, client))
+		require.Error(t, clienttest.UpdatePolicy(ctx, client))
 		require.Error(t, list(ctx))
 		require.ErrorIs(t, list(ctx), runloop.ErrNotFound)
 		require.ErrorIs(t, list(ctx), context.DeadlineExceeded)
 
-		misbehaving := newClientOver(t, roundTripper(func(r *http.Request) (*http.Response, error) {
-			resp, _ := answer(200, policyJSON)(r)
+		misbehaving := clienttest.NewClientOver(t, clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
+			resp, _ := clienttest.Answer(200, clienttest.PolicyJSON)(r)
 			return resp, errors.New("a response and an error")
 		}))
-		require.Error(t, getPolicy(t.Context(), misbehaving))
+		require.Error(t, clienttest.GetPolicy(t.Context(), misbehaving))
 	})(t)
 }
 
@@ -87,20 +88,20 @@ func TestStandardErrorWithBytesAfterABody(t *testing.T) {
 		}
 		return
 	}
-	inBubble(func(t *testing.T) {
+	clienttest.InBubble(func(t *testing.T) {
 		server := wiretest.NewServer(t,
 			wiretest.Do("answer, and more later", func(c *wiretest.Conn) {
 				c.Read()
-				c.Write(wiretest.Response(200, policyJSON))
+				c.Write(wiretest.Response(200, clienttest.PolicyJSON))
 				c.Sleep(time.Second)
 				c.Write("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nextra")
 				c.Close()
 			}),
-			wiretest.Cut(wiretest.Response(200, policyJSON)+"extra"))
-		client := newWireClient(t, server)
+			wiretest.Cut(wiretest.Response(200, clienttest.PolicyJSON)+"extra"))
+		client := clienttest.NewWireClient(t, server)
 
 		for range 2 {
-			require.NoError(t, updatePolicy(t.Context(), client))
+			require.NoError(t, clienttest.UpdatePolicy(t.Context(), client))
 			time.Sleep(2 * time.Second)
 		}
 	})(t)

@@ -1,6 +1,8 @@
 package runloop_test
 
 import (
+	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"testing"
@@ -9,9 +11,23 @@ import (
 	"github.com/stretchr/testify/require"
 
 	runloop "github.com/runloop-community/runloop-go"
+	"github.com/runloop-community/runloop-go/internal/clienttest"
+	"github.com/runloop-community/runloop-go/runlooptest"
 )
 
-const emptyPage = `{"network_policies": [], "has_more": false}`
+func TestGetSendsOneRequest(t *testing.T) {
+	t.Parallel()
+	api, client := clienttest.NewAPI(t)
+	api.Answers(http.MethodGet, clienttest.PolicyPath, clienttest.Answer(200, clienttest.PolicyJSON))
+
+	policy, err := client.NetworkPolicies.Get(t.Context(), "npol_1")
+
+	require.NoError(t, err)
+	assert.Equal(t, "build", policy.Name)
+	sent := api.Only()
+	assert.Equal(t, "Bearer "+clienttest.APIKey, sent.Header.Get("Authorization"))
+	assert.Empty(t, sent.Body)
+}
 
 func TestListQuery(t *testing.T) {
 	t.Parallel()
@@ -36,15 +52,15 @@ func TestListQuery(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			api, client := newAPI(t)
-			api.answers(http.MethodGet, policiesPath, answer(200, emptyPage))
+			api, client := clienttest.NewAPI(t)
+			api.Answers(http.MethodGet, clienttest.PoliciesPath, clienttest.Answer(200, clienttest.EmptyPageJSON))
 
 			page, err := client.NetworkPolicies.List(t.Context(), test.params)
 
 			require.NoError(t, err)
 			assert.Empty(t, page.NetworkPolicies)
-			sent := api.only()
-			assert.Equal(t, policiesPath, sent.Path)
+			sent := api.Only()
+			assert.Equal(t, clienttest.PoliciesPath, sent.Path)
 			assert.Equal(t, test.query, sent.Query)
 		})
 	}
@@ -55,15 +71,15 @@ func TestListEscapesItsQuery(t *testing.T) {
 	for _, text := range []string{
 		"a b", "a+b", "a&limit=1", "a=b", "a;b", "100%", "%20", "a/b?c#d", "größe 🚀", "\x00\r\n\t", `"'<>`, " ", "null",
 	} {
-		api, client := newAPI(t)
-		api.answers(http.MethodGet, policiesPath, answer(200, emptyPage))
+		api, client := clienttest.NewAPI(t)
+		api.Answers(http.MethodGet, clienttest.PoliciesPath, clienttest.Answer(200, clienttest.EmptyPageJSON))
 
 		_, err := client.NetworkPolicies.List(t.Context(), runloop.NetworkPolicyListParams{
 			Name: text, ID: text, Search: text, StartingAfter: text,
 		})
 
 		require.NoError(t, err)
-		query, err := url.ParseQuery(api.only().Query)
+		query, err := url.ParseQuery(api.Only().Query)
 		require.NoError(t, err)
 		assert.Equal(t, url.Values{"name": {text}, "id": {text}, "search": {text}, "starting_after": {text}}, query)
 	}
@@ -84,15 +100,15 @@ func TestAllQuery(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			api, client := newAPI(t)
-			api.answers(http.MethodGet, policiesPath, answer(200, emptyPage))
+			api, client := clienttest.NewAPI(t)
+			api.Answers(http.MethodGet, clienttest.PoliciesPath, clienttest.Answer(200, clienttest.EmptyPageJSON))
 			before := test.params
 
 			for range client.NetworkPolicies.All(t.Context(), test.params) {
 				t.Error("there is no policy")
 			}
 
-			assert.Equal(t, test.query, api.only().Query)
+			assert.Equal(t, test.query, api.Only().Query)
 			assert.Equal(t, before, test.params, "the parameters are the caller's")
 		})
 	}
@@ -114,4 +130,53 @@ func TestNextCursor(t *testing.T) {
 	} {
 		assert.Equal(t, test.cursor, test.page.NextCursor(), test.name)
 	}
+}
+
+func TestGetByName(t *testing.T) {
+	t.Parallel()
+	var policies []runloop.NetworkPolicy
+	for i := range 1200 {
+		policies = append(policies, runloop.NetworkPolicy{Name: fmt.Sprintf("build-%d", i)})
+	}
+	policies = append(policies, runloop.NetworkPolicy{Name: "Build"}, runloop.NetworkPolicy{Name: " build"}, runloop.NetworkPolicy{ID: "npol_exact", Name: "build"})
+	for name, opts := range map[string][]runlooptest.Option{
+		"on the last page":  {runlooptest.WithOldestFirst()},
+		"on the first page": nil,
+	} {
+		t.Run(name, onFake(func(t *testing.T, fake *fakeAPI) {
+			policy, err := fake.client.NetworkPolicies.GetByName(t.Context(), "build")
+
+			require.NoError(t, err)
+			assert.Equal(t, "npol_exact", policy.ID)
+			requests := fake.Requests()
+			assert.Equal(t, "build", requests[0].Query.Get("name"), "the API narrows the list down")
+			if len(opts) > 0 {
+				assert.Len(t, requests, 2)
+			} else {
+				assert.Len(t, requests, 1, "no page more than needed")
+			}
+		}, append(opts, runlooptest.WithPolicies(policies...))...))
+	}
+}
+
+// Nothing was refused by the API, so the error is no *APIError.
+func TestGetByNameOfNoPolicyIsNotFound(t *testing.T) {
+	onFake(func(t *testing.T, fake *fakeAPI) {
+		policy, err := fake.client.NetworkPolicies.GetByName(t.Context(), "build")
+
+		assert.Nil(t, policy)
+		require.ErrorIs(t, err, runloop.ErrNotFound)
+		_, isAPIError := errors.AsType[*runloop.APIError](err)
+		assert.False(t, isAPIError)
+		assert.EqualError(t, err, `runloop: get network policy by name: no policy is called "build": not found`)
+	}, runlooptest.WithPolicies(runloop.NetworkPolicy{Name: "build-2"}))(t)
+}
+
+func TestGetByNamePassesErrorsOn(t *testing.T) {
+	onFake(func(t *testing.T, fake *fakeAPI) {
+		_, err := fake.client.NetworkPolicies.GetByName(t.Context(), "build")
+
+		require.ErrorIs(t, err, runloop.ErrForbidden)
+		assert.Equal(t, "get network policy by name", clienttest.AsAPIError(t, err).Op)
+	}, runlooptest.WithoutCapability())(t)
 }

@@ -1,4 +1,4 @@
-package runloop_test
+package engine_test
 
 import (
 	"bytes"
@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	runloop "github.com/runloop-community/runloop-go"
+	"github.com/runloop-community/runloop-go/internal/clienttest"
 	"github.com/runloop-community/runloop-go/internal/wiretest"
 )
 
@@ -43,17 +44,17 @@ func flood(head string, chunk func() []byte, sent *atomic.Int64) wiretest.Step {
 const chunked = "HTTP/1.1 %d X\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n%s\r\n"
 
 func TestASuccessIsReadUpTo32MiB(t *testing.T) {
-	inBubble(func(t *testing.T) {
+	clienttest.InBubble(func(t *testing.T) {
 		var sent atomic.Int64
 		blanks := bytes.Repeat([]byte(" "), 1<<20)
 		server := wiretest.NewServer(t, flood(fmt.Sprintf(chunked, 200, ""), func() []byte { return blanks }, &sent))
 		server.Transport.ReadBufferSize = 1 << 20
-		client := newWireClient(t, server)
+		client := clienttest.NewWireClient(t, server)
 
-		err := updatePolicy(t.Context(), client)
+		err := clienttest.UpdatePolicy(t.Context(), client)
 
 		require.ErrorIs(t, err, runloop.ErrResponseTooLarge)
-		e := asTransportError(t, err)
+		e := clienttest.AsTransportError(t, err)
 		assert.Equal(t, 1, e.Attempts)
 		assert.True(t, e.MaybeApplied)
 		assert.Less(t, sent.Load(), int64(35<<20))
@@ -62,27 +63,27 @@ func TestASuccessIsReadUpTo32MiB(t *testing.T) {
 
 func TestASuccessOf32MiBIsRead(t *testing.T) {
 	t.Parallel()
-	body := policyJSON + strings.Repeat(" ", 32<<20-len(policyJSON))
-	client := newClientOver(t, roundTripper(func(r *http.Request) (*http.Response, error) {
+	body := clienttest.PolicyJSON + strings.Repeat(" ", 32<<20-len(clienttest.PolicyJSON))
+	client := clienttest.NewClientOver(t, clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
 		return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(body)), Request: r}, nil
 	}))
 
-	require.NoError(t, getPolicy(t.Context(), client))
+	require.NoError(t, clienttest.GetPolicy(t.Context(), client))
 	body += " "
-	require.ErrorIs(t, getPolicy(t.Context(), client), runloop.ErrResponseTooLarge)
+	require.ErrorIs(t, clienttest.GetPolicy(t.Context(), client), runloop.ErrResponseTooLarge)
 }
 
 func TestAnErrorIsReadUpTo64KiB(t *testing.T) {
-	inBubble(func(t *testing.T) {
+	clienttest.InBubble(func(t *testing.T) {
 		var sent atomic.Int64
 		page := bytes.Repeat([]byte("<p>"), 1000)
 		server := wiretest.NewServer(t, flood(fmt.Sprintf(chunked, 403, ""), func() []byte { return page }, &sent))
-		client := newWireClient(t, server)
+		client := clienttest.NewWireClient(t, server)
 
-		err := getPolicy(t.Context(), client)
+		err := clienttest.GetPolicy(t.Context(), client)
 
 		require.ErrorIs(t, err, runloop.ErrForbidden)
-		assert.LessOrEqual(t, len(asAPIError(t, err).Body), 64<<10)
+		assert.LessOrEqual(t, len(clienttest.AsAPIError(t, err).Body), 64<<10)
 		assert.Less(t, sent.Load(), int64(400<<10))
 	})(t)
 }
@@ -97,13 +98,13 @@ func TestTheLimitsAreThoseAfterUnpacking(t *testing.T) {
 		"a success": {200, runloop.ErrResponseTooLarge, 3 << 20},
 		"an error":  {403, runloop.ErrForbidden, 400 << 10},
 	} {
-		t.Run(name, inBubble(func(t *testing.T) {
+		t.Run(name, clienttest.InBubble(func(t *testing.T) {
 			var sent atomic.Int64
 			server := wiretest.NewServer(t,
 				flood(fmt.Sprintf(chunked, tt.status, "Content-Encoding: gzip\r\n"), newBomb(), &sent))
-			client := newWireClient(t, server)
+			client := clienttest.NewWireClient(t, server)
 
-			err := getPolicy(t.Context(), client)
+			err := clienttest.GetPolicy(t.Context(), client)
 
 			require.ErrorIs(t, err, tt.want)
 			assert.Less(t, sent.Load(), tt.packed)
@@ -137,16 +138,51 @@ func newBomb() func() []byte {
 	}
 }
 
-func TestThePoolReadsHeadersUpToAMegabyte(t *testing.T) {
-	inBubble(func(t *testing.T) {
-		server := wiretest.NewServer(t, wiretest.Cut("HTTP/1.1 200 OK\r\nX-Long: "+strings.Repeat("x", 1<<20)))
-		client := newPoolClient(t, server)
+func TestAnswersThatAreTooLarge(t *testing.T) {
+	t.Parallel()
+	var read int64
+	err := clienttest.FailWith(t, clienttest.UpdateCall, func(*http.Request) (*http.Response, error) {
+		body := io.TeeReader(endless(strings.Repeat("x", 32<<10)), counter{&read})
+		return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(body)}, nil
+	})
+	assert.Equal(t, []string{"ErrResponseTooLarge"}, clienttest.Sentinels(err))
+	assert.Equal(t, "runloop: update network policy: no usable answer (1 attempt, it may have been applied): response too large: more than 32 MiB", err.Error())
+	assert.InDelta(t, 32<<20, read, 1<<20)
+}
 
-		err := updatePolicy(t.Context(), client)
+func TestOnly64KiBOfAnErrorBodyAreKept(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct{ length, kept int }{
+		"as long as the limit": {64 << 10, 64 << 10},
+		"one byte longer":      {64<<10 + 1, 64 << 10},
+		"ten megabytes":        {10 << 20, 64 << 10},
+		"without an end":       {1 << 40, 64 << 10},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var read int64
+			err := clienttest.FailWith(t, clienttest.GetCall, func(*http.Request) (*http.Response, error) {
+				body := io.TeeReader(io.LimitReader(endless(strings.Repeat("x", 32<<10)), int64(test.length)), counter{&read})
+				return &http.Response{StatusCode: 500, Header: http.Header{}, Body: io.NopCloser(body)}, nil
+			})
+			body := clienttest.AsAPIError(t, err).Body
+			assert.Len(t, body, test.kept)
+			assert.Empty(t, strings.Trim(string(body), "x"))
+			assert.Less(t, read, int64(128<<10), "the rest is not even read")
+			assert.Less(t, len(err.Error()), 300)
+		})
+	}
+}
 
-		e := asTransportError(t, err)
-		assert.Equal(t, 1, e.Attempts, "the next answer would be as long")
-		assert.True(t, e.MaybeApplied)
-		assert.ErrorContains(t, err, "headers exceeded")
-	})(t)
+// An endless reader repeats its text.
+type endless string
+
+func (e endless) Read(p []byte) (int, error) { return copy(p, e), nil }
+
+// A counter counts what is written to it.
+type counter struct{ n *int64 }
+
+func (c counter) Write(p []byte) (int, error) {
+	*c.n += int64(len(p))
+	return len(p), nil
 }

@@ -1,4 +1,4 @@
-package runloop_test
+package engine_test
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	runloop "github.com/runloop-community/runloop-go"
+	"github.com/runloop-community/runloop-go/internal/clienttest"
 )
 
 // Every call, and a context that ends before, during and between its attempts.
@@ -20,24 +21,24 @@ var errShutdown = errors.New("the orchestrator shuts down")
 
 func TestAContextThatIsOverBeforeTheCall(t *testing.T) {
 	t.Parallel()
-	calls := append([]policyCall{
-		{op: "GET /v1/devboxes", do: func(ctx context.Context, c *runloop.Client, _ ...runloop.Option) (any, error) {
+	calls := append([]clienttest.PolicyCall{
+		{Op: "GET /v1/devboxes", Do: func(ctx context.Context, c *runloop.Client, _ ...runloop.Option) (any, error) {
 			return nil, c.Do(ctx, http.MethodGet, "/v1/devboxes", nil, nil)
 		}},
-		{op: "ensure network policy", do: func(ctx context.Context, c *runloop.Client, _ ...runloop.Option) (any, error) {
+		{Op: "ensure network policy", Do: func(ctx context.Context, c *runloop.Client, _ ...runloop.Option) (any, error) {
 			return c.NetworkPolicies.Ensure(ctx, runloop.NetworkPolicyCreateParams{Name: "build"})
 		}},
-		{op: "get network policy by name", do: func(ctx context.Context, c *runloop.Client, _ ...runloop.Option) (any, error) {
+		{Op: "get network policy by name", Do: func(ctx context.Context, c *runloop.Client, _ ...runloop.Option) (any, error) {
 			return c.NetworkPolicies.GetByName(ctx, "build")
 		}},
-	}, policyCalls...)
+	}, clienttest.PolicyCalls...)
 	cancelled, cancel := context.WithCancel(t.Context())
 	cancel()
 	expired, cancel := context.WithDeadline(t.Context(), time.Unix(0, 0))
 	defer cancel()
 	for _, call := range calls {
-		api, client := newAPI(t) // which fails the test on any request
-		got, err := call.do(cancelled, client)
+		api, client := clienttest.NewAPI(t) // which fails the test on any request
+		got, err := call.Do(cancelled, client)
 		assert.Nil(t, got)
 		require.ErrorIs(t, err, context.Canceled)
 		transport, ok := errors.AsType[*runloop.TransportError](err)
@@ -45,44 +46,44 @@ func TestAContextThatIsOverBeforeTheCall(t *testing.T) {
 		assert.Zero(t, transport.Attempts)
 		assert.False(t, transport.MaybeApplied)
 		assert.False(t, transport.Timeout())
-		assert.Equal(t, "runloop: "+call.op+": no usable answer (0 attempts): context canceled", err.Error())
+		assert.Equal(t, "runloop: "+call.Op+": no usable answer (0 attempts): context canceled", err.Error())
 
-		_, err = call.do(expired, client)
+		_, err = call.Do(expired, client)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		transport, ok = errors.AsType[*runloop.TransportError](err)
 		require.True(t, ok)
 		assert.True(t, transport.Timeout())
-		assert.Empty(t, api.sent())
+		assert.Empty(t, api.Sent())
 	}
 }
 
 func TestACancelBetweenAttemptsKeepsTheLastAnswer(t *testing.T) {
 	t.Parallel()
-	for _, call := range policyCalls {
-		t.Run(call.op, func(t *testing.T) {
+	for _, call := range clienttest.PolicyCalls {
+		t.Run(call.Op, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) { // so that the time is exact
-				api, client := newAPI(t)
-				api.answers(call.method, call.path, respond(503, `{"message": "try later"}`, http.Header{"Retry-After": {"40"}}))
+				api, client := clienttest.NewAPI(t)
+				api.Answers(call.Method, call.Path, clienttest.AnswerWith(503, `{"message": "try later"}`, http.Header{"Retry-After": {"40"}}))
 				ctx, cancel := context.WithCancelCause(t.Context())
 				time.AfterFunc(5*time.Second, func() { cancel(errShutdown) })
 				start := time.Now()
 
-				_, err := call.do(ctx, client)
+				_, err := call.Do(ctx, client)
 
 				assert.Equal(t, 5*time.Second, time.Since(start), "at once")
 				require.ErrorIs(t, err, context.Canceled)
 				require.ErrorIs(t, err, errShutdown)
 				require.ErrorIs(t, err, runloop.ErrServer)
-				answer := apiError(t, err)
+				answer := clienttest.AsAPIError(t, err)
 				assert.Equal(t, 503, answer.StatusCode)
 				assert.Equal(t, `{"message": "try later"}`, string(answer.Body))
 				assert.Equal(t, 40*time.Second, answer.RetryAfter)
 				assert.Equal(t, 1, answer.Attempts)
-				assert.Equal(t, call.isWrite(), answer.MaybeApplied)
+				assert.Equal(t, call.IsWrite(), answer.MaybeApplied)
 				assert.Contains(t, err.Error(), "503 Service Unavailable: try later (1 attempt")
 				assert.Contains(t, err.Error(), "context canceled")
-				api.only() // a create does not look up on a context that is over
+				api.Only() // a create does not look up on a context that is over
 			})
 		})
 	}
@@ -91,7 +92,7 @@ func TestACancelBetweenAttemptsKeepsTheLastAnswer(t *testing.T) {
 func TestACancelDuringAnAttempt(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		transport roundTripper
+		transport clienttest.RoundTripper
 		applied   bool
 	}{
 		"while it connects": {func(r *http.Request) (*http.Response, error) {
@@ -104,30 +105,30 @@ func TestACancelDuringAnAttempt(t *testing.T) {
 			return nil, r.Context().Err()
 		}, true},
 		"in the body": {func(r *http.Request) (*http.Response, error) {
-			response, err := answer(200, policyJSON)(r)
+			response, err := clienttest.Answer(200, clienttest.PolicyJSON)(r)
 			response.Body = hangingBody{r.Context()}
 			return response, err
 		}, true},
 	} {
-		for _, call := range policyCalls {
-			t.Run(name+"/"+call.op, func(t *testing.T) {
+		for _, call := range clienttest.PolicyCalls {
+			t.Run(name+"/"+call.Op, func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
 					attempts := 0
-					_, client := newAPI(t, runloop.WithHTTPClient(&http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+					_, client := clienttest.NewAPI(t, runloop.WithHTTPClient(&http.Client{Transport: clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
 						attempts++
 						return test.transport(r)
 					})}))
 					ctx, cancel := context.WithCancelCause(t.Context())
 					time.AfterFunc(time.Second, func() { cancel(errShutdown) })
 
-					got, err := call.do(ctx, client)
+					got, err := call.Do(ctx, client)
 
 					assert.Nil(t, got)
 					require.ErrorIs(t, err, context.Canceled)
 					require.ErrorIs(t, err, errShutdown)
 					assert.Equal(t, 1, attempts)
-					assert.Equal(t, call.isWrite() && test.applied, maybeApplied(err))
+					assert.Equal(t, call.IsWrite() && test.applied, clienttest.MaybeApplied(err))
 				})
 			})
 		}
@@ -146,14 +147,14 @@ func (hangingBody) Close() error { return nil }
 
 func TestAFinalAnswerStaysOneAsTheContextEnds(t *testing.T) {
 	t.Parallel()
-	for _, call := range policyCalls {
-		for _, last := range []roundTripper{roundTripper(answer(200, call.success)), roundTripper(answer(404, `{}`))} {
+	for _, call := range clienttest.PolicyCalls {
+		for _, last := range []clienttest.RoundTripper{clienttest.RoundTripper(clienttest.Answer(200, call.Success)), clienttest.RoundTripper(clienttest.Answer(404, `{}`))} {
 			ctx, cancel := context.WithCancel(t.Context())
-			_, client := newAPI(t, runloop.WithHTTPClient(&http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+			_, client := clienttest.NewAPI(t, runloop.WithHTTPClient(&http.Client{Transport: clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
 				cancel()
 				return last(r)
 			})}))
-			got, err := call.do(ctx, client)
+			got, err := call.Do(ctx, client)
 			if err == nil {
 				assert.NotNil(t, got, "the API did it")
 				continue
@@ -168,9 +169,9 @@ func TestAContextsValuesReachTheTransport(t *testing.T) {
 	t.Parallel()
 	type traceID struct{}
 	var got any
-	_, client := newAPI(t, runloop.WithHTTPClient(&http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+	_, client := clienttest.NewAPI(t, runloop.WithHTTPClient(&http.Client{Transport: clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
 		got = r.Context().Value(traceID{})
-		return answer(200, policyJSON)(r)
+		return clienttest.Answer(200, clienttest.PolicyJSON)(r)
 	})}))
 	_, err := client.NetworkPolicies.Get(context.WithValue(t.Context(), traceID{}, "trace-1"), "npol_1")
 	require.NoError(t, err)

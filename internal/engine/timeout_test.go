@@ -1,4 +1,4 @@
-package runloop_test
+package engine_test
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	runloop "github.com/runloop-community/runloop-go"
+	"github.com/runloop-community/runloop-go/internal/clienttest"
 	"github.com/runloop-community/runloop-go/internal/wiretest"
 )
 
@@ -19,7 +20,7 @@ import (
 // assertTimedOut checks the error of a call whose four attempts all took too long.
 func assertTimedOut(t *testing.T, server *wiretest.Server, limit time.Duration, err error) {
 	t.Helper()
-	e := asTransportError(t, err)
+	e := clienttest.AsTransportError(t, err)
 	assert.True(t, e.Timeout())
 	assert.Equal(t, 4, e.Attempts)
 	assert.NotErrorIs(t, err, context.DeadlineExceeded, "the caller has no deadline")
@@ -42,41 +43,41 @@ func TestAnAttemptTakesThirtySecondsAtMost(t *testing.T) {
 		"body stops":              {wiretest.Stall(wiretest.Response(200, `{"id":`, "Content-Length: 900")), true},
 		"body comes in a trickle": {wiretest.Trickle(wiretest.Response(200, "", "Content-Length: 900"), ' ', time.Second), true},
 	} {
-		t.Run(name, inBubble(func(t *testing.T) {
+		t.Run(name, clienttest.InBubble(func(t *testing.T) {
 			server := wiretest.NewServer(t, tt.fault.Times(4))
-			client := newWireClient(t, server)
+			client := clienttest.NewWireClient(t, server)
 
-			err := updatePolicy(t.Context(), client)
+			err := clienttest.UpdatePolicy(t.Context(), client)
 
 			assertTimedOut(t, server, 30*time.Second, err)
-			assert.Equal(t, tt.maybeApplied, asTransportError(t, err).MaybeApplied)
+			assert.Equal(t, tt.maybeApplied, clienttest.AsTransportError(t, err).MaybeApplied)
 		}))
 	}
 }
 
 func TestAnAttemptAfterATimeoutCanSucceed(t *testing.T) {
-	inBubble(func(t *testing.T) {
-		server := wiretest.NewServer(t, wiretest.Stall(wiretest.Response(200, `{"id":`, "Content-Length: 900")), wiretest.Reply(200, policyJSON))
-		client := newWireClient(t, server)
+	clienttest.InBubble(func(t *testing.T) {
+		server := wiretest.NewServer(t, wiretest.Stall(wiretest.Response(200, `{"id":`, "Content-Length: 900")), wiretest.Reply(200, clienttest.PolicyJSON))
+		client := clienttest.NewWireClient(t, server)
 
-		require.NoError(t, getPolicy(t.Context(), client))
+		require.NoError(t, clienttest.GetPolicy(t.Context(), client))
 
 		require.Len(t, server.Times(), 2)
-		assertBackoff(t, []time.Duration{30 * time.Second, server.Times()[1]})
+		clienttest.AssertBackoff(t, []time.Duration{30 * time.Second, server.Times()[1]})
 	})(t)
 }
 
 // P9: the library drains an error body without a bound in time.
 func TestAnErrorBodyInATrickleIsPartOfTheAttempt(t *testing.T) {
-	inBubble(func(t *testing.T) {
+	clienttest.InBubble(func(t *testing.T) {
 		head := wiretest.Response(500, `{"message":"`, "Content-Length: 900", "X-Runloop-Request-Id: req_1")
 		server := wiretest.NewServer(t, wiretest.Trickle(head, 'x', time.Second).Times(4))
-		client := newWireClient(t, server)
+		client := clienttest.NewWireClient(t, server)
 
-		err := updatePolicy(t.Context(), client)
+		err := clienttest.UpdatePolicy(t.Context(), client)
 
 		require.ErrorIs(t, err, runloop.ErrServer)
-		e := asAPIError(t, err)
+		e := clienttest.AsAPIError(t, err)
 		assert.Equal(t, 4, e.Attempts)
 		assert.Equal(t, "req_1", e.RequestID)
 		assert.True(t, e.MaybeApplied)
@@ -112,44 +113,25 @@ func TestTheTimeLimitOfAnAttempt(t *testing.T) {
 			[]runloop.Option{runloop.WithTimeout(2 * time.Second)}, 2 * time.Second,
 		},
 	} {
-		t.Run(name, inBubble(func(t *testing.T) {
+		t.Run(name, clienttest.InBubble(func(t *testing.T) {
 			server := wiretest.NewServer(t, wiretest.Stall("").Times(4))
-			client := newWireClient(t, server, tt.client(server)...)
+			client := clienttest.NewWireClient(t, server, tt.client(server)...)
 
-			err := getPolicy(t.Context(), client, tt.call...)
+			err := clienttest.GetPolicy(t.Context(), client, tt.call...)
 
 			assertTimedOut(t, server, tt.want, err)
 		}))
 	}
 }
 
-// The client's own pool does not wait for the end of the attempt where it can know
-// earlier.
-func TestATLSHandshakeTakesTenSecondsAtMost(t *testing.T) {
-	inBubble(func(t *testing.T) {
-		server := wiretest.NewServer(t, wiretest.Deaf().Times(4))
-		client := newPoolClient(t, server, runloop.WithBaseURL("https://api.example.test"))
-
-		err := updatePolicy(t.Context(), client)
-
-		e := asTransportError(t, err)
-		assert.True(t, e.Timeout())
-		assert.Equal(t, 4, e.Attempts)
-		assert.False(t, e.MaybeApplied, "nothing was sent")
-		assert.NotErrorIs(t, err, context.DeadlineExceeded)
-		assert.GreaterOrEqual(t, server.Now(), 41750*time.Millisecond)
-		assert.LessOrEqual(t, server.Now(), 43500*time.Millisecond)
-	})(t)
-}
-
 // A switch of protocols hands the connection over as the body, out of reach of any
 // time limit.
 func TestASwitchOfProtocolsIsAnInvalidAnswer(t *testing.T) {
-	inBubble(func(t *testing.T) {
+	clienttest.InBubble(func(t *testing.T) {
 		server := wiretest.NewServer(t, wiretest.Stall("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: chat\r\n\r\n"))
-		client := newWireClient(t, server)
+		client := clienttest.NewWireClient(t, server)
 
-		err := getPolicy(t.Context(), client)
+		err := clienttest.GetPolicy(t.Context(), client)
 
 		require.ErrorIs(t, err, runloop.ErrInvalidResponse)
 		assert.Zero(t, server.Now())

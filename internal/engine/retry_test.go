@@ -1,8 +1,7 @@
-package runloop_test
+package engine_test
 
 import (
 	"errors"
-	"io"
 	"net/http"
 	"strconv"
 	"sync/atomic"
@@ -13,31 +12,38 @@ import (
 	"github.com/stretchr/testify/require"
 
 	runloop "github.com/runloop-community/runloop-go"
+	"github.com/runloop-community/runloop-go/internal/clienttest"
 	"github.com/runloop-community/runloop-go/internal/wiretest"
 )
 
 // Which answers are worth another attempt, how many there are, and when.
 
-func TestFourAttemptsWithDoublingWaits(t *testing.T) {
-	inBubble(func(t *testing.T) {
-		server := wiretest.NewServer(t, wiretest.Reply(503, busyJSON).Times(3), wiretest.Reply(200, policyJSON))
-		client := newWireClient(t, server)
+// Bodies of errors that are final.
+const (
+	notFoundJSON = `{"message":"network policy not found"}`
+	takenJSON    = `{"message":"a network policy with this name already exists"}`
+)
 
-		require.NoError(t, getPolicy(t.Context(), client))
+func TestFourAttemptsWithDoublingWaits(t *testing.T) {
+	clienttest.InBubble(func(t *testing.T) {
+		server := wiretest.NewServer(t, wiretest.Reply(503, clienttest.BusyJSON).Times(3), wiretest.Reply(200, clienttest.PolicyJSON))
+		client := clienttest.NewWireClient(t, server)
+
+		require.NoError(t, clienttest.GetPolicy(t.Context(), client))
 
 		require.Len(t, server.Times(), 4)
-		assertBackoff(t, server.Times())
+		clienttest.AssertBackoff(t, server.Times())
 	})(t)
 }
 
 func TestRefusedConnectionsAreDialledFourTimes(t *testing.T) {
-	inBubble(func(t *testing.T) {
+	clienttest.InBubble(func(t *testing.T) {
 		server := wiretest.NewServer(t, wiretest.Refuse().Times(4))
-		client := newWireClient(t, server)
+		client := clienttest.NewWireClient(t, server)
 
-		err := updatePolicy(t.Context(), client)
+		err := clienttest.UpdatePolicy(t.Context(), client)
 
-		e := asTransportError(t, err)
+		e := clienttest.AsTransportError(t, err)
 		assert.Equal(t, 4, e.Attempts)
 		assert.False(t, e.MaybeApplied, "nothing was sent")
 		assert.GreaterOrEqual(t, server.Now(), 1750*time.Millisecond)
@@ -48,13 +54,13 @@ func TestRefusedConnectionsAreDialledFourTimes(t *testing.T) {
 
 func TestTheNumberOfRetriesIsTheCallers(t *testing.T) {
 	for _, retries := range []int{0, 1, 6} {
-		t.Run(strconv.Itoa(retries), inBubble(func(t *testing.T) {
-			server := wiretest.NewServer(t, wiretest.Reply(503, busyJSON).Times(retries+1))
-			client := newWireClient(t, server)
+		t.Run(strconv.Itoa(retries), clienttest.InBubble(func(t *testing.T) {
+			server := wiretest.NewServer(t, wiretest.Reply(503, clienttest.BusyJSON).Times(retries+1))
+			client := clienttest.NewWireClient(t, server)
 
-			err := getPolicy(t.Context(), client, runloop.WithMaxRetries(retries))
+			err := clienttest.GetPolicy(t.Context(), client, runloop.WithMaxRetries(retries))
 
-			assert.Equal(t, retries+1, asAPIError(t, err).Attempts)
+			assert.Equal(t, retries+1, clienttest.AsAPIError(t, err).Attempts)
 		}))
 	}
 }
@@ -65,12 +71,12 @@ func TestStatusesThatAreWorthARetry(t *testing.T) {
 		408: 4, 425: 4, 429: 4,
 		500: 4, 501: 1, 502: 4, 503: 4, 504: 4, 505: 1, 507: 4, 520: 4, 529: 4, 599: 4, 600: 4, 999: 4,
 	} {
-		t.Run(strconv.Itoa(status), inBubble(func(t *testing.T) {
+		t.Run(strconv.Itoa(status), clienttest.InBubble(func(t *testing.T) {
 			server := wiretest.NewServer(t, wiretest.Reply(status, `{"message":"no"}`).Times(2*attempts))
-			client := newWireClient(t, server)
+			client := clienttest.NewWireClient(t, server)
 
-			for _, err := range []error{getPolicy(t.Context(), client), updatePolicy(t.Context(), client)} {
-				e := asAPIError(t, err)
+			for _, err := range []error{clienttest.GetPolicy(t.Context(), client), clienttest.UpdatePolicy(t.Context(), client)} {
+				e := clienttest.AsAPIError(t, err)
 				assert.Equal(t, status, e.StatusCode)
 				assert.Equal(t, attempts, e.Attempts)
 				assert.Equal(t, "no", e.Message)
@@ -82,9 +88,9 @@ func TestStatusesThatAreWorthARetry(t *testing.T) {
 // The vendor's own clients retry 409, so that a taken name surfaces after half a
 // minute.
 func TestAConflictIsNeverRetried(t *testing.T) {
-	inBubble(func(t *testing.T) {
+	clienttest.InBubble(func(t *testing.T) {
 		server := wiretest.NewServer(t, wiretest.Reply(409, takenJSON))
-		client := newWireClient(t, server)
+		client := clienttest.NewWireClient(t, server)
 
 		_, err := client.NetworkPolicies.Create(t.Context(), runloop.NetworkPolicyCreateParams{Name: "build"})
 
@@ -108,31 +114,31 @@ func TestTheAPIsWordOnRetriesIsObeyed(t *testing.T) {
 		"yes, of a redirect: no matter": {302, "true", 1},
 	}
 	for name, tt := range tests {
-		t.Run(name, inBubble(func(t *testing.T) {
+		t.Run(name, clienttest.InBubble(func(t *testing.T) {
 			server := wiretest.NewServer(t,
 				wiretest.Reply(tt.status, `{}`, "x-should-retry: "+tt.word).Times(tt.attempts))
-			client := newWireClient(t, server)
+			client := clienttest.NewWireClient(t, server)
 
-			err := getPolicy(t.Context(), client)
+			err := clienttest.GetPolicy(t.Context(), client)
 
-			assert.Equal(t, tt.attempts, asAPIError(t, err).Attempts)
+			assert.Equal(t, tt.attempts, clienttest.AsAPIError(t, err).Attempts)
 		}))
 	}
 }
 
 // P4: the library's own give-up has no status, no body and nothing to unwrap.
 func TestTheLastAnswerSurvivesGivingUp(t *testing.T) {
-	inBubble(func(t *testing.T) {
+	clienttest.InBubble(func(t *testing.T) {
 		server := wiretest.NewServer(t,
 			wiretest.HangUp(),
 			wiretest.Reply(500, `{}`).Times(2),
 			wiretest.Reply(503, `{"message":"in maintenance","code":"maintenance"}`, "X-Runloop-Request-Id: req_7"))
-		client := newWireClient(t, server)
+		client := clienttest.NewWireClient(t, server)
 
-		err := updatePolicy(t.Context(), client)
+		err := clienttest.UpdatePolicy(t.Context(), client)
 
 		require.ErrorIs(t, err, runloop.ErrServer)
-		e := asAPIError(t, err)
+		e := clienttest.AsAPIError(t, err)
 		assert.Equal(t, 503, e.StatusCode)
 		assert.Equal(t, "in maintenance", e.Message)
 		assert.Equal(t, "maintenance", e.Code)
@@ -162,16 +168,16 @@ func TestABodyThatIsCutIsRetried(t *testing.T) {
 		"within gzip, by a length": wiretest.Response(200, "\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff\x52", "Content-Encoding: gzip"),
 	}
 	for name, cut := range tests {
-		t.Run(name, inBubble(func(t *testing.T) {
-			server := wiretest.NewServer(t, wiretest.Cut(cut).Times(2), wiretest.Reply(200, policyJSON))
-			client := newWireClient(t, server)
+		t.Run(name, clienttest.InBubble(func(t *testing.T) {
+			server := wiretest.NewServer(t, wiretest.Cut(cut).Times(2), wiretest.Reply(200, clienttest.PolicyJSON))
+			client := clienttest.NewWireClient(t, server)
 
 			policy, err := client.NetworkPolicies.Get(t.Context(), "npol_1")
 
 			require.NoError(t, err)
 			assert.Equal(t, "build", policy.Name)
 			require.Len(t, server.Requests(), 3)
-			assertBackoff(t, server.Times())
+			clienttest.AssertBackoff(t, server.Times())
 		}))
 	}
 }
@@ -179,15 +185,15 @@ func TestABodyThatIsCutIsRetried(t *testing.T) {
 // N4: a body without a length that is cut ends like a whole one. Only the JSON in
 // it tells.
 func TestABodyThatIsAlwaysCutIsAnInvalidAnswer(t *testing.T) {
-	inBubble(func(t *testing.T) {
+	clienttest.InBubble(func(t *testing.T) {
 		server := wiretest.NewServer(t,
 			wiretest.Cut("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: application/json\r\n\r\n{\"id\":\"npol_1\",").Times(4))
-		client := newWireClient(t, server)
+		client := clienttest.NewWireClient(t, server)
 
 		policy, err := client.NetworkPolicies.Get(t.Context(), "npol_1")
 
 		require.ErrorIs(t, err, runloop.ErrInvalidResponse)
-		assert.Equal(t, 4, asTransportError(t, err).Attempts)
+		assert.Equal(t, 4, clienttest.AsTransportError(t, err).Attempts)
 		assert.Nil(t, policy)
 	})(t)
 }
@@ -199,16 +205,16 @@ func TestWhatCannotBeDecodedIsNotRetried(t *testing.T) {
 		"null":       `null`,
 		"no id":      `{"name":"build","egress":{}}`,
 		"another id": `{"id":"npol_2","name":"build","egress":{}}`,
-		"two values": policyJSON + policyJSON,
+		"two values": clienttest.PolicyJSON + clienttest.PolicyJSON,
 	} {
-		t.Run(name, inBubble(func(t *testing.T) {
+		t.Run(name, clienttest.InBubble(func(t *testing.T) {
 			server := wiretest.NewServer(t, wiretest.Reply(200, body))
-			client := newWireClient(t, server)
+			client := clienttest.NewWireClient(t, server)
 
-			err := getPolicy(t.Context(), client)
+			err := clienttest.GetPolicy(t.Context(), client)
 
 			require.ErrorIs(t, err, runloop.ErrInvalidResponse)
-			assert.Equal(t, 1, asTransportError(t, err).Attempts)
+			assert.Equal(t, 1, clienttest.AsTransportError(t, err).Attempts)
 		}))
 	}
 }
@@ -216,25 +222,25 @@ func TestWhatCannotBeDecodedIsNotRetried(t *testing.T) {
 // P10: the library's callbacks are told neither the request nor the attempt, so
 // they must not mix up calls.
 func TestCallsAtTheSameTimeCountForThemselves(t *testing.T) {
-	inBubble(func(t *testing.T) {
+	clienttest.InBubble(func(t *testing.T) {
 		const calls = 50
 		var sent [calls]atomic.Int32
-		transport := roundTripper(func(r *http.Request) (*http.Response, error) {
+		transport := clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
 			i, err := strconv.Atoi(r.Header.Get("X-Call"))
 			if err != nil {
 				return nil, err
 			}
 			time.Sleep(time.Second)
 			if int(sent[i].Add(1)) <= i%4 {
-				return answer(503, busyJSON)(r)
+				return clienttest.Answer(503, clienttest.BusyJSON)(r)
 			}
-			return answer(404, notFoundJSON)(r)
+			return clienttest.Answer(404, notFoundJSON)(r)
 		})
-		client := newClientOver(t, transport)
+		client := clienttest.NewClientOver(t, transport)
 		results := make(chan [2]int)
 		for i := range calls {
 			go func() {
-				if e, ok := errors.AsType[*runloop.APIError](getPolicy(t.Context(), client, runloop.WithHeader("X-Call", strconv.Itoa(i)))); ok {
+				if e, ok := errors.AsType[*runloop.APIError](clienttest.GetPolicy(t.Context(), client, runloop.WithHeader("X-Call", strconv.Itoa(i)))); ok {
 					results <- [2]int{i, e.Attempts}
 				} else {
 					results <- [2]int{i, -1}
@@ -246,88 +252,4 @@ func TestCallsAtTheSameTimeCountForThemselves(t *testing.T) {
 			assert.Equal(t, 1+result[0]%4, result[1], "attempts of call %d", result[0])
 		}
 	})(t)
-}
-
-// P10: a POST that may do its work twice is re-sent only when it surely was not
-// received, which needs the method at the time of the decision.
-func TestDoResendsAPostOnlyWhenThatIsSafe(t *testing.T) {
-	tests := map[string]struct {
-		step     wiretest.Step
-		attempts int
-	}{
-		"not after a server error":       {wiretest.Reply(503, busyJSON), 1},
-		"not after a lost answer":        {wiretest.HangUp(), 1},
-		"not after a timeout answer":     {wiretest.Reply(408, busyJSON), 1},
-		"after a refused connection":     {wiretest.Refuse(), 2},
-		"after a rate limit":             {wiretest.Reply(429, busyJSON), 2},
-		"not when told so, if ambiguous": {wiretest.Reply(500, busyJSON, "x-should-retry: true"), 1},
-	}
-	for name, tt := range tests {
-		t.Run(name, inBubble(func(t *testing.T) {
-			script := []wiretest.Step{tt.step}
-			if tt.attempts == 2 {
-				script = append(script, wiretest.Reply(200, `{"id":"dbx_1"}`))
-			}
-			server := wiretest.NewServer(t, script...)
-			client := newWireClient(t, server)
-
-			err := client.Do(t.Context(), http.MethodPost, "/v1/devboxes", map[string]string{"name": "box"}, nil)
-
-			assert.Equal(t, tt.attempts == 2, err == nil, "%v", err)
-		}))
-	}
-}
-
-func TestDoResendsReadsAndRepeatableWrites(t *testing.T) {
-	for _, method := range []string{http.MethodGet, http.MethodPut, http.MethodDelete} {
-		t.Run(method, inBubble(func(t *testing.T) {
-			server := wiretest.NewServer(t, wiretest.Reply(503, busyJSON), wiretest.HangUp(), wiretest.Reply(200, `{}`))
-			client := newWireClient(t, server)
-
-			require.NoError(t, client.Do(t.Context(), method, "/v1/things/1", nil, nil))
-
-			assert.Len(t, server.Requests(), 3)
-		}))
-	}
-}
-
-// A RoundTripper that breaks its contract is a fault like any other: no panic, no
-// body left open, and nothing on net/http's own log.
-func TestARoundTripperThatBreaksItsContract(t *testing.T) {
-	t.Run("neither response nor error", inBubble(func(t *testing.T) {
-		client := newClientOver(t, roundTripper(func(*http.Request) (*http.Response, error) { return nil, nil }))
-
-		err := getPolicy(t.Context(), client)
-
-		assert.Equal(t, 4, asTransportError(t, err).Attempts)
-	}))
-	t.Run("both response and error", inBubble(func(t *testing.T) {
-		body := &closeSpy{Reader: http.NoBody}
-		broken := errors.New("broken")
-		client := newClientOver(t, roundTripper(func(*http.Request) (*http.Response, error) {
-			return &http.Response{StatusCode: 200, Body: body}, broken
-		}), runloop.WithMaxRetries(0))
-
-		err := getPolicy(t.Context(), client)
-
-		require.ErrorIs(t, err, broken)
-		assert.True(t, body.closed)
-	}))
-	t.Run("response without a body or headers", inBubble(func(t *testing.T) {
-		client := newClientOver(t, roundTripper(func(*http.Request) (*http.Response, error) {
-			return &http.Response{StatusCode: 404}, nil
-		}))
-
-		require.ErrorIs(t, getPolicy(t.Context(), client), runloop.ErrNotFound)
-	}))
-}
-
-type closeSpy struct {
-	io.Reader
-	closed bool
-}
-
-func (r *closeSpy) Close() error {
-	r.closed = true
-	return nil
 }

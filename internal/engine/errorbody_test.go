@@ -1,13 +1,17 @@
-package runloop_test
+package engine_test
 
 import (
+	"io"
 	"net/http"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	runloop "github.com/runloop-community/runloop-go"
+	"github.com/runloop-community/runloop-go/internal/clienttest"
 )
 
 // The API documents no form of its error bodies, and proxies have their own.
@@ -52,8 +56,8 @@ func TestErrorBodiesOfAllKinds(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			err := failWith(t, getCall, answer(404, test.body))
-			got := apiError(t, err)
+			err := clienttest.FailWith(t, clienttest.GetCall, clienttest.Answer(404, test.body))
+			got := clienttest.AsAPIError(t, err)
 			assert.Equal(t, 404, got.StatusCode)
 			assert.Equal(t, test.message, got.Message)
 			assert.Equal(t, test.code, got.Code)
@@ -85,8 +89,8 @@ func TestErrorBodiesThatAreNotJSON(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			err := failWith(t, getCall, respond(502, test.body, http.Header{"Content-Type": {test.contentType}}))
-			got := apiError(t, err)
+			err := clienttest.FailWith(t, clienttest.GetCall, clienttest.AnswerWith(502, test.body, http.Header{"Content-Type": {test.contentType}}))
+			got := clienttest.AsAPIError(t, err)
 			assert.Equal(t, test.message, got.Message)
 			assert.Equal(t, test.body, string(got.Body))
 			assert.NotContains(t, err.Error(), "html")
@@ -110,7 +114,7 @@ func TestHeadersThatNameTheError(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got := apiError(t, failWith(t, getCall, respond(400, body, test.header)))
+			got := clienttest.AsAPIError(t, clienttest.FailWith(t, clienttest.GetCall, clienttest.AnswerWith(400, body, test.header)))
 			assert.Equal(t, test.code, got.Code)
 			assert.Equal(t, test.requestID, got.RequestID)
 			assert.Equal(t, "m", got.Message)
@@ -118,31 +122,22 @@ func TestHeadersThatNameTheError(t *testing.T) {
 	}
 }
 
-func TestRedirectsAreAnswersAndNotFollowed(t *testing.T) {
+func TestRequestIDOfAnErrorIsTheOneThatWasSentWhenTheAPINamesNone(t *testing.T) {
 	t.Parallel()
-	for location, want := range map[string]string{
-		"https://other.example.test/x?token=t#f":    "https://other.example.test/x",
-		"https://robot:s3cret@other.example.test/x": "https://other.example.test/x",
-		"https://api.example.test:8443/v1":          "https://api.example.test:8443/v1",
-		"http://api.example.test" + policyPath:      "http://api.example.test" + policyPath,
-		"/v2/network-policies?token=t":              "/v2/network-policies",
-		policyPath:                                  policyPath, // to itself
-		"//other.example.test/a%2Fb":                "//other.example.test/a%2Fb",
-		"https://[::1?token=t":                      "an invalid URL",
-	} {
-		for _, status := range []int{300, 301, 302, 303, 307, 308} {
-			for _, call := range []policyCall{getCall, updateCall} {
-				// The api fails the test on any other request.
-				got := apiError(t, failWith(t, call, respond(status, ``, http.Header{"Location": {location}}),
-					runloop.WithMaxRetries(3)))
-				assert.Equal(t, status, got.StatusCode)
-				assert.Equal(t, 1, got.Attempts)
-				assert.Equal(t, "redirects are not followed, this one leads to "+want, got.Message)
-				assert.Equal(t, want, got.Header.Get("Location"))
-				assert.False(t, got.MaybeApplied)
-			}
-		}
-	}
-	got := apiError(t, failWith(t, getCall, answer(307, `{"message": "moved"}`)))
-	assert.Equal(t, "moved", got.Message, "a redirect to nowhere is an error like others")
+	api, client := clienttest.NewAPI(t)
+	api.Answers(http.MethodPost, clienttest.PolicyPath, clienttest.Answer(403, `{}`))
+	_, err := clienttest.UpdateCall.Do(t.Context(), client)
+	assert.Equal(t, api.Only().Header.Get("X-Request-Id"), clienttest.AsAPIError(t, err).RequestID)
+
+	assert.Empty(t, clienttest.AsAPIError(t, clienttest.FailWith(t, clienttest.GetCall, clienttest.Answer(403, `{}`))).RequestID, "a read sends none")
+}
+
+func TestAnErrorBodyThatBreaksOffKeepsItsStatus(t *testing.T) {
+	t.Parallel()
+	err := clienttest.FailWith(t, clienttest.GetCall, func(*http.Request) (*http.Response, error) {
+		body := io.MultiReader(strings.NewReader("half of"), iotest.ErrReader(io.ErrUnexpectedEOF))
+		return &http.Response{StatusCode: 404, Header: http.Header{}, Body: io.NopCloser(body)}, nil
+	})
+	require.ErrorIs(t, err, runloop.ErrNotFound)
+	assert.Equal(t, "half of", string(clienttest.AsAPIError(t, err).Body))
 }

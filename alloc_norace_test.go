@@ -1,5 +1,0 @@
-//go:build !race
-
-package runloop_test
-
-const raceDetector = false

@@ -1,0 +1,274 @@
+package runloop_test
+
+import (
+	"context"
+	"crypto/tls"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	runloop "github.com/runloop-community/runloop-go"
+	"github.com/runloop-community/runloop-go/internal/clienttest"
+	"github.com/runloop-community/runloop-go/internal/wiretest"
+)
+
+// The connections of a client that no WithHTTPClient was given to.
+
+// newPoolClient returns a client that reaches server through its own pool, of which
+// only the dialer is replaced.
+func newPoolClient(t testing.TB, server *wiretest.Server, opts ...runloop.Option) *runloop.Client {
+	t.Helper()
+	client, err := runloop.NewClient(append([]runloop.Option{
+		runloop.WithAPIKey(clienttest.APIKey),
+		runloop.WithBaseURL("http://localhost"),
+	}, opts...)...)
+	require.NoError(t, err)
+	pool := runloop.PoolOf(client)
+	pool.Proxy = nil
+	pool.DialContext = server.DialContext
+	t.Cleanup(client.CloseIdleConnections)
+	return client
+}
+
+// slowly answers a second after the request, so that requests of the same instant
+// need a connection each.
+func slowly(response string) wiretest.Step {
+	return wiretest.Do("answer after a second", func(c *wiretest.Conn) {
+		if c.Read() != nil {
+			c.Sleep(time.Second)
+			c.Write(response)
+		}
+	})
+}
+
+// P7: the library's pool keeps three connections on a small machine, net/http's two.
+func TestThePoolKeepsAConnectionForEachOf256Goroutines(t *testing.T) {
+	clienttest.InBubble(func(t *testing.T) {
+		const goroutines, rounds = 256, 3
+		server := wiretest.NewServer(t, slowly(wiretest.Response(200, clienttest.PolicyJSON)).Times(goroutines*rounds))
+		client := newPoolClient(t, server)
+
+		for range rounds {
+			results := make(chan error)
+			for range goroutines {
+				go func() { results <- clienttest.GetPolicy(t.Context(), client) }()
+			}
+			for range goroutines {
+				require.NoError(t, <-results)
+			}
+		}
+
+		assert.Equal(t, goroutines, server.Dials())
+		assert.Equal(t, rounds*time.Second, server.Now(), "all of a round are at work at once")
+	})(t)
+}
+
+// Failures must not cost connections either: one call in ten fails for good here.
+func TestThePoolSurvivesFailedCalls(t *testing.T) {
+	clienttest.InBubble(func(t *testing.T) {
+		const goroutines, rounds = 20, 5
+		var script []wiretest.Step
+		for range rounds {
+			script = append(script,
+				slowly(wiretest.Response(200, clienttest.PolicyJSON)).Times(goroutines-2),
+				slowly(wiretest.Response(500, clienttest.BusyJSON)).Times(2))
+		}
+		server := wiretest.NewServer(t, script...)
+		client := newPoolClient(t, server, runloop.WithMaxRetries(0))
+
+		for range rounds {
+			results := make(chan error)
+			for range goroutines {
+				go func() { results <- clienttest.GetPolicy(t.Context(), client) }()
+			}
+			failed := 0
+			for range goroutines {
+				if <-results != nil {
+					failed++
+				}
+			}
+			require.Equal(t, 2, failed)
+		}
+
+		assert.Equal(t, goroutines, server.Dials())
+	})(t)
+}
+
+// Load balancers close a connection after a minute. A write that they close it
+// under is lost, so the client must be the first.
+func TestThePoolDropsAnIdleConnectionAfterThirtySeconds(t *testing.T) {
+	clienttest.InBubble(func(t *testing.T) {
+		server := wiretest.NewServer(t, wiretest.Reply(200, clienttest.PolicyJSON).Times(3))
+		client := newPoolClient(t, server)
+
+		require.NoError(t, clienttest.GetPolicy(t.Context(), client))
+		time.Sleep(29 * time.Second)
+		require.NoError(t, clienttest.GetPolicy(t.Context(), client))
+		assert.Equal(t, 1, server.Dials())
+		time.Sleep(31 * time.Second)
+		require.NoError(t, clienttest.GetPolicy(t.Context(), client))
+		assert.Equal(t, 2, server.Dials())
+	})(t)
+}
+
+func TestCloseIdleConnectionsOfTheClientsOwnPool(t *testing.T) {
+	clienttest.InBubble(func(t *testing.T) {
+		server := wiretest.NewServer(t, wiretest.Reply(200, clienttest.PolicyJSON).Times(2))
+		client := newPoolClient(t, server)
+
+		require.NoError(t, clienttest.GetPolicy(t.Context(), client))
+		client.CloseIdleConnections()
+		require.NoError(t, clienttest.GetPolicy(t.Context(), client))
+
+		assert.Equal(t, 2, server.Dials())
+	})(t)
+}
+
+// On a real socket: the faults are resets, and a call that fails for good does not
+// cost the connections of the others.
+func TestConnectionsOverLoopback(t *testing.T) {
+	t.Parallel()
+	server := wiretest.NewLoopback(t, func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.Header.Get("X-Fault") == "reset":
+			wiretest.Reset(w)
+		case r.Header.Get("X-Fault") == "error":
+			w.WriteHeader(500)
+		default:
+			_, _ = w.Write([]byte(clienttest.PolicyJSON))
+		}
+	})
+	client, err := runloop.NewClient(runloop.WithAPIKey(clienttest.APIKey), runloop.WithBaseURL(server.URL), runloop.WithMaxRetries(0))
+	require.NoError(t, err)
+	t.Cleanup(client.CloseIdleConnections)
+
+	for range 10 {
+		require.NoError(t, clienttest.GetPolicy(t.Context(), client))
+		require.ErrorIs(t, clienttest.GetPolicy(t.Context(), client, runloop.WithHeader("X-Fault", "error")), runloop.ErrServer)
+	}
+	assert.Equal(t, 1, server.Conns())
+	assert.Equal(t, 20, server.Requests())
+
+	reset := clienttest.AsTransportError(t, clienttest.UpdatePolicy(t.Context(), client, runloop.WithHeader("X-Fault", "reset")))
+	assert.True(t, reset.MaybeApplied)
+	assert.Equal(t, 21, server.Requests())
+}
+
+// N2: a connection that goes dead silently stays in use, attempt after attempt. The
+// pool pings it.
+func TestHTTP2ConnectionThatGoesDead(t *testing.T) {
+	clienttest.InBubble(func(t *testing.T) {
+		server := wiretest.NewServer(t,
+			wiretest.HTTP2Conn("reply, and then go dead", func(h *wiretest.HTTP2) { h.Reply(h.Read(), 200, clienttest.PolicyJSON) }),
+			wiretest.HTTP2Conn("reply", func(h *wiretest.HTTP2) { h.Reply(h.Read(), 200, clienttest.PolicyJSON) }))
+		client := newPoolClient(t, server)
+		pool := runloop.PoolOf(client)
+		pool.Protocols = new(http.Protocols)
+		pool.Protocols.SetUnencryptedHTTP2(true)
+		require.NoError(t, clienttest.GetPolicy(t.Context(), client))
+
+		require.NoError(t, clienttest.UpdatePolicy(t.Context(), client))
+
+		assert.Equal(t, 2, server.Dials())
+		assert.GreaterOrEqual(t, server.Now(), 15250*time.Millisecond, "ten seconds of silence, five for the ping, the backoff")
+		assert.LessOrEqual(t, server.Now(), 15500*time.Millisecond)
+	})(t)
+}
+
+// A dialer of its own keeps net/http from HTTP/2, unless it is told otherwise.
+func TestThePoolSpeaksHTTP2(t *testing.T) {
+	t.Parallel()
+	var protocol string
+	server := wiretest.NewLoopback(t, func(w http.ResponseWriter, r *http.Request) {
+		protocol = r.Proto
+		_, _ = w.Write([]byte(clienttest.PolicyJSON))
+	}, func(s *httptest.Server) {
+		s.EnableHTTP2 = true
+		s.StartTLS()
+	})
+	client, err := runloop.NewClient(runloop.WithAPIKey(clienttest.APIKey), runloop.WithBaseURL(server.URL))
+	require.NoError(t, err)
+	t.Cleanup(client.CloseIdleConnections)
+	roots := server.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
+	runloop.PoolOf(client).TLSClientConfig = &tls.Config{RootCAs: roots}
+
+	require.NoError(t, clienttest.GetPolicy(t.Context(), client))
+
+	assert.Equal(t, "HTTP/2.0", protocol)
+}
+
+func TestThePoolReadsHeadersUpToAMegabyte(t *testing.T) {
+	clienttest.InBubble(func(t *testing.T) {
+		server := wiretest.NewServer(t, wiretest.Cut("HTTP/1.1 200 OK\r\nX-Long: "+strings.Repeat("x", 1<<20)))
+		client := newPoolClient(t, server)
+
+		err := clienttest.UpdatePolicy(t.Context(), client)
+
+		e := clienttest.AsTransportError(t, err)
+		assert.Equal(t, 1, e.Attempts, "the next answer would be as long")
+		assert.True(t, e.MaybeApplied)
+		assert.ErrorContains(t, err, "headers exceeded")
+	})(t)
+}
+
+// N6: a proxy sees the key of an http:// request, and of an https:// one nothing but
+// the host's name.
+func TestAProxySeesNoKey(t *testing.T) {
+	clienttest.InBubble(func(t *testing.T) {
+		server := wiretest.NewServer(t, wiretest.Do("refuse to connect", func(c *wiretest.Conn) {
+			c.Read()
+			c.Write(wiretest.Response(502, "no route"))
+			c.Close()
+		}).Times(4))
+		client := newPoolClient(t, server, runloop.WithBaseURL("https://api.example.test"))
+		runloop.PoolOf(client).Proxy = http.ProxyURL(&url.URL{Scheme: "http", Host: "proxy.example.test"})
+
+		err := clienttest.UpdatePolicy(t.Context(), client)
+
+		e := clienttest.AsTransportError(t, err)
+		assert.Equal(t, 4, e.Attempts)
+		assert.False(t, e.MaybeApplied, "the proxy let nothing through")
+		for _, request := range server.Requests() {
+			assert.Equal(t, "CONNECT api.example.test:443 HTTP/1.1\r\nHost: api.example.test:443\r\nUser-Agent: Go-http-client/1.1\r\n\r\n", request.Raw)
+		}
+	})(t)
+}
+
+func TestAProxyThatWantsAPasswordIsAskedOnce(t *testing.T) {
+	clienttest.InBubble(func(t *testing.T) {
+		server := wiretest.NewServer(t, wiretest.Cut(wiretest.Response(407, "")))
+		client := newPoolClient(t, server, runloop.WithBaseURL("https://api.example.test"))
+		runloop.PoolOf(client).Proxy = http.ProxyURL(&url.URL{Scheme: "http", Host: "proxy.example.test"})
+
+		err := clienttest.UpdatePolicy(t.Context(), client)
+
+		e := clienttest.AsTransportError(t, err)
+		assert.Equal(t, 1, e.Attempts)
+		assert.False(t, e.MaybeApplied)
+	})(t)
+}
+
+// The client's own pool does not wait for the end of the attempt where it can know
+// earlier.
+func TestATLSHandshakeTakesTenSecondsAtMost(t *testing.T) {
+	clienttest.InBubble(func(t *testing.T) {
+		server := wiretest.NewServer(t, wiretest.Deaf().Times(4))
+		client := newPoolClient(t, server, runloop.WithBaseURL("https://api.example.test"))
+
+		err := clienttest.UpdatePolicy(t.Context(), client)
+
+		e := clienttest.AsTransportError(t, err)
+		assert.True(t, e.Timeout())
+		assert.Equal(t, 4, e.Attempts)
+		assert.False(t, e.MaybeApplied, "nothing was sent")
+		assert.NotErrorIs(t, err, context.DeadlineExceeded)
+		assert.GreaterOrEqual(t, server.Now(), 41750*time.Millisecond)
+		assert.LessOrEqual(t, server.Now(), 43500*time.Millisecond)
+	})(t)
+}
