@@ -1,0 +1,59 @@
+package live
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	runloop "github.com/runloop-community/runloop-go"
+)
+
+var (
+	recordFile = flag.String("record", "", "write what the real API showed to this `file`, as a Markdown table")
+	withDevbox = flag.Bool("devbox", false, "launch devboxes in the real API too, which costs money")
+)
+
+// TestRealAPI needs an account. It is not parallel, so that the API has one request
+// at a time.
+func TestRealAPI(t *testing.T) {
+	requests := new(requestCount)
+	client, err := connect(runloop.WithLogger(slog.New(requests)))
+	if errors.Is(err, errNoKey) {
+		t.Skip("set RUNLOOP_API_KEY to try the real API; nothing was tried")
+	}
+	require.NoError(t, err)
+	ctx := interruptible(t)
+	_, err = client.NetworkPolicies.List(ctx, runloop.NetworkPolicyListParams{Limit: 1})
+	require.NoError(t, err, "the API cannot be reached, or does not take the key")
+
+	a := newAccount(t, client)
+	keepPromises(ctx, t, a)
+	r := a.tryAll(ctx, assumptions(), *withDevbox)
+	r.requests = requests.count()
+
+	r.log(t)
+	if *recordFile != "" {
+		path, err := filepath.Abs(*recordFile)
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(path, []byte(r.markdown()), 0o644))
+		t.Logf("the record is in %s", path)
+	}
+	assert.NoError(t, ctx.Err(), "the run was interrupted")
+}
+
+// interruptible returns a context that ends with the first interrupt, so that the
+// policies are deleted. A second interrupt ends the process.
+func interruptible(t *testing.T) context.Context {
+	ctx, stop := signal.NotifyContext(t.Context(), os.Interrupt)
+	t.Cleanup(stop)
+	context.AfterFunc(ctx, stop)
+	return ctx
+}
