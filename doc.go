@@ -23,9 +23,12 @@ A [Client] is made once and shared. It reads the API key from RUNLOOP_API_KEY:
 # Options
 
 An [Option] sets what is not to be as it is by default. Given to [NewClient] it holds
-for each call of the client, given to a call for that call alone:
+for each call of the client:
 
 	client, err := runloop.NewClient(runloop.WithUserAgent("my-orchestrator/1.2"), runloop.WithLogger(slog.Default()))
+
+Given to a call, the same option holds for that call alone:
+
 	policy, err := client.NetworkPolicies.Get(ctx, id, runloop.WithMaxRetries(0))
 
 The key, the base URL and further headers that no option sets come from the environment:

@@ -89,6 +89,9 @@ func docFirstCall(ctx context.Context) error {
 
 func docOptions(ctx context.Context, id string) error {
 	client, err := runloop.NewClient(runloop.WithUserAgent("my-orchestrator/1.2"), runloop.WithLogger(slog.Default()))
+	if err != nil {
+		return err
+	}
 	policy, err := client.NetworkPolicies.Get(ctx, id, runloop.WithMaxRetries(0))
 	if policy == nil {
 		return err
