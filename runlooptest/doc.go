@@ -84,5 +84,6 @@
 //     are not to the letter are answered with 404 and never with a redirect.
 //   - Devboxes run at once. What a launch says besides name, metadata and launch
 //     parameters is ignored, but a network_policy_id outside of the launch
-//     parameters is answered with 400: it would protect nothing.
+//     parameters is answered with 400: it would protect nothing. The body of a
+//     shutdown is not looked at.
 package runlooptest

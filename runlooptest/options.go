@@ -69,10 +69,11 @@ func WithConflictStatus(status int) Option {
 	return func(c *config) { c.conflictStatus = status }
 }
 
-// WithUnknownIDStatus sets the status that answers an id that no policy has: 404,
-// which is the default and what the API's description says, or 400, which the
-// live API is known to answer for other resources. It panics at any other status.
-// An unknown devbox is always a 400.
+// WithUnknownIDStatus sets the status that answers a get, an update or a delete of
+// an id that no policy has: 404, which is the default and what the API's description
+// says, or 400, which the live API is known to answer for other resources. It panics
+// at any other status. An unknown devbox is always a 400, and so is an unknown policy
+// in a launch or as the starting_after of a list.
 func WithUnknownIDStatus(status int) Option {
 	if status != http.StatusBadRequest && status != http.StatusNotFound {
 		panic(fmt.Sprintf("runlooptest: unknown-id status %d is neither 400 nor 404", status))

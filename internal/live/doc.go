@@ -7,7 +7,7 @@
 //
 // runs against the API that [runloop.NewClient] reaches: RUNLOOP_BASE_URL counts
 // too. Without a key TestRealAPI is skipped, and nothing is tried. With one in the
-// environment, go test ./... runs it as well.
+// environment, go test ./... runs it as well; scripts/test takes the key away.
 //
 // The test has two parts. What the SDK promises, the contract, is asserted: a
 // failure there is a fault of the SDK, or a change of the API that it has to follow.
