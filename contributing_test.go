@@ -8,7 +8,9 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"testing/synctest"
 
+	"github.com/jarcoal/httpmock"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -103,6 +105,23 @@ func TestTheSecondServiceOfCONTRIBUTING(t *testing.T) {
 
 	_, err = blueprints.Get(t.Context(), "..")
 	assert.ErrorContains(t, err, "get blueprint: id:")
+}
+
+func TestAWriteThatDoesNotSayHowIsNotSentAgain(t *testing.T) {
+	t.Parallel()
+	for method, want := range map[string]int{http.MethodPost: 1, http.MethodGet: 4} {
+		synctest.Test(t, func(t *testing.T) {
+			transport := httpmock.NewMockTransport()
+			transport.RegisterNoResponder(httpmock.NewStringResponder(http.StatusServiceUnavailable, ""))
+			client, err := NewClient(WithAPIKey("key"), WithHTTPClient(&http.Client{Transport: transport}))
+			require.NoError(t, err)
+
+			_, err = send(t.Context(), client, nil, request[struct{}]{op: "try", method: method, route: "/v1/things"})
+
+			assert.ErrorIs(t, err, ErrServer)
+			assert.Equal(t, want, transport.GetTotalCallCount(), method)
+		})
+	}
 }
 
 func TestCONTRIBUTINGHasOnlyCodeThatCompiles(t *testing.T) {

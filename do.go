@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"net/url"
 	"reflect"
 	"strings"
@@ -15,17 +14,6 @@ import (
 
 	"github.com/runloop-community/runloop-go/internal/engine"
 )
-
-// resendOf is how a method may be sent again.
-var resendOf = map[string]engine.Resend{
-	http.MethodGet:     engine.ResendRead,
-	http.MethodHead:    engine.ResendRead,
-	http.MethodOptions: engine.ResendRead,
-	http.MethodPut:     engine.ResendWrite,
-	http.MethodDelete:  engine.ResendWrite,
-	http.MethodPost:    engine.ResendCareful,
-	http.MethodPatch:   engine.ResendCareful,
-}
 
 // Do calls an endpoint that the SDK does not wrap yet, with the same key, limits
 // and errors as its own calls. The errors' Op is the method and the path.
@@ -42,15 +30,14 @@ var resendOf = map[string]engine.Resend{
 // again only when the API surely did not receive the request, or answered 429. The
 // other methods are sent again after each fault that may pass.
 func (c *Client) Do(ctx context.Context, method, path string, body, result any, opts ...Option) error {
-	resend, known := resendOf[method]
-	if !known {
+	if _, known := resendOf[method]; !known {
 		return &ValidationError{"do", "method", quote(method) + " is none of GET, HEAD, OPTIONS, PUT, DELETE, POST and PATCH"}
 	}
 	route, query, problem := splitPath(path)
 	if problem != "" {
 		return &ValidationError{"do", "path", withoutSecrets(path) + " " + problem}
 	}
-	r := request[struct{}]{op: method + " " + engine.Truncate(route, 70), method: method, route: route, rawQuery: query, resend: resend}
+	r := request[struct{}]{op: method + " " + engine.Truncate(route, 70), method: method, route: route, rawQuery: query}
 	var err error
 	if r.body, err = rawBody(body); err != nil {
 		return &ValidationError{r.op, "body", err.Error()}

@@ -115,7 +115,7 @@ func (s *NetworkPoliciesService) update(ctx context.Context, op, id string, para
 		route:  policyRoute,
 		id:     id,
 		body:   updateBody(params),
-		resend: engine.ResendWrite,
+		resend: engine.ResendIdempotent,
 		decode: decodePolicyWithID(id),
 	})
 }
@@ -133,7 +133,7 @@ func (s *NetworkPoliciesService) Delete(ctx context.Context, id string, opts ...
 		route:  policyDeleteRoute,
 		id:     id,
 		body:   deleteBody{},
-		resend: engine.ResendWrite,
+		resend: engine.ResendIdempotent,
 		decode: decodePolicyWithID(id),
 		resolve: func(ctx context.Context, lost error) (*NetworkPolicy, engine.Resolution) {
 			return &NetworkPolicy{ID: id}, s.resolveDelete(ctx, id, lost, opts)

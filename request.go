@@ -1,7 +1,9 @@
 package runloop
 
 import (
+	"cmp"
 	"context"
+	"net/http"
 	"strings"
 
 	"github.com/go-json-experiment/json"
@@ -22,8 +24,8 @@ type request[T any] struct {
 	// rawQuery is a query that is encoded already.
 	rawQuery string
 	body     any
-	// resend says when the engine may send the request again. The zero value is
-	// for reads.
+	// resend says when the engine may send the request again. Without it, the
+	// method does: see resendOf.
 	resend engine.Resend
 	// decode turns the body of a success into the result. It is called once for
 	// each attempt that got one. When it is nil, the body does not matter.
@@ -65,6 +67,18 @@ func send[T any](ctx context.Context, c *Client, opts []Option, r request[T]) (T
 	return result, nil
 }
 
+// resendOf is how a method may be sent again when nothing more is known, after RFC
+// 9110, section 9.2.2.
+var resendOf = map[string]engine.Resend{
+	http.MethodGet:     engine.ResendIdempotent,
+	http.MethodHead:    engine.ResendIdempotent,
+	http.MethodOptions: engine.ResendIdempotent,
+	http.MethodPut:     engine.ResendIdempotent,
+	http.MethodDelete:  engine.ResendIdempotent,
+	http.MethodPost:    engine.ResendCareful,
+	http.MethodPatch:   engine.ResendCareful,
+}
+
 const idPlaceholder = "{id}"
 
 // build puts the request into the form that goes over the wire.
@@ -76,7 +90,7 @@ func (r *request[T]) build(s *settings) (*engine.Request, error) {
 		Path:      r.route,
 		Query:     r.rawQuery,
 		RequestID: s.idempotencyKey,
-		Resend:    r.resend,
+		Resend:    cmp.Or(r.resend, resendOf[r.method]),
 		Response:  s.response,
 	}
 	if before, after, found := strings.Cut(r.route, idPlaceholder); found {

@@ -49,21 +49,20 @@ type Request struct {
 	Response **http.Response
 }
 
-// Resend says when a request may be sent again.
+// Resend says when a request may be sent again. The zero value is the most careful.
 type Resend int
 
 const (
-	// ResendRead is for requests that change nothing.
-	ResendRead Resend = iota
-	// ResendWrite is for writes that have the same effect when they are repeated.
-	ResendWrite
+	// ResendCareful is for writes of which a second one could do the work twice.
+	// They are sent again only when they surely were not received, or on 429.
+	ResendCareful Resend = iota
 	// ResendUnlessAccepted is for writes of which a second one would be refused.
 	// Once the API accepted one, by a status that arrived before an answer that
 	// could not be read, Resolve decides before it is sent again.
 	ResendUnlessAccepted
-	// ResendCareful is for writes of which a second one could do the work twice.
-	// They are sent again only when they surely were not received, or on 429.
-	ResendCareful
+	// ResendIdempotent is for requests that have the same effect when they are
+	// repeated: reads, and writes that set or delete something.
+	ResendIdempotent
 )
 
 // A Resolution is what Resolve found out.
