@@ -48,6 +48,9 @@ every task that has the same ones:
 		Name:   "task-" + rules.Fingerprint(),
 		Egress: rules,
 	})
+	if err != nil {
+		return err
+	}
 	launch := runloop.LaunchParameters{NetworkPolicyID: policy.ID} // into POST /v1/devboxes
 
 A program that owns a policy and brings it to what a file says, whatever it was
@@ -67,10 +70,10 @@ The zero [EgressRules] allow nothing. Each field adds reach, and AllowAll adds a
 	}
 
 Rules only add up: what is forgotten stays denied, and none takes away what another
-allows. AllowAll beside a list of host names allows all. A list that is nil and one that is empty
-are the same in EgressRules, and are both sent as an empty list. CIDRs without Ports are
-open on every port. [EgressRules.Validate] says what the API would refuse or misread,
-such as a URL in the place of a host name; the calls that send rules call it themselves.
+allows. AllowAll beside a list of host names allows all. A nil list and an empty one are
+the same in EgressRules. CIDRs without Ports are open on every port.
+[EgressRules.Validate] says what the API would refuse or misread, such as a URL in the
+place of a host name; the calls that send rules call it themselves.
 
 In an update, nil leaves a field as it is and a pointer sets it. A list is replaced
 whole. To take all host names away, point to an empty list:

@@ -109,11 +109,14 @@ func docOrchestrator(ctx context.Context, hosts []string) error {
 		Name:   "task-" + rules.Fingerprint(),
 		Egress: rules,
 	})
+	if err != nil {
+		return err
+	}
 	launch := runloop.LaunchParameters{NetworkPolicyID: policy.ID} // into POST /v1/devboxes
 	if launch.NetworkPolicyID == "" {
 		return errors.New("there is no policy to launch with")
 	}
-	return err
+	return nil
 }
 
 func docLists(ctx context.Context) error {
