@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"net/http"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -54,6 +55,26 @@ func TestAllocationsOfList(t *testing.T) {
 			})
 		})
 	}
+}
+
+// The members that the SDK does not know are put together once: to copy them for each
+// that comes would take minutes for an answer of a few megabytes.
+func TestMemoryOfUnknownMembers(t *testing.T) {
+	var members strings.Builder
+	for i := range 10_000 {
+		fmt.Fprintf(&members, `"rule_%d":true,`, i)
+	}
+	body := strings.Replace(wholePolicyJSON(0), `"egress": {`, `"egress": {`+members.String(), 1)
+	client := allocClient(t, body)
+	var before, after runtime.MemStats
+
+	runtime.ReadMemStats(&before)
+	policy, err := client.NetworkPolicies.Get(t.Context(), "npol_0000")
+	runtime.ReadMemStats(&after)
+
+	require.NoError(t, err)
+	require.Len(t, policy.Egress.Diff(runloop.EgressRules{}), 10_000+3) // two hosts, a gateway
+	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(100*len(body)))
 }
 
 func requireAllocs(t *testing.T, budget int, call func() error) {

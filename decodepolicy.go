@@ -2,10 +2,13 @@ package runloop
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/runloop-community/runloop-go/internal/engine"
 )
 
 // decodePolicy reads an answer that is a policy.
@@ -24,7 +27,7 @@ func decodePolicyWithID(id string) func([]byte) (*NetworkPolicy, error) {
 	return func(body []byte) (*NetworkPolicy, error) {
 		policy, err := decodePolicy(body)
 		if err == nil && policy.ID != id {
-			return nil, fmt.Errorf("it is about policy %s, asked for was %s", quote(policy.ID), quote(id))
+			return nil, fmt.Errorf("it is about policy %s, asked for was %s", quoteAnswer(policy.ID), quote(id))
 		}
 		return policy, err
 	}
@@ -36,11 +39,15 @@ func decodePolicyNamed(name string) func([]byte) (*NetworkPolicy, error) {
 	return func(body []byte) (*NetworkPolicy, error) {
 		policy, err := decodePolicy(body)
 		if err == nil && strings.TrimSpace(policy.Name) != strings.TrimSpace(name) {
-			return nil, fmt.Errorf("it is about policy %s, created was %s", quote(policy.Name), quote(name))
+			return nil, fmt.Errorf("it is about policy %s, created was %s", quoteAnswer(policy.Name), quote(name))
 		}
 		return policy, err
 	}
 }
+
+// quoteAnswer quotes what an answer says, which can repeat the API key. It cuts
+// nothing that a key fits into: the engine redacts the text before it cuts it.
+func quoteAnswer(s string) string { return strconv.Quote(engine.Truncate(s, 2*maxHeaderValue)) }
 
 // decodePage reads an answer that is a page of policies.
 func decodePage(body []byte) (*NetworkPolicyPage, error) {
@@ -88,6 +95,9 @@ func (d decoder) page(p *NetworkPolicyPage, size int) error {
 func (d decoder) policies(dst *[]NetworkPolicy, size int) error {
 	start := d.InputOffset()
 	return d.array(func() error {
+		if len(*dst) == maxPageSize {
+			return fmt.Errorf("it has more than %d policies", maxPageSize)
+		}
 		*dst = append(*dst, NetworkPolicy{})
 		if err := d.policyAnswer(&(*dst)[len(*dst)-1]); err != nil {
 			return err
@@ -155,7 +165,8 @@ func (d decoder) time(dst *time.Time) error {
 }
 
 func (d decoder) egress(r *EgressRules) error {
-	return d.object(func(name []byte) error {
+	var unknown []byte
+	err := d.object(func(name []byte) error {
 		switch string(name) {
 		case "allow_all":
 			return d.boolean(&r.AllowAll)
@@ -175,12 +186,15 @@ func (d decoder) egress(r *EgressRules) error {
 				return d.cidr(&r.AllowedCIDRs[len(r.AllowedCIDRs)-1])
 			})
 		}
-		return d.unknownMember(&r.unknown, name)
+		return d.unknownMember(&unknown, name)
 	})
+	r.unknown = newUnknownMembers(unknown)
+	return err
 }
 
 func (d decoder) cidr(c *AllowedCIDR) error {
-	return d.object(func(name []byte) error {
+	var unknown []byte
+	err := d.object(func(name []byte) error {
 		switch string(name) {
 		case "cidr":
 			return d.text(&c.CIDR)
@@ -190,12 +204,15 @@ func (d decoder) cidr(c *AllowedCIDR) error {
 				return d.portRule(&c.Ports[len(c.Ports)-1])
 			})
 		}
-		return d.unknownMember(&c.unknown, name)
+		return d.unknownMember(&unknown, name)
 	})
+	c.unknown = newUnknownMembers(unknown)
+	return err
 }
 
 func (d decoder) portRule(p *PortRule) error {
-	return d.object(func(name []byte) error {
+	var unknown []byte
+	err := d.object(func(name []byte) error {
 		switch string(name) {
 		case "port":
 			return d.port(&p.Port)
@@ -204,8 +221,10 @@ func (d decoder) portRule(p *PortRule) error {
 		case "protocol":
 			return d.text((*string)(&p.Protocol))
 		}
-		return d.unknownMember(&p.unknown, name)
+		return d.unknownMember(&unknown, name)
 	})
+	p.unknown = newUnknownMembers(unknown)
+	return err
 }
 
 func (d decoder) port(dst *int) error {
@@ -215,15 +234,13 @@ func (d decoder) port(dst *int) error {
 	return err
 }
 
-func (d decoder) unknownMember(u *unknownMembers, name []byte) error {
-	quoted, err := jsontext.AppendQuote(nil, name) // a copy: reading invalidates name
-	if err != nil {
+// unknownMember appends a comma and the member.
+func (d decoder) unknownMember(dst *[]byte, name []byte) (err error) {
+	// The name comes first: reading the value invalidates it.
+	if *dst, err = jsontext.AppendQuote(append(*dst, ','), name); err != nil {
 		return err
 	}
 	value, err := d.ReadValue()
-	if err != nil {
-		return err
-	}
-	u.add(quoted, value)
-	return nil
+	*dst = append(append(*dst, ':'), value...)
+	return err
 }

@@ -59,7 +59,7 @@ func (s *NetworkPoliciesService) all(ctx context.Context, op string, params Netw
 				return
 			}
 			if seen[cursor] {
-				yield(nil, stuck(op, cursor))
+				yield(nil, stuck(op, cursor != ""))
 				return
 			}
 			seen[cursor] = true
@@ -69,10 +69,10 @@ func (s *NetworkPoliciesService) all(ctx context.Context, op string, params Netw
 }
 
 // stuck is the error of a list that does not get on.
-func stuck(op, cursor string) error {
+func stuck(op string, hasPolicies bool) error {
 	detail := "the page says that there are more, but is empty"
-	if cursor != "" {
-		detail = fmt.Sprintf("the page ends with policy %s, as one before", quote(cursor))
+	if hasPolicies {
+		detail = "the page ends with the same policy as one before" // whose ID may be anything
 	}
 	return &TransportError{
 		Op:       op,

@@ -199,13 +199,13 @@ func TestAListThatDoesNotGetOnIsAnInvalidResponse(t *testing.T) {
 		text    string
 	}{
 		{"the same cursor again", "", []httpmock.Responder{page(true, "a"), page(true, "a")}, []string{"a", "a"}, []string{"", "a"},
-			`the page ends with policy "a", as one before`},
+			`the page ends with the same policy as one before`},
 		{"the same cursor later", "", []httpmock.Responder{page(true, "a"), page(true, "b"), page(true, "c", "a")},
-			[]string{"a", "b", "c", "a"}, []string{"", "a", "b"}, `the page ends with policy "a", as one before`},
+			[]string{"a", "b", "c", "a"}, []string{"", "a", "b"}, `the page ends with the same policy as one before`},
 		{"the cursor that it started with", "a", []httpmock.Responder{page(true, "b", "a")}, []string{"b", "a"}, []string{"a"},
-			`the page ends with policy "a", as one before`},
+			`the page ends with the same policy as one before`},
 		{"a cycle that leads back to the start", "a", []httpmock.Responder{page(true, "b"), page(true, "a")}, []string{"b", "a"}, []string{"a", "b"},
-			`the page ends with policy "a", as one before`},
+			`the page ends with the same policy as one before`},
 		{"an empty first page with more", "", []httpmock.Responder{page(true)}, nil, []string{""},
 			"the page says that there are more, but is empty"},
 		{"an empty page with more", "", []httpmock.Responder{page(true, "a"), page(true)}, []string{"a"}, []string{"", "a"},
@@ -304,5 +304,20 @@ func TestAllDeliversThousandsInOrder(t *testing.T) {
 		}
 		assert.Equal(t, want, names)
 		assert.Len(t, server.Requests(), test.requests, "pages of %d", test.limit)
+	}
+}
+
+// A page that is longer than the API allows is none, before it takes up memory.
+func TestAPageOfMoreThan5000PoliciesIsAnInvalidResponse(t *testing.T) {
+	t.Parallel()
+	for n, want := range map[int]error{5000: nil, 5001: runloop.ErrInvalidResponse} {
+		api, client := clienttest.NewAPI(t)
+		policies := strings.TrimSuffix(strings.Repeat(`{"id": "npol_1", "egress": {}},`, n), ",")
+		api.Answers(http.MethodGet, clienttest.PoliciesPath, clienttest.Answer(200, `{"network_policies": [`+policies+`], "has_more": false}`))
+
+		page, err := client.NetworkPolicies.List(t.Context(), runloop.NetworkPolicyListParams{})
+
+		require.ErrorIs(t, err, want)
+		assert.Equal(t, err == nil, page != nil && len(page.NetworkPolicies) == n)
 	}
 }

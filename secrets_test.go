@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"unsafe"
 
 	"github.com/stretchr/testify/assert"
@@ -236,6 +237,49 @@ func TestNoPartOfTheKeyIsLeftWhereABodyIsCut(t *testing.T) {
 		kept := clienttest.AsAPIError(t, err).Body
 		assert.InDelta(t, limit, len(kept), float64(len(key)))
 		assert.NotContains(t, string(kept), key[:4], "of a key that starts at %d", before)
+	}
+}
+
+// Texts are cut to what fits into a line. A key must be gone before that: half of it
+// would no longer be found.
+func TestNoPartOfTheKeyIsLeftWhereATextIsCut(t *testing.T) {
+	t.Parallel()
+	const key = "ak_0123456789~abcdefghijklmnopqrstuvwxyz/ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	pad := strings.Repeat("x", 40)
+	broken := func(body string) clienttest.RoundTripper {
+		return func(*http.Request) (*http.Response, error) {
+			return &http.Response{
+				StatusCode: http.StatusUnauthorized,
+				Header:     http.Header{"Content-Type": {"text/plain"}},
+				Body:       io.NopCloser(io.MultiReader(strings.NewReader(body), iotest.ErrReader(io.ErrUnexpectedEOF))),
+			}, nil
+		}
+	}
+	for name, server := range map[string]clienttest.RoundTripper{
+		"content type":        clienttest.RoundTripper(clienttest.AnswerWith(200, "<html>", http.Header{"Content-Type": {"text/html; token=" + key}})),
+		"ID":                  clienttest.RoundTripper(clienttest.Answer(200, `{"id": "`+pad+key+`", "egress": {}}`)),
+		"name of a member":    clienttest.RoundTripper(clienttest.Answer(200, `{"`+key+`": tru}`)),
+		"text that is cut":    broken("bad credentials: Bearer " + key[:50]),
+		"message that is cut": clienttest.RoundTripper(clienttest.Answer(401, `{"message": "`+strings.Repeat(pad, 25)+key+`"}`)),
+		"message":             clienttest.RoundTripper(clienttest.Answer(401, `{"message": "`+pad+pad+pad+pad+key+`"}`)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var log bytes.Buffer
+			_, client := clienttest.NewAPI(t, runloop.WithAPIKey(key), runloop.WithMaxRetries(0),
+				runloop.WithLogger(slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))),
+				runloop.WithHTTPClient(&http.Client{Transport: server}))
+
+			_, err := client.NetworkPolicies.Get(t.Context(), "npol_1")
+
+			require.Error(t, err)
+			shown := err.Error() + log.String()
+			if answer, ok := errors.AsType[*runloop.APIError](err); ok {
+				shown += answer.Message + string(answer.Body)
+			}
+			assert.NotContains(t, shown, key[:8])
+			assert.NotContains(t, shown, "0123456789")
+		})
 	}
 }
 

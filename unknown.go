@@ -12,13 +12,13 @@ import (
 // one that opens something would let a policy pass for a narrower one.
 type unknownMembers string
 
-// add appends a member, both its parts JSON.
-func (u *unknownMembers) add(name, value jsontext.Value) {
-	open := "{"
-	if *u != "" {
-		open = string(*u)[:len(*u)-1] + ","
+// newUnknownMembers takes the members as decoder.unknownMember writes them.
+func newUnknownMembers(members []byte) unknownMembers {
+	if len(members) == 0 {
+		return ""
 	}
-	*u = unknownMembers(open + string(name) + ":" + string(value) + "}")
+	members[0] = '{' // in place of the first comma
+	return unknownMembers(append(members, '}'))
 }
 
 // marshalWith returns the JSON of known, which has members, and of those of u.
@@ -56,7 +56,7 @@ func (u unknownMembers) each(visit func(name string, value jsontext.Value)) {
 	if u == "" {
 		return
 	}
-	// What add put together is valid JSON, so this ends without an error.
+	// What newUnknownMembers put together is valid JSON, so this ends without an error.
 	_ = decodeDocument([]byte(u), func(d decoder) error {
 		return d.object(func(raw []byte) error {
 			name := string(raw) // reading invalidates it

@@ -41,7 +41,7 @@ func newAnswer(c *call, resp *http.Response, body []byte, cut bool) *Answer {
 		Body:        redactBody(clean, c.cfg.Key, body, cut),
 		shouldRetry: strings.ToLower(header.Get("X-Should-Retry")),
 	}
-	e := parseErrorBody(header.Get("Content-Type"), body)
+	e := parseErrorBody(header.Get("Content-Type"), a.Body)
 	a.Code = Printable(clean.Replace(firstOf(header.Get("X-Runloop-Error-Code"), e.code)), maxName)
 	a.Message = Printable(clean.Replace(e.message), maxMessage)
 	a.RequestID = Printable(clean.Replace(firstOf(header.Get("X-Runloop-Request-Id"), header.Get("X-Request-Id"), e.requestID, c.requestID)), maxName)

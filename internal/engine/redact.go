@@ -46,6 +46,7 @@ func keyForms(secret Secret) []string {
 		lowerEscapes(url.QueryEscape(key)),
 		url.PathEscape(key),
 		lowerEscapes(url.PathEscape(key)),
+		strings.NewReplacer("~", "~0", "/", "~1").Replace(key), // in a JSON pointer
 	} {
 		if !slices.Contains(forms, form) {
 			forms = append(forms, form)

@@ -73,8 +73,8 @@ func (c *call) decode(resp *http.Response, body []byte) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("%w: status %d, content type %.60q: %w",
-		ErrInvalidResponse, resp.StatusCode, resp.Header.Get("Content-Type"), err)
+	contentType := redactor(c.cfg, "").Replace(resp.Header.Get("Content-Type")) // before it is cut
+	return fmt.Errorf("%w: status %d, content type %.60q: %w", ErrInvalidResponse, resp.StatusCode, contentType, err)
 }
 
 // keep returns the response for the caller to keep: its body can be read once

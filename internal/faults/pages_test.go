@@ -107,7 +107,7 @@ func Test90ACursorThatComesAgain(t *testing.T) {
 			ids, err := collectAll(t.Context(), client)
 
 			require.ErrorIs(t, err, runloop.ErrInvalidResponse)
-			assert.EqualError(t, err, `runloop: list network policies: no usable answer (1 attempt): invalid response: the page ends with policy "a", as one before`)
+			assert.EqualError(t, err, `runloop: list network policies: no usable answer (1 attempt): invalid response: the page ends with the same policy as one before`)
 			assert.Equal(t, tt.pages, ids)
 			assert.Equal(t, tt.want, cursors(server.Requests()))
 		}))
