@@ -31,12 +31,13 @@ func (s *settings) parseBaseURL() (base, problem string) {
 	case u.Scheme == "http" && !isLoopback(u.Hostname()) && !s.plaintextHTTP:
 		return "", "with http:// everyone on the way can read the API key: write https://, or add WithPlaintextHTTP"
 	}
-	return u.Scheme + "://" + u.Host + strings.TrimRight(u.EscapedPath(), "/"), ""
+	origin := url.URL{Scheme: u.Scheme, Host: u.Host} // which escapes the zone of an address
+	return origin.String() + strings.TrimRight(u.EscapedPath(), "/"), ""
 }
 
+// isLoopback does not take names below localhost for loopback: net asks DNS for them.
 func isLoopback(host string) bool {
-	host = strings.ToLower(host)
-	return host == "localhost" || strings.HasSuffix(host, ".localhost") || net.ParseIP(host).IsLoopback()
+	return strings.EqualFold(host, "localhost") || net.ParseIP(host).IsLoopback()
 }
 
 func hasDotSegment(path string) bool {

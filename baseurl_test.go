@@ -27,7 +27,7 @@ func TestBaseURLs(t *testing.T) {
 		"https://[2001:db8::1]:8443/x":         "https://[2001:db8::1]:8443/x/v1/network-policies/npol_1",
 		"http://localhost":                     "http://localhost/v1/network-policies/npol_1",
 		"http://localhost:8080":                "http://localhost:8080/v1/network-policies/npol_1",
-		"http://api.localhost:8080":            "http://api.localhost:8080/v1/network-policies/npol_1",
+		"https://[fe80::1%25eth0]:8443/x":      "https://[fe80::1%25eth0]:8443/x/v1/network-policies/npol_1",
 		"http://127.0.0.1:8080":                "http://127.0.0.1:8080/v1/network-policies/npol_1",
 		"http://127.200.3.4":                   "http://127.200.3.4/v1/network-policies/npol_1",
 		"http://[::1]:8080":                    "http://[::1]:8080/v1/network-policies/npol_1",
@@ -107,7 +107,7 @@ func TestPlaintextBeyondLoopbackNeedsItsOption(t *testing.T) {
 		"http://mylocalhost",
 		"http://127.0.0.1.example.test",
 		"http://0.0.0.0:8080",
-		"http://10.0.0.1:8080",
+		"http://10.0.0.1:8080", "http://api.localhost:8080",
 		"http://[::]:8080",
 		"http://[2001:db8::1]",
 	} {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+
+	"github.com/runloop-community/runloop-go/internal/engine"
 )
 
 const (
@@ -36,7 +38,7 @@ func (s *NetworkPoliciesService) GetByName(ctx context.Context, name string, opt
 func (s *NetworkPoliciesService) find(ctx context.Context, op, name string, opts []Option) (*NetworkPolicy, error) {
 	for policy, err := range s.all(ctx, op, NetworkPolicyListParams{Name: name}, opts) {
 		if err != nil {
-			return nil, err
+			return nil, isNot(err, ErrNotFound) // what is not found is the list, or its cursor
 		}
 		if policy.Name == name {
 			return policy, nil
@@ -86,6 +88,9 @@ func (s *NetworkPoliciesService) converge(ctx context.Context, c *convergence) (
 		c.unsure = carryMaybeApplied(err, c.unsure)
 		switch {
 		case again && round < maxRounds:
+			if round > 1 { // the list may be behind
+				engine.Wait(ctx, round-1)
+			}
 		case err != nil:
 			return nil, err
 		default:

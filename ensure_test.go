@@ -1,6 +1,7 @@
 package runloop_test
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strings"
@@ -226,6 +227,40 @@ func TestEnsureGivesUpInTheEnd(t *testing.T) {
 		require.ErrorIs(t, err, runloop.ErrNameTaken)
 		assert.Equal(t, "ensure network policy", clienttest.AsAPIError(t, err).Op)
 		assert.Len(t, fake.Requests(), 10)
+	})(t)
+}
+
+// A list that is behind the create of another program gets some time to come along.
+func TestEnsureWaitsForTheListBetweenLooks(t *testing.T) {
+	onFake(func(t *testing.T, fake *fakeAPI) {
+		there := fake.AddPolicy(buildPolicy(0))
+		fake.Inject(list, nothingYet())
+		fake.Inject(list, nothingYet())
+		fake.Inject(list, nothingYet())
+		start := time.Now()
+
+		policy, err := fake.client.NetworkPolicies.Ensure(t.Context(), buildParams)
+
+		require.NoError(t, err)
+		assert.Equal(t, there.ID, policy.ID)
+		assert.GreaterOrEqual(t, time.Since(start), 750*time.Millisecond)
+		assert.LessOrEqual(t, time.Since(start), 1500*time.Millisecond)
+	})(t)
+}
+
+func TestEnsureDoesNotWaitBeyondItsContext(t *testing.T) {
+	onFake(func(t *testing.T, fake *fakeAPI) {
+		fake.AddPolicy(buildPolicy(0))
+		fake.Inject(list, nothingYet())
+		fake.Inject(list, nothingYet())
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		start := time.Now()
+
+		_, err := fake.client.NetworkPolicies.Ensure(ctx, buildParams)
+
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		assert.Equal(t, 100*time.Millisecond, time.Since(start))
 	})(t)
 }
 

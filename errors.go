@@ -71,6 +71,7 @@ type APIError struct {
 
 	cause  error // the end of the context
 	detail string
+	not    error // a sentinel that fits the status, but not the request
 }
 
 // Error is the text, on one line and shorter than 300 bytes.
@@ -100,6 +101,9 @@ func (e *APIError) Error() string {
 
 // Is tells the sentinels that fit the status, the operation and the message.
 func (e *APIError) Is(target error) bool {
+	if target == e.not {
+		return false
+	}
 	switch target {
 	case ErrBadRequest:
 		return e.StatusCode == http.StatusBadRequest
@@ -265,6 +269,14 @@ func newError(f *engine.Failure) error {
 		cause:        f.Cause,
 		detail:       f.Detail,
 	}
+}
+
+// isNot keeps the answer that err may be from matching a sentinel.
+func isNot(err, sentinel error) error {
+	if e, ok := err.(*APIError); ok {
+		e.not = sentinel
+	}
+	return err
 }
 
 const maybeApplied = "it may have been applied"

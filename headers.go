@@ -25,8 +25,12 @@ var reservedHeaders = map[string]string{
 
 // headerProblem says what is wrong with a header, without its value.
 func headerProblem(canonical string, h header) string {
-	if h.name == "" || strings.Trim(h.name, "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" {
-		return fmt.Sprintf("%.40q is no name of a header", h.name)
+	// Of a bad name, only the good beginning is told: it may go on with the value.
+	if i := strings.IndexFunc(h.name, notInName); i >= 0 {
+		return fmt.Sprintf("after %.40q, the name of a header has a character that none has", h.name[:i])
+	}
+	if h.name == "" {
+		return "a header has no name"
 	}
 	if instead, reserved := reservedHeaders[canonical]; reserved {
 		return fmt.Sprintf("the header %s cannot be set: %s", canonical, instead)
@@ -35,6 +39,10 @@ func headerProblem(canonical string, h header) string {
 		return fmt.Sprintf("the value of header %.40s %s", canonical, problem)
 	}
 	return ""
+}
+
+func notInName(r rune) bool {
+	return !strings.ContainsRune("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ", r)
 }
 
 func valueProblem(value string) string {

@@ -109,7 +109,7 @@ func (s *NetworkPoliciesService) update(ctx context.Context, op, id string, para
 	if err := params.validate(op); err != nil {
 		return nil, err
 	}
-	return send(ctx, s.owner(), opts, request[*NetworkPolicy]{
+	policy, err := send(ctx, s.owner(), opts, request[*NetworkPolicy]{
 		op:     op,
 		method: http.MethodPost,
 		route:  policyRoute,
@@ -118,6 +118,10 @@ func (s *NetworkPoliciesService) update(ctx context.Context, op, id string, para
 		resend: engine.ResendIdempotent,
 		decode: decodePolicyWithID(id),
 	})
+	if params.Name == nil {
+		err = isNot(err, ErrNameTaken) // a 409 is about something else
+	}
+	return policy, err
 }
 
 // Delete deletes the policy and returns it as it was. That cannot be undone. The

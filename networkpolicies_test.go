@@ -172,6 +172,38 @@ func TestGetByNameOfNoPolicyIsNotFound(t *testing.T) {
 	}, runlooptest.WithPolicies(runloop.NetworkPolicy{Name: "build-2"}))(t)
 }
 
+// That a list is not there, or its cursor, does not say that the policy is not.
+func TestAListThatIsNotFoundIsNoPolicyThatIsNotFound(t *testing.T) {
+	t.Parallel()
+	for status, body := range map[int]string{404: `{"message": "no such path"}`, 400: `{"message": "starting_after: npol_1 not found"}`} {
+		api, client := clienttest.NewAPI(t)
+		api.Answers(http.MethodGet, clienttest.PoliciesPath, clienttest.Answer(status, body))
+
+		for name, call := range map[string]func() (*runloop.NetworkPolicy, error){
+			"get by name": func() (*runloop.NetworkPolicy, error) { return client.NetworkPolicies.GetByName(t.Context(), "build") },
+			"ensure":      func() (*runloop.NetworkPolicy, error) { return client.NetworkPolicies.Ensure(t.Context(), buildParams) },
+		} {
+			policy, err := call()
+
+			assert.Nil(t, policy, name)
+			assert.Equal(t, status, clienttest.AsAPIError(t, err).StatusCode, name)
+			assert.NotErrorIs(t, err, runloop.ErrNotFound, name)
+		}
+	}
+}
+
+func TestAConflictOfAnUpdateThatDoesNotRenameIsNotAboutTheName(t *testing.T) {
+	t.Parallel()
+	api, client := clienttest.NewAPI(t)
+	api.Answers(http.MethodPost, clienttest.PolicyPath, clienttest.Answer(409, `{"message": "the policy is being changed"}`))
+
+	_, err := client.NetworkPolicies.Update(t.Context(), "npol_1", runloop.NetworkPolicyUpdateParams{AllowAll: new(false)})
+	assert.Equal(t, []string{"ErrConflict"}, clienttest.Sentinels(err))
+
+	_, err = client.NetworkPolicies.Update(t.Context(), "npol_1", runloop.NetworkPolicyUpdateParams{Name: new("build")})
+	assert.Equal(t, []string{"ErrConflict", "ErrNameTaken"}, clienttest.Sentinels(err))
+}
+
 func TestGetByNamePassesErrorsOn(t *testing.T) {
 	onFake(func(t *testing.T, fake *fakeAPI) {
 		_, err := fake.client.NetworkPolicies.GetByName(t.Context(), "build")

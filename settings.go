@@ -78,6 +78,7 @@ func (s *settings) readEnvironment() error {
 		s.baseURL, s.baseURLSource = base, "RUNLOOP_BASE_URL"
 	}
 	const variable = "RUNLOOP_CUSTOM_HEADERS"
+	byOption := s.headers
 	for i, line := range strings.Split(os.Getenv(variable), "\n") {
 		if strings.TrimSpace(line) == "" {
 			continue
@@ -87,7 +88,7 @@ func (s *settings) readEnvironment() error {
 			return &ValidationError{opNewClient, variable, fmt.Sprintf(`line %d has no colon: write "Name: value"`, i+1)}
 		}
 		name = strings.TrimSpace(name)
-		if _, set := s.headers[http.CanonicalHeaderKey(name)]; !set {
+		if _, set := byOption[http.CanonicalHeaderKey(name)]; !set {
 			s.setHeader(header{name, strings.TrimSpace(value), variable})
 		}
 	}

@@ -113,6 +113,8 @@ func hostnameProblem(hostname string) string {
 		return "has blanks around it: write " + quote(strings.TrimSpace(hostname))
 	case strings.ContainsFunc(hostname, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }):
 		return "has a blank or a control character in it: write one host name an entry"
+	case strings.ContainsAny(hostname, ",;\"'"):
+		return "has a separator or a quote in it: write one host name an entry"
 	case strings.Contains(hostname, "://"):
 		return "has a scheme: " + writeHostOf(hostname)
 	}
@@ -162,8 +164,9 @@ func labelsProblem(hostname string) string {
 
 // isNumber knows the numbers that inet_aton takes: 127.1 and 0x7f000001 are addresses.
 func isNumber(label string) bool {
-	_, err := strconv.ParseUint(label, 0, 64)
-	return err == nil || strings.Trim(label, "0123456789") == ""
+	const decimal, hexadecimal = "0123456789", "0123456789abcdefABCDEF"
+	digits, isHex := strings.CutPrefix(strings.ToLower(label), "0x")
+	return strings.Trim(label, decimal) == "" || isHex && strings.Trim(digits, hexadecimal) == ""
 }
 
 // writeHostOf says to write the host of a URL.

@@ -29,7 +29,7 @@ func TestHostNamesThatMayBeRightAreAccepted(t *testing.T) {
 	t.Parallel()
 	for _, hostname := range []string{
 		"github.com", "GitHub.com", "github.com.", "a.b.c.d.e.f.example", "localhost", "*.npmjs.org", "*.com", "*.a.b.example.",
-		"xn--bcher-kva.example", "bücher.example", "例え.テスト", "_dmarc.example.com", "a-b.example", "a--b.example",
+		"a.1_0", "a.0b1", "a.0xyz", "xn--bcher-kva.example", "bücher.example", "例え.テスト", "_dmarc.example.com", "a-b.example", "a--b.example",
 		"1.example", "1password.com", "3com.com", "10.example", "v1.2.3.example", "api.runloop.internal",
 		strings.Repeat("a", 63) + ".example",
 		strings.Repeat("a.", 126) + "a",  // 253 bytes
@@ -49,6 +49,8 @@ func TestHostNamesThatAreSurelyWrongAreRefusedWithAdvice(t *testing.T) {
 		{"blank before", " github.com", `" github.com" has blanks around it: write "github.com"`},
 		{"line break after", "github.com\n", `"github.com\n" has blanks around it: write "github.com"`},
 		{"two in one", "a.example b.example", `"a.example b.example" has a blank or a control character in it: write one host name an entry`},
+		{"two with a comma", "a.example,b.example", `"a.example,b.example" has a separator or a quote in it: write one host name an entry`},
+		{"in quotes", `"a.example"`, `"\"a.example\"" has a separator or a quote in it: write one host name an entry`},
 		{"NUL", "a\x00.example", `"a\x00.example" has a blank or a control character in it: write one host name an entry`},
 		{"invalid UTF-8", "\xff.example", `"\xff.example" is not valid UTF-8`},
 

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"math"
 	"math/rand/v2"
 	"net/http"
@@ -25,6 +26,14 @@ func backoff(attempt int) time.Duration {
 		limit = backoffBase << doublings
 	}
 	return limit/2 + rand.N(limit/2+1)
+}
+
+// Wait waits as between two attempts, or until the context ends.
+func Wait(ctx context.Context, attempt int) {
+	select {
+	case <-time.After(backoff(attempt)):
+	case <-ctx.Done():
+	}
 }
 
 // retryAfter reads how long the server wants the client to wait: Retry-After-Ms,
