@@ -284,3 +284,20 @@ func TestMarshalRefusesInvalidUTF8(t *testing.T) {
 		}
 	})
 }
+
+// A policy of which only the ID is known, as Delete may return it, claims no times.
+func TestAPolicyWithoutTimesHasNoneInJSON(t *testing.T) {
+	t.Parallel()
+	policy := runloop.NetworkPolicy{ID: "npol_1"}
+
+	document, err := json.Marshal(policy)
+	require.NoError(t, err)
+	assert.JSONEq(t, `{"id": "npol_1", "name": "", "egress": {
+		"allow_all": false, "allow_devbox_to_devbox": false, "allowed_hostnames": [], "allow_agent_gateway": false,
+		"allow_mcp_gateway": false, "allow_runloop_mirrors": false, "allowed_cidrs": []}}`, string(document))
+
+	var back runloop.NetworkPolicy
+	require.NoError(t, json.Unmarshal(document, &back))
+	assert.True(t, back.CreateTime.IsZero())
+	assert.True(t, back.UpdateTime.IsZero())
+}

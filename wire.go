@@ -1,6 +1,10 @@
 package runloop
 
-import "github.com/go-json-experiment/json"
+import (
+	"time"
+
+	"github.com/go-json-experiment/json"
+)
 
 // The wire forms of requests. JSON of version 2 writes a nil slice as [].
 
@@ -57,8 +61,8 @@ type policyView struct {
 	Name         string      `json:"name"`
 	Description  string      `json:"description,omitzero"`
 	Egress       EgressRules `json:"egress"`
-	CreateTimeMS int64       `json:"create_time_ms"`
-	UpdateTimeMS int64       `json:"update_time_ms"`
+	CreateTimeMS *int64      `json:"create_time_ms,omitzero"`
+	UpdateTimeMS *int64      `json:"update_time_ms,omitzero"`
 }
 
 type egressView struct {
@@ -89,9 +93,17 @@ func (p NetworkPolicy) MarshalJSON() ([]byte, error) {
 		Name:         p.Name,
 		Description:  p.Description,
 		Egress:       p.Egress,
-		CreateTimeMS: p.CreateTime.UnixMilli(),
-		UpdateTimeMS: p.UpdateTime.UnixMilli(),
+		CreateTimeMS: milliseconds(p.CreateTime),
+		UpdateTimeMS: milliseconds(p.UpdateTime),
 	})
+}
+
+// milliseconds returns nil for the zero time, which is none.
+func milliseconds(t time.Time) *int64 {
+	if t.IsZero() {
+		return nil
+	}
+	return new(t.UnixMilli())
 }
 
 // MarshalJSON returns the rules as the API writes them.
