@@ -20,8 +20,9 @@ import (
 //
 // The path is below the base URL and starts with a slash. It is escaped already
 // ([url.PathEscape]), and may have a query. The body is sent as JSON by
-// encoding/json; nil sends none. A success is decoded by encoding/json into result,
-// a pointer, which is unchanged on an error; with nil, the body does not matter. An
+// encoding/json; nil sends none. A success is decoded by encoding/json and replaces
+// the value that result points to, as a whole: what the answer does not have is zero.
+// On an error the value is unchanged; with nil, the body does not matter. An
 // empty body, null, and what is no JSON for result are errors that match
 // [ErrInvalidResponse]. A member that is missing is none: Do does not know which
 // must be there.

@@ -134,15 +134,15 @@ error is one of these:
 Which calls return which:
 
 	status                  matches           from
-	400                     ErrBadRequest     every call but List and All
-	400 "already exists"    ErrNameTaken      Create, Update
+	400                     ErrBadRequest     every call
+	400 "already exists"    ErrNameTaken      Create, Update with a Name
 	400                     ErrPolicyInUse    Delete
-	400 "not found"         ErrNotFound       every call with an ID
+	400 "not found"         ErrNotFound       every call with an ID or StartingAfter
 	401                     ErrUnauthorized   every call
 	403                     ErrForbidden      every call
-	404                     ErrNotFound       every call with an ID
+	404                     ErrNotFound       every call with an ID or StartingAfter
 	409                     ErrConflict       any call
-	409                     ErrNameTaken      Create, Update
+	409                     ErrNameTaken      Create, Update with a Name
 	429                     ErrRateLimited    every call
 	500 and above           ErrServer         every call
 	none, not in the list   ErrNotFound       GetByName

@@ -10,7 +10,8 @@ import (
 
 // Equal reports whether r and o have the same reach. The order, the case and the
 // trailing dots of host names do not matter, nor does what is said twice, and
-// AllowAll swallows the other rules.
+// AllowAll swallows the other rules. Rules that lie within others are not left out:
+// 10.1.0.0/16 beside 10.0.0.0/8 is a difference, though it adds nothing.
 //
 // Rules that a newer API has and this version of the SDK does not know are a
 // difference, unless they are false, null, 0 or empty: a policy widened by one

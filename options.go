@@ -89,8 +89,8 @@ func WithRetryBudget(on bool) Option {
 
 // WithLogger makes the client log to logger: at level Debug one event an attempt,
 // at level Warn each call that gave up and each write whose effect had to be found
-// out. Events have no bodies, queries, headers or keys. The default, and nil, is
-// silence.
+// out. Events have no bodies, queries or keys; the text of an error can quote an ID, a
+// name or the content type of an answer. The default, and nil, is silence.
 func WithLogger(logger *slog.Logger) Option {
 	return func(s *settings) { s.logger = logger }
 }

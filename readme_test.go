@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"strings"
 	"testing"
@@ -127,7 +128,8 @@ func readmeOrchestrator(ctx context.Context, client *runloop.Client, hosts []str
 		return err
 	}
 	if devbox.LaunchParameters.NetworkPolicyID != policy.ID {
-		return fmt.Errorf("devbox %s does not have policy %s", devbox.ID, policy.ID)
+		err := client.Do(ctx, "POST", "/v1/devboxes/"+url.PathEscape(devbox.ID)+"/shutdown", nil, nil)
+		return errors.Join(fmt.Errorf("devbox %s does not have policy %s", devbox.ID, policy.ID), err)
 	}
 	return nil
 }

@@ -64,7 +64,7 @@ func launchUnderPolicy(ctx context.Context, client *runloop.Client, name string,
 	// Here the devbox would do its work.
 
 	if _, err := client.NetworkPolicies.Delete(ctx, policy.ID); !errors.Is(err, runloop.ErrPolicyInUse) {
-		return fmt.Errorf("deleting a policy that a devbox has: got %w, want that it is in use", err)
+		return fmt.Errorf("deleting a policy that a devbox has: got %v, want that it is in use", err)
 	}
 	fmt.Fprintf(out, "policy %s cannot be deleted yet, the devbox has it\n", policy.ID)
 	return nil

@@ -70,7 +70,7 @@ func tour(ctx context.Context, client *runloop.Client, out io.Writer) (err error
 	show("create", offline)
 
 	if _, err := policies.Create(ctx, build); !errors.Is(err, runloop.ErrNameTaken) {
-		return fmt.Errorf("a second policy called %s: got %w, want a taken name", build.Name, err)
+		return fmt.Errorf("a second policy called %s: got %v, want a taken name", build.Name, err)
 	}
 	say("create", "%-28s refused, the name is taken", build.Name)
 
@@ -102,7 +102,7 @@ func tour(ctx context.Context, client *runloop.Client, out io.Writer) (err error
 		show("delete", p)
 	}
 	if _, err := policies.Get(ctx, policy.ID); !errors.Is(err, runloop.ErrNotFound) {
-		return fmt.Errorf("the policy that was deleted: got %w, want not found", err)
+		return fmt.Errorf("the policy that was deleted: got %v, want not found", err)
 	}
 	say("get", "%-28s not found, as it should be", policy.Name)
 	return nil

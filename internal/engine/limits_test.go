@@ -152,7 +152,7 @@ func TestAnswersThatAreTooLarge(t *testing.T) {
 
 func TestOnly64KiBOfAnErrorBodyAreKept(t *testing.T) {
 	t.Parallel()
-	for name, test := range map[string]struct{ length, kept int }{
+	for name, test := range map[string]struct{ length, kept int64 }{
 		"as long as the limit": {64 << 10, 64 << 10},
 		"one byte longer":      {64<<10 + 1, 64 << 10},
 		"ten megabytes":        {10 << 20, 64 << 10},
@@ -162,11 +162,11 @@ func TestOnly64KiBOfAnErrorBodyAreKept(t *testing.T) {
 			t.Parallel()
 			var read int64
 			err := clienttest.FailWith(t, clienttest.GetCall, func(*http.Request) (*http.Response, error) {
-				body := io.TeeReader(io.LimitReader(endless(strings.Repeat("x", 32<<10)), int64(test.length)), counter{&read})
+				body := io.TeeReader(io.LimitReader(endless(strings.Repeat("x", 32<<10)), test.length), counter{&read})
 				return &http.Response{StatusCode: 500, Header: http.Header{}, Body: io.NopCloser(body)}, nil
 			})
 			body := clienttest.AsAPIError(t, err).Body
-			assert.Len(t, body, test.kept)
+			assert.Len(t, body, int(test.kept))
 			assert.Empty(t, strings.Trim(string(body), "x"))
 			assert.Less(t, read, int64(128<<10), "the rest is not even read")
 			assert.Less(t, len(err.Error()), 300)
