@@ -52,6 +52,9 @@ func (s *NetworkPoliciesService) find(ctx context.Context, op, name string, opts
 // all get the one policy. When a policy with other rules has the name, the error is
 // a [*DriftError] and nothing changes. Rules are compared by [EgressRules.Equal];
 // the description of a policy that exists does not matter.
+//
+// When another program creates or deletes the policy in between, Ensure starts over:
+// up to four times, the first at once, the others after the waits of retries.
 func (s *NetworkPoliciesService) Ensure(ctx context.Context, params NetworkPolicyCreateParams, opts ...Option) (*NetworkPolicy, error) {
 	return s.converge(ctx, &convergence{op: opEnsure, params: params, opts: opts})
 }
