@@ -48,7 +48,8 @@ func TestTheResponseOfEnsureIsThatOfItsWrite(t *testing.T) {
 
 		_, err := fake.client.NetworkPolicies.Ensure(t.Context(), buildParams, runloop.WithResponseInto(&response))
 		require.NoError(t, err)
-		assert.Equal(t, http.MethodPost, response.Request.Method)
+		require.NotNil(t, response)
+		assert.Equal(t, http.MethodPost, response.Request.Method, "and not that of the look-up before it")
 
 		response = nil
 		_, err = fake.client.NetworkPolicies.Ensure(t.Context(), buildParams, runloop.WithResponseInto(&response))

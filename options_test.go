@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/jarcoal/httpmock"
@@ -27,9 +26,11 @@ func refused(t *testing.T, err error, op, field string) string {
 	assert.Equal(t, op, invalid.Op)
 	assert.Equal(t, field, invalid.Field)
 	assert.Less(t, len(err.Error()), 300)
+	assert.NotContains(t, err.Error(), "\n")
 	return err.Error()
 }
 
+// N7: what is written into a header unchecked can end it and begin another.
 func TestBadOptionsAreRefused(t *testing.T) {
 	t.Parallel()
 	tooLong := strings.Repeat("x", 8<<10+1)
@@ -58,6 +59,9 @@ func TestBadOptionsAreRefused(t *testing.T) {
 		"header, DEL":           {runloop.WithHeader("X-Team", "ak_secret\x7f"), "WithHeader", "or another character that no header can carry"},
 		"header, not ASCII":     {runloop.WithHeader("X-Team", "ak_secreté"), "WithHeader", "or another character that no header can carry"},
 		"header, too long":      {runloop.WithHeader("X-Team", "ak_secret"+tooLong), "WithHeader", "is longer than 8192 bytes"},
+		"header, replays":       {runloop.WithHeader("idempotency-key", "ak_secret"), "WithHeader", "use WithIdempotencyKey on a single call"},
+		"header, replays too":   {runloop.WithHeader("X-IDEMPOTENCY-KEY", "ak_secret"), "WithHeader", "use WithIdempotencyKey on a single call"},
+		"base URL, injects":     {runloop.WithBaseURL("http://localhost/ak_secret\r\nX-Evil: 1"), "WithBaseURL", "it is not a URL"},
 		"user agent, LF":        {runloop.WithUserAgent("bot/1\nX-Evil: ak_secret"), "WithUserAgent", "has a line break"},
 		"timeout, zero":         {runloop.WithTimeout(0), "WithTimeout", "0s is not positive: leave the option out for the default of 30s"},
 		"timeout, negative":     {runloop.WithTimeout(-time.Second), "WithTimeout", "-1s is not positive"},
@@ -213,36 +217,38 @@ func TestOptionsOfACallHoldForThatCall(t *testing.T) {
 func TestWhereTheTimeoutOfAnAttemptComesFrom(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		httpClient time.Duration
-		options    []runloop.Option
-		want       time.Duration
+		httpClient   time.Duration
+		client, call []runloop.Option
+		want         time.Duration
 	}{
-		"the default":                      {0, nil, 30 * time.Second},
-		"the http.Client's":                {5 * time.Second, nil, 5 * time.Second},
-		"an http.Client's that is no time": {-time.Second, nil, 30 * time.Second},
-		"the option, before both":          {5 * time.Second, []runloop.Option{runloop.WithTimeout(time.Minute)}, time.Minute},
+		"the default":                      {0, nil, nil, 30 * time.Second},
+		"the http.Client's":                {5 * time.Second, nil, nil, 5 * time.Second},
+		"an http.Client's that is no time": {-time.Second, nil, nil, 30 * time.Second},
+		"the option, before both":          {5 * time.Second, []runloop.Option{runloop.WithTimeout(time.Minute)}, nil, time.Minute},
+		"the call's, before all": {5 * time.Second, []runloop.Option{runloop.WithTimeout(time.Minute)},
+			[]runloop.Option{runloop.WithTimeout(2 * time.Second)}, 2 * time.Second},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) { // the clock is the bubble's
-				silent := clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
-					<-r.Context().Done()
-					return nil, r.Context().Err()
-				})
-				options := append(test.options, runloop.WithMaxRetries(0),
-					runloop.WithHTTPClient(&http.Client{Transport: silent, Timeout: test.httpClient}))
-				_, client := clienttest.NewAPI(t, options...)
+		t.Run(name, clienttest.InBubble(func(t *testing.T) {
+			var took []time.Duration
+			silent := clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
 				start := time.Now()
-				_, err := client.NetworkPolicies.Get(t.Context(), "npol_1")
-
-				assert.Equal(t, test.want, time.Since(start))
-				var transport *runloop.TransportError
-				require.ErrorAs(t, err, &transport)
-				assert.True(t, transport.Timeout())
-				assert.NotErrorIs(t, err, context.DeadlineExceeded, "the caller's deadline has not passed")
-				assert.Contains(t, err.Error(), "no answer within "+test.want.String())
+				<-r.Context().Done()
+				took = append(took, time.Since(start))
+				return nil, r.Context().Err()
 			})
-		})
+			_, client := clienttest.NewAPI(t, append(test.client,
+				runloop.WithHTTPClient(&http.Client{Transport: silent, Timeout: test.httpClient}))...)
+
+			_, err := client.NetworkPolicies.Get(t.Context(), "npol_1", test.call...)
+
+			assert.Equal(t, []time.Duration{test.want, test.want, test.want, test.want}, took)
+			e := clienttest.AsTransportError(t, err)
+			assert.Equal(t, 4, e.Attempts)
+			assert.True(t, e.Timeout())
+			assert.NotErrorIs(t, err, context.DeadlineExceeded, "the caller's deadline has not passed")
+			assert.NotErrorIs(t, err, context.Canceled)
+			assert.ErrorContains(t, err, "no answer within "+test.want.String())
+		}))
 	}
 }
 
@@ -261,17 +267,4 @@ func TestResponseOfALoopIsTheLastPages(t *testing.T) {
 		require.NoError(t, err)
 		assert.Contains(t, string(body), policy.ID)
 	}
-}
-
-func TestResponseIsTheAnswerToTheWrite(t *testing.T) {
-	t.Parallel()
-	api, client := clienttest.NewAPI(t)
-	api.Answers(http.MethodGet, clienttest.PoliciesPath, clienttest.Answer(200, clienttest.EmptyPageJSON))
-	api.Answers(http.MethodPost, clienttest.PoliciesPath, clienttest.Answer(200, clienttest.PolicyJSON))
-	var response *http.Response
-	_, err := client.NetworkPolicies.Ensure(t.Context(), runloop.NetworkPolicyCreateParams{
-		Name: "build", Egress: runloop.EgressRules{AllowedHostnames: []string{"*.npmjs.org", "github.com"}},
-	}, runloop.WithResponseInto(&response))
-	require.NoError(t, err)
-	assert.Equal(t, http.MethodPost, response.Request.Method, "and not to the look-up before it")
 }

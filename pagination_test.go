@@ -1,7 +1,6 @@
 package runloop_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"iter"
@@ -146,47 +145,6 @@ func TestAnErrorEndsAll(t *testing.T) {
 	assert.Len(t, api.Sent(), 2)
 }
 
-func TestAPageThatFailsIsAskedForAgain(t *testing.T) {
-	clienttest.InBubble(func(t *testing.T) {
-		api, client := clienttest.NewAPI(t)
-		busy := clienttest.Answer(503, clienttest.BusyJSON)
-		api.Answers(http.MethodGet, clienttest.PoliciesPath, page(true, "a"), busy, page(true, "b"), busy, busy, busy, busy, page(false, "c"))
-
-		ids, err := drain(t, client.NetworkPolicies.All(t.Context(), runloop.NetworkPolicyListParams{}))
-		assert.Equal(t, []string{"a", "b"}, ids)
-		require.ErrorIs(t, err, runloop.ErrServer)
-
-		// The last policy seen is where to go on from.
-		ids, err = drain(t, client.NetworkPolicies.All(t.Context(), runloop.NetworkPolicyListParams{StartingAfter: "b"}))
-		require.NoError(t, err)
-		assert.Equal(t, []string{"c"}, ids)
-		assert.Equal(t, []string{"", "a", "a", "b", "b", "b", "b", "b"}, cursors(t, api))
-	})(t)
-}
-
-// The policy of a cursor may be deleted while the loop is at its page.
-func TestACursorThatIsGoneEndsAll(t *testing.T) {
-	t.Parallel()
-	server := runlooptest.NewTestServer(t, runlooptest.WithOldestFirst(),
-		runlooptest.WithPolicies(runloop.NetworkPolicy{ID: "a", Name: "a"}, runloop.NetworkPolicy{ID: "b", Name: "b"}))
-	client, err := server.Client()
-	require.NoError(t, err)
-
-	var ids []string
-	var last error
-	for policy, err := range client.NetworkPolicies.All(t.Context(), runloop.NetworkPolicyListParams{Limit: 1}) {
-		if last = err; err != nil {
-			break
-		}
-		ids = append(ids, policy.ID)
-		_, err := client.NetworkPolicies.Delete(t.Context(), policy.ID)
-		require.NoError(t, err)
-	}
-
-	assert.Equal(t, []string{"a"}, ids)
-	require.ErrorIs(t, last, runloop.ErrNotFound)
-}
-
 // A server that would keep the loop going for ever is found out.
 func TestAListThatDoesNotGetOnIsAnInvalidResponse(t *testing.T) {
 	t.Parallel()
@@ -230,41 +188,6 @@ func TestAListThatDoesNotGetOnIsAnInvalidResponse(t *testing.T) {
 			assert.ErrorContains(t, err, test.text)
 		})
 	}
-}
-
-// The fake repeats its cursor on request.
-func TestAListThatTheFakeSendsInCircles(t *testing.T) {
-	t.Parallel()
-	server := runlooptest.NewTestServer(t, runlooptest.WithPolicies(runloop.NetworkPolicy{Name: "a"}, runloop.NetworkPolicy{Name: "b"}))
-	client, err := server.Client()
-	require.NoError(t, err)
-	server.Inject(runlooptest.ListNetworkPolicies, runlooptest.RepeatCursor(), runlooptest.RepeatCursor())
-
-	_, err = drain(t, client.NetworkPolicies.All(t.Context(), runloop.NetworkPolicyListParams{}))
-
-	require.ErrorIs(t, err, runloop.ErrInvalidResponse)
-	assert.Len(t, server.Requests(), 2)
-}
-
-func TestTheContextEndsAllBetweenPages(t *testing.T) {
-	t.Parallel()
-	api, client := clienttest.NewAPI(t)
-	api.Answers(http.MethodGet, clienttest.PoliciesPath, page(true, "a", "b"), page(false, "c"))
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-
-	var ids []string
-	var last error
-	for policy, err := range client.NetworkPolicies.All(ctx, runloop.NetworkPolicyListParams{}) {
-		if last = err; err == nil {
-			ids = append(ids, policy.ID)
-			cancel()
-		}
-	}
-
-	assert.Equal(t, []string{"a", "b"}, ids, "the page that is there is delivered")
-	require.ErrorIs(t, last, context.Canceled)
-	assert.Len(t, api.Sent(), 1)
 }
 
 func TestPoliciesOfAllAreTheCallers(t *testing.T) {

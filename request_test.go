@@ -1,14 +1,10 @@
 package runloop_test
 
 import (
-	"errors"
 	"net/http"
-	"net/url"
 	"strings"
 	"testing"
-	"testing/synctest"
 
-	"github.com/jarcoal/httpmock"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -110,56 +106,30 @@ func TestIDsThatNameSomethingElseAreRefused(t *testing.T) {
 	}
 }
 
-// An ID is refused, or is one segment of the path that decodes to it.
-func FuzzIDs(f *testing.F) {
-	for _, id := range []string{"npol_1", "", ".", "..", "%2e", "a/b", "../x", "a?b#c", "a b", "100%", "é", "\x00", "\xff", "a+b;c&d=e", "{id}"} {
-		f.Add(id)
-	}
-	f.Fuzz(func(t *testing.T, id string) {
-		var paths []string
-		client := clienttest.NewClientOver(t, clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
-			sent, err := url.ParseRequestURI(r.URL.RequestURI())
-			require.NoError(t, err)
-			assert.Empty(t, sent.RawQuery)
-			paths = append(paths, sent.EscapedPath())
-			return clienttest.Answer(404, `{}`)(r)
-		}))
-
-		_, err := client.NetworkPolicies.Delete(t.Context(), id)
-
-		if _, refused := errors.AsType[*runloop.ValidationError](err); refused {
-			assert.Empty(t, paths)
-			return
-		}
-		require.Len(t, paths, 1)
-		segment, isDelete := strings.CutSuffix(strings.TrimPrefix(paths[0], clienttest.PoliciesPath+"/"), "/delete")
-		assert.True(t, isDelete)
-		assert.NotContains(t, segment, "/")
-		decoded, err := url.PathUnescape(segment)
-		require.NoError(t, err)
-		assert.Equal(t, id, decoded)
-	})
-}
-
-// What the caller does with its slices and pointers after the call began changes
-// nothing: the second attempt sends the bytes of the first.
+// What the caller does with its slices and pointers once the call began changes
+// nothing: each attempt sends the same.
 func TestTheRequestIsThatOfTheMomentOfTheCall(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		api, client := clienttest.NewAPI(t)
-		hosts := []string{"github.com"}
+	clienttest.InBubble(func(t *testing.T) {
+		hosts := []string{"github.com", "go.dev"}
 		ports := []runloop.PortRule{{Port: 443}}
 		cidrs := []runloop.AllowedCIDR{{CIDR: "10.0.0.0/8", Ports: ports}}
 		allowAll, name := false, "build"
-		meddle := func(r *http.Request) (*http.Response, error) {
+		meddle := func() {
 			hosts[0], ports[0].Port, cidrs[0].CIDR, allowAll, name = "evil.example", 1, "0.0.0.0/0", true, "evil"
-			return clienttest.Answer(503, `{"message": "busy"}`)(r)
 		}
 		restore := func() {
 			hosts[0], ports[0].Port, cidrs[0].CIDR, allowAll, name = "github.com", 443, "10.0.0.0/8", false, "build"
 		}
+		var api *clienttest.API
+		api, client := clienttest.NewAPI(t, runloop.WithHTTPClient(&http.Client{
+			Transport: clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
+				meddle() // before the first attempt is read, too
+				return api.RoundTrip(r)
+			}),
+		}))
+		busy := clienttest.Answer(503, clienttest.BusyJSON)
 		for _, path := range []string{clienttest.PoliciesPath, clienttest.PolicyPath} {
-			api.Answers(http.MethodPost, path, httpmock.Responder(meddle), clienttest.Answer(200, clienttest.PolicyJSON))
+			api.Answers(http.MethodPost, path, busy, busy, clienttest.Answer(200, clienttest.PolicyJSON))
 		}
 
 		_, err := client.NetworkPolicies.Create(t.Context(), runloop.NetworkPolicyCreateParams{
@@ -173,26 +143,50 @@ func TestTheRequestIsThatOfTheMomentOfTheCall(t *testing.T) {
 		require.NoError(t, err)
 
 		sent := api.Sent()
-		require.Len(t, sent, 4)
-		assert.JSONEq(t, `{"name": "build", "allow_all": false, "allow_devbox_to_devbox": false, "allowed_hostnames": ["github.com"],
-			"allow_agent_gateway": false, "allow_mcp_gateway": false,
-			"allowed_cidrs": [{"cidr": "10.0.0.0/8", "ports": [{"port": 443}]}]}`, sent[1].Body)
-		assert.JSONEq(t, `{"name": "build", "allow_all": false, "allowed_hostnames": ["github.com"],
-			"allowed_cidrs": [{"cidr": "10.0.0.0/8", "ports": [{"port": 443}]}]}`, sent[3].Body)
-		assert.Equal(t, sent[0].Body, sent[1].Body)
-		assert.Equal(t, sent[2].Body, sent[3].Body)
-	})
+		require.Len(t, sent, 6)
+		for i, attempt := range sent {
+			if i < 3 {
+				assert.JSONEq(t, `{"name": "build", "allow_all": false, "allow_devbox_to_devbox": false, "allowed_hostnames": ["github.com", "go.dev"],
+					"allow_agent_gateway": false, "allow_mcp_gateway": false,
+					"allowed_cidrs": [{"cidr": "10.0.0.0/8", "ports": [{"port": 443}]}]}`, attempt.Body)
+				assert.Equal(t, sent[0].Body, attempt.Body)
+			} else {
+				assert.JSONEq(t, `{"name": "build", "allow_all": false, "allowed_hostnames": ["github.com", "go.dev"],
+					"allowed_cidrs": [{"cidr": "10.0.0.0/8", "ports": [{"port": 443}]}]}`, attempt.Body)
+				assert.Equal(t, sent[3].Body, attempt.Body)
+			}
+		}
+	})(t)
 }
 
-func TestParamsAreNotWrittenTo(t *testing.T) {
+func TestParamsAndOptionsAreNotWrittenTo(t *testing.T) {
 	t.Parallel()
 	api, client := clienttest.NewAPI(t)
-	api.Answers(http.MethodPost, clienttest.PoliciesPath, clienttest.Answer(200, clienttest.PolicyJSON))
-	spare := []string{"b.example", "A.Example.", "spare"}
-	params := runloop.NetworkPolicyCreateParams{Name: "build", Egress: runloop.EgressRules{AllowedHostnames: spare[:2]}}
+	api.Answers(http.MethodPost, clienttest.PoliciesPath,
+		clienttest.Answer(500, ""), clienttest.Answer(500, ""), clienttest.Answer(200, clienttest.PolicyJSON))
+	api.Answers(http.MethodPost, clienttest.PolicyPath, clienttest.Answer(200, clienttest.PolicyJSON))
+	api.Answers(http.MethodGet, clienttest.PoliciesPath, clienttest.Answer(200, clienttest.EmptyPageJSON))
 
-	_, err := client.NetworkPolicies.Create(t.Context(), params)
+	// Room behind the last element is where an append would write.
+	opts := append(make([]runloop.Option, 0, 8), runloop.WithMaxRetries(0), runloop.WithHeader("X-Team", "blue"))
+	hostnames := append(make([]string, 0, 8), "b.example", "A.Example.", "*.npmjs.org") // not sorted, not in lower case
+	ports := append(make([]runloop.PortRule, 0, 8), runloop.PortRule{Port: 443}, runloop.PortRule{Port: 22})
+	cidrs := append(make([]runloop.AllowedCIDR, 0, 8), runloop.AllowedCIDR{CIDR: "10.0.0.0/8", Ports: ports})
+	params := runloop.NetworkPolicyCreateParams{Name: "build", Egress: runloop.EgressRules{AllowedHostnames: hostnames, AllowedCIDRs: cidrs}}
 
+	_, err := client.NetworkPolicies.Create(t.Context(), params, opts...)
+	require.ErrorIs(t, err, runloop.ErrServer)
+	_, err = client.NetworkPolicies.Ensure(t.Context(), params, opts...)
+	require.ErrorIs(t, err, runloop.ErrServer)
+	_, err = client.NetworkPolicies.Create(t.Context(), params, opts...)
 	require.NoError(t, err)
-	assert.Equal(t, []string{"b.example", "A.Example.", "spare"}, spare)
+	_, err = client.NetworkPolicies.Update(t.Context(), "npol_1", runloop.NetworkPolicyUpdateParams{AllowedHostnames: &hostnames, AllowedCIDRs: &cidrs}, opts...)
+	require.NoError(t, err)
+
+	assert.Equal(t, []string{"b.example", "A.Example.", "*.npmjs.org", ""}, hostnames[:4])
+	assert.Equal(t, []runloop.PortRule{{Port: 443}, {Port: 22}, {}}, ports[:3])
+	assert.Equal(t, []runloop.AllowedCIDR{{CIDR: "10.0.0.0/8", Ports: ports}, {}}, cidrs[:2])
+	for _, option := range opts[2:8] {
+		assert.Nil(t, option)
+	}
 }

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"strings"
 	"testing"
 	"time"
 
@@ -117,19 +116,6 @@ func TestThePoolDropsAnIdleConnectionAfterThirtySeconds(t *testing.T) {
 	})(t)
 }
 
-func TestCloseIdleConnectionsOfTheClientsOwnPool(t *testing.T) {
-	clienttest.InBubble(func(t *testing.T) {
-		server := wiretest.NewServer(t, wiretest.Reply(200, clienttest.PolicyJSON).Times(2))
-		client := newPoolClient(t, server)
-
-		require.NoError(t, clienttest.GetPolicy(t.Context(), client))
-		client.CloseIdleConnections()
-		require.NoError(t, clienttest.GetPolicy(t.Context(), client))
-
-		assert.Equal(t, 2, server.Dials())
-	})(t)
-}
-
 // On a real socket: the faults are resets, and a call that fails for good does not
 // cost the connections of the others.
 func TestConnectionsOverLoopback(t *testing.T) {
@@ -203,20 +189,6 @@ func TestThePoolSpeaksHTTP2(t *testing.T) {
 	assert.Equal(t, "HTTP/2.0", protocol)
 }
 
-func TestThePoolReadsHeadersUpToAMegabyte(t *testing.T) {
-	clienttest.InBubble(func(t *testing.T) {
-		server := wiretest.NewServer(t, wiretest.Cut("HTTP/1.1 200 OK\r\nX-Long: "+strings.Repeat("x", 1<<20)))
-		client := newPoolClient(t, server)
-
-		err := clienttest.UpdatePolicy(t.Context(), client)
-
-		e := clienttest.AsTransportError(t, err)
-		assert.Equal(t, 1, e.Attempts, "the next answer would be as long")
-		assert.True(t, e.MaybeApplied)
-		assert.ErrorContains(t, err, "headers exceeded")
-	})(t)
-}
-
 // N6: a proxy sees the key of an http:// request, and of an https:// one nothing but
 // the host's name.
 func TestAProxySeesNoKey(t *testing.T) {
@@ -237,20 +209,6 @@ func TestAProxySeesNoKey(t *testing.T) {
 		for _, request := range server.Requests() {
 			assert.Equal(t, "CONNECT api.example.test:443 HTTP/1.1\r\nHost: api.example.test:443\r\nUser-Agent: Go-http-client/1.1\r\n\r\n", request.Raw)
 		}
-	})(t)
-}
-
-func TestAProxyThatWantsAPasswordIsAskedOnce(t *testing.T) {
-	clienttest.InBubble(func(t *testing.T) {
-		server := wiretest.NewServer(t, wiretest.Cut(wiretest.Response(407, "")))
-		client := newPoolClient(t, server, runloop.WithBaseURL("https://api.example.test"))
-		runloop.PoolOf(client).Proxy = http.ProxyURL(&url.URL{Scheme: "http", Host: "proxy.example.test"})
-
-		err := clienttest.UpdatePolicy(t.Context(), client)
-
-		e := clienttest.AsTransportError(t, err)
-		assert.Equal(t, 1, e.Attempts)
-		assert.False(t, e.MaybeApplied)
 	})(t)
 }
 

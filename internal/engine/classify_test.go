@@ -16,6 +16,8 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
+// P14: the library repeats most faults that will not pass, and tells them apart by
+// the text.
 func TestHopelessFaults(t *testing.T) {
 	t.Parallel()
 	inURLError := func(err error) error { return &url.Error{Op: "Get", URL: "http://localhost", Err: err} }

@@ -2,8 +2,10 @@ package engine_test
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -43,6 +45,26 @@ func TestAFailedCallLeavesIdleConnectionsAlone(t *testing.T) {
 		require.NoError(t, clienttest.GetPolicy(t.Context(), client))
 
 		assert.Equal(t, 1, server.Dials())
+	}))
+	t.Run("when it loses its own", clienttest.InBubble(func(t *testing.T) {
+		// Two calls at once make two connections, which then are idle.
+		slow := wiretest.Do("reply when both are here", func(c *wiretest.Conn) {
+			c.Read()
+			c.Sleep(time.Second)
+			c.Write(wiretest.Response(200, clienttest.PolicyJSON))
+		})
+		server := wiretest.NewServer(t, slow.Times(2), wiretest.HangUp(), wiretest.Reply(200, clienttest.PolicyJSON))
+		client := clienttest.NewWireClient(t, server, runloop.WithMaxRetries(0))
+		var calls sync.WaitGroup
+		for range 2 {
+			calls.Go(func() { assert.NoError(t, clienttest.GetPolicy(t.Context(), client)) })
+		}
+		calls.Wait()
+
+		require.ErrorIs(t, clienttest.UpdatePolicy(t.Context(), client), io.EOF)
+		require.NoError(t, clienttest.GetPolicy(t.Context(), client))
+
+		assert.Equal(t, 2, server.Dials(), "the other one is still there")
 	}))
 	t.Run("when the API cannot be reached", clienttest.InBubble(func(t *testing.T) {
 		transport := &closeCounter{RoundTripper: clienttest.RoundTripper(func(*http.Request) (*http.Response, error) {

@@ -3,9 +3,9 @@ package engine_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
-	"strings"
 	"testing"
 	"time"
 
@@ -19,32 +19,46 @@ import (
 
 // The caller's context ends: what the error says, in each phase of a call.
 
+var errShutdown = errors.New("the orchestrator shuts down")
+
 // P20: the library makes an attempt, and counts it, when the context is over
 // already.
-func TestNoAttemptAfterTheEndOfTheContext(t *testing.T) {
-	canceled, cancel := context.WithCancel(context.Background())
+func TestAContextThatIsOverBeforeTheCall(t *testing.T) {
+	t.Parallel()
+	calls := append([]clienttest.PolicyCall{
+		{Op: "GET /v1/devboxes", Do: func(ctx context.Context, c *runloop.Client, _ ...runloop.Option) (any, error) {
+			return nil, c.Do(ctx, http.MethodGet, "/v1/devboxes", nil, nil)
+		}},
+		{Op: "ensure network policy", Do: func(ctx context.Context, c *runloop.Client, _ ...runloop.Option) (any, error) {
+			return c.NetworkPolicies.Ensure(ctx, runloop.NetworkPolicyCreateParams{Name: "build"})
+		}},
+		{Op: "get network policy by name", Do: func(ctx context.Context, c *runloop.Client, _ ...runloop.Option) (any, error) {
+			return c.NetworkPolicies.GetByName(ctx, "build")
+		}},
+	}, clienttest.PolicyCalls...)
+	cancelled, cancel := context.WithCancel(t.Context())
 	cancel()
-	expired, cancel := context.WithTimeout(context.Background(), -time.Second)
+	expired, cancel := context.WithDeadline(t.Context(), time.Unix(0, 0))
 	defer cancel()
-	for name, ctx := range map[string]context.Context{"canceled": canceled, "expired": expired} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			client := clienttest.NewClientOver(t, clienttest.RoundTripper(func(*http.Request) (*http.Response, error) {
-				t.Error("a request was made")
-				return nil, errors.New("no")
-			}))
+	for _, call := range calls {
+		for _, ctx := range []context.Context{cancelled, expired} {
+			_, client := clienttest.NewAPI(t) // which fails the test on any request
 
-			err := clienttest.UpdatePolicy(ctx, client)
+			got, err := call.Do(ctx, client)
 
+			assert.Nil(t, got)
 			require.ErrorIs(t, err, ctx.Err())
 			e := clienttest.AsTransportError(t, err)
 			assert.Zero(t, e.Attempts)
 			assert.False(t, e.MaybeApplied)
-		})
+			assert.Equal(t, ctx == expired, e.Timeout())
+			assert.EqualError(t, err, "runloop: "+call.Op+": no usable answer (0 attempts): "+ctx.Err().Error())
+		}
 	}
 }
 
 func TestACancelWithinAnAttempt(t *testing.T) {
+	t.Parallel()
 	for name, tt := range map[string]struct {
 		phase        wiretest.Step
 		maybeApplied bool
@@ -57,48 +71,55 @@ func TestACancelWithinAnAttempt(t *testing.T) {
 		"within a trickle":      {wiretest.Trickle(wiretest.Response(200, "", "Content-Length: 900"), ' ', time.Second), true},
 		"within an empty chunk": {wiretest.Stall("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"), true},
 	} {
-		t.Run(name, clienttest.InBubble(func(t *testing.T) {
-			server := wiretest.NewServer(t, tt.phase.Times(2))
-			client := clienttest.NewWireClient(t, server)
+		for _, call := range clienttest.PolicyCalls {
+			t.Run(name+"/"+call.Name, clienttest.InBubble(func(t *testing.T) {
+				server := wiretest.NewServer(t, tt.phase) // a second attempt would have no step
+				client := clienttest.NewWireClient(t, server)
+				ctx, cancel := context.WithCancelCause(t.Context())
+				time.AfterFunc(5*time.Second, func() { cancel(errShutdown) })
 
-			for call, write := range map[*error]bool{new(error): true, new(error): false} {
-				ctx, cancel := context.WithCancel(t.Context())
-				time.AfterFunc(5*time.Second, cancel)
-				start := server.Now()
-				if write {
-					*call = clienttest.UpdatePolicy(ctx, client)
-				} else {
-					*call = clienttest.GetPolicy(ctx, client)
-				}
+				got, err := call.Do(ctx, client)
 
-				require.ErrorIs(t, *call, context.Canceled)
-				e := clienttest.AsTransportError(t, *call)
+				assert.Nil(t, got)
+				require.ErrorIs(t, err, context.Canceled)
+				require.ErrorIs(t, err, errShutdown)
+				e := clienttest.AsTransportError(t, err)
 				assert.Equal(t, 1, e.Attempts)
-				assert.Equal(t, write && tt.maybeApplied, e.MaybeApplied)
+				assert.Equal(t, call.IsWrite() && tt.maybeApplied, e.MaybeApplied)
 				assert.False(t, e.Timeout())
-				assert.Equal(t, 5*time.Second, server.Now()-start)
-			}
-		}))
+				assert.Equal(t, 5*time.Second, server.Now())
+			}))
+		}
 	}
 }
 
-func TestACancelWithinABackoffHasTheLastAnswer(t *testing.T) {
-	clienttest.InBubble(func(t *testing.T) {
-		server := wiretest.NewServer(t, wiretest.HangUp(), wiretest.Reply(503, clienttest.BusyJSON, "Retry-After: 30"))
-		client := clienttest.NewWireClient(t, server)
-		ctx, cancel := context.WithCancel(t.Context())
-		time.AfterFunc(20*time.Second, cancel)
+func TestACancelBetweenAttemptsKeepsTheLastAnswer(t *testing.T) {
+	t.Parallel()
+	for _, call := range clienttest.PolicyCalls {
+		t.Run(call.Name, clienttest.InBubble(func(t *testing.T) {
+			api, client := clienttest.NewAPI(t)
+			api.Answers(call.Method, call.Path, clienttest.AnswerWith(503, `{"message": "try later"}`, http.Header{"Retry-After": {"40"}}))
+			ctx, cancel := context.WithCancelCause(t.Context())
+			time.AfterFunc(5*time.Second, func() { cancel(errShutdown) })
+			start := time.Now()
 
-		err := clienttest.UpdatePolicy(ctx, client)
+			_, err := call.Do(ctx, client)
 
-		require.ErrorIs(t, err, context.Canceled)
-		require.ErrorIs(t, err, runloop.ErrServer)
-		e := clienttest.AsAPIError(t, err)
-		assert.Equal(t, "come back later", e.Message)
-		assert.Equal(t, 2, e.Attempts)
-		assert.True(t, e.MaybeApplied)
-		assert.Equal(t, 20*time.Second, server.Now())
-	})(t)
+			assert.Equal(t, 5*time.Second, time.Since(start), "at once")
+			require.ErrorIs(t, err, context.Canceled)
+			require.ErrorIs(t, err, errShutdown)
+			require.ErrorIs(t, err, runloop.ErrServer)
+			answer := clienttest.AsAPIError(t, err)
+			assert.Equal(t, 503, answer.StatusCode)
+			assert.Equal(t, `{"message": "try later"}`, string(answer.Body))
+			assert.Equal(t, 40*time.Second, answer.RetryAfter)
+			assert.Equal(t, 1, answer.Attempts)
+			assert.Equal(t, call.IsWrite(), answer.MaybeApplied)
+			assert.Contains(t, err.Error(), "503 Service Unavailable: try later (1 attempt")
+			assert.Contains(t, err.Error(), "context canceled")
+			api.Only() // a create does not look up on a context that is over
+		}))
+	}
 }
 
 func TestACancelWithinABackoffHasTheLastFault(t *testing.T) {
@@ -115,40 +136,6 @@ func TestACancelWithinABackoffHasTheLastFault(t *testing.T) {
 		assert.True(t, clienttest.AsTransportError(t, err).MaybeApplied)
 		assert.Equal(t, 100*time.Millisecond, server.Now())
 	})(t)
-}
-
-func TestADeadlineWithinTheSecondAttempt(t *testing.T) {
-	for name, tt := range map[string]struct {
-		first wiretest.Step
-		check func(*testing.T, error)
-	}{
-		"after an answer": {wiretest.Reply(503, clienttest.BusyJSON), func(t *testing.T, err error) {
-			e := clienttest.AsAPIError(t, err)
-			assert.Equal(t, 503, e.StatusCode)
-			assert.Equal(t, 2, e.Attempts)
-			assert.True(t, e.MaybeApplied)
-		}},
-		"after a fault": {wiretest.HangUp(), func(t *testing.T, err error) {
-			require.ErrorIs(t, err, io.EOF)
-			e := clienttest.AsTransportError(t, err)
-			assert.Equal(t, 2, e.Attempts)
-			assert.True(t, e.MaybeApplied)
-			assert.True(t, e.Timeout())
-		}},
-	} {
-		t.Run(name, clienttest.InBubble(func(t *testing.T) {
-			server := wiretest.NewServer(t, tt.first, wiretest.Stall(""))
-			client := clienttest.NewWireClient(t, server)
-			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-			defer cancel()
-
-			err := clienttest.UpdatePolicy(ctx, client)
-
-			require.ErrorIs(t, err, context.DeadlineExceeded)
-			tt.check(t, err)
-			assert.Equal(t, 10*time.Second, server.Now())
-		}))
-	}
 }
 
 // The caller's deadline and the attempt's limit end in the same instant: it is the
@@ -168,95 +155,68 @@ func TestADeadlineInTheInstantOfTheAttemptsLimit(t *testing.T) {
 	})(t)
 }
 
-func TestTheCauseOfACancelIsReachable(t *testing.T) {
-	clienttest.InBubble(func(t *testing.T) {
-		shutdown := errors.New("the orchestrator shuts down")
-		server := wiretest.NewServer(t, wiretest.Stall(""))
-		client := clienttest.NewWireClient(t, server)
-		ctx, cancel := context.WithCancelCause(t.Context())
-		time.AfterFunc(time.Second, func() { cancel(shutdown) })
-
-		err := clienttest.GetPolicy(ctx, client)
-
-		require.ErrorIs(t, err, shutdown)
-		require.ErrorIs(t, err, context.Canceled)
-	})(t)
-}
-
-// All connections that the transport may have are in use.
-func TestADeadlineWhileWaitingForAConnection(t *testing.T) {
-	clienttest.InBubble(func(t *testing.T) {
-		server := wiretest.NewServer(t, wiretest.Do("reply after 25 s", func(c *wiretest.Conn) {
-			c.Read()
-			c.Sleep(25 * time.Second)
-			c.Write(wiretest.Response(200, clienttest.PolicyJSON))
-		}))
-		server.Transport.MaxConnsPerHost = 1
-		client := clienttest.NewWireClient(t, server)
-		first := make(chan error)
-		go func() { first <- clienttest.GetPolicy(t.Context(), client) }()
-		time.Sleep(time.Second)
-		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-		defer cancel()
-
-		err := clienttest.UpdatePolicy(ctx, client)
-
-		require.ErrorIs(t, err, context.DeadlineExceeded)
-		assert.False(t, clienttest.AsTransportError(t, err).MaybeApplied)
-		assert.Equal(t, 6*time.Second, server.Now())
-		require.NoError(t, <-first)
-	})(t)
-}
-
 // P5: the library reports a success as cancelled when the context ends between the
 // headers and its look at them. What the API did is what the caller must hear.
 func TestAFinalAnswerOutlivesTheContext(t *testing.T) {
-	tests := map[string]struct {
-		status int
-		body   string
-		check  func(*testing.T, error)
-	}{
-		"success": {200, clienttest.PolicyJSON, func(t *testing.T, err error) {
-			require.NoError(t, err)
-		}},
-		"a final error": {404, notFoundJSON, func(t *testing.T, err error) {
-			require.ErrorIs(t, err, runloop.ErrNotFound)
-			assert.NotErrorIs(t, err, context.Canceled)
-		}},
-		"an error worth a retry": {503, clienttest.BusyJSON, func(t *testing.T, err error) {
-			require.ErrorIs(t, err, runloop.ErrServer)
-			require.ErrorIs(t, err, context.Canceled)
-			assert.Equal(t, 1, clienttest.AsAPIError(t, err).Attempts)
-		}},
-	}
-	for name, tt := range tests {
-		t.Run(name+", before the headers are seen", func(t *testing.T) {
-			t.Parallel()
-			ctx, cancel := context.WithCancel(t.Context())
-			client := clienttest.NewClientOver(t, clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
-				cancel()
-				return clienttest.Answer(tt.status, tt.body)(r)
-			}))
+	t.Parallel()
+	for moment, end := range map[string]func(context.CancelFunc, *http.Response){
+		"before the headers are seen": func(cancel context.CancelFunc, _ *http.Response) { cancel() },
+		"with the last byte of the body": func(cancel context.CancelFunc, resp *http.Response) {
+			resp.Body = io.NopCloser(io.MultiReader(resp.Body, atEnd(cancel)))
+		},
+	} {
+		for _, call := range clienttest.PolicyCalls {
+			for status, body := range map[int]string{200: call.Success, 404: notFoundJSON, 503: clienttest.BusyJSON} {
+				t.Run(fmt.Sprintf("%s/%s/%d", moment, call.Name, status), func(t *testing.T) {
+					t.Parallel()
+					ctx, cancel := context.WithCancel(t.Context())
+					sent := 0
+					client := clienttest.NewClientOver(t, clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
+						sent++
+						resp, err := clienttest.Answer(status, body)(r)
+						end(cancel, resp)
+						return resp, err
+					}))
 
-			tt.check(t, clienttest.UpdatePolicy(ctx, client))
-		})
-		t.Run(name+", with the last byte of the body", func(t *testing.T) {
-			t.Parallel()
-			ctx, cancel := context.WithCancel(t.Context())
-			client := clienttest.NewClientOver(t, clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
-				resp, err := clienttest.Answer(tt.status, tt.body)(r)
-				resp.Body = io.NopCloser(io.MultiReader(strings.NewReader(tt.body), readerFunc(func([]byte) (int, error) {
-					cancel()
-					return 0, io.EOF
-				})))
-				return resp, err
-			}))
+					got, err := call.Do(ctx, client)
 
-			tt.check(t, clienttest.UpdatePolicy(ctx, client))
-		})
+					require.Error(t, ctx.Err())
+					assert.Equal(t, 1, sent)
+					switch status {
+					case 200:
+						require.NoError(t, err)
+						assert.NotNil(t, got)
+					case 404:
+						require.ErrorIs(t, err, runloop.ErrNotFound)
+						assert.NotErrorIs(t, err, context.Canceled, "the API would say so again")
+					case 503: // which is worth another attempt, but for the context
+						require.ErrorIs(t, err, runloop.ErrServer)
+						require.ErrorIs(t, err, context.Canceled)
+						assert.Equal(t, 1, clienttest.AsAPIError(t, err).Attempts)
+					}
+				})
+			}
+		}
 	}
 }
 
-type readerFunc func([]byte) (int, error)
+// An atEnd is an empty reader that says when its end is read.
+type atEnd func()
 
-func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+func (f atEnd) Read([]byte) (int, error) {
+	f()
+	return 0, io.EOF
+}
+
+func TestAContextsValuesReachTheTransport(t *testing.T) {
+	t.Parallel()
+	type traceID struct{}
+	var got any
+	_, client := clienttest.NewAPI(t, runloop.WithHTTPClient(&http.Client{Transport: clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
+		got = r.Context().Value(traceID{})
+		return clienttest.Answer(200, clienttest.PolicyJSON)(r)
+	})}))
+	_, err := client.NetworkPolicies.Get(context.WithValue(t.Context(), traceID{}, "trace-1"), "npol_1")
+	require.NoError(t, err)
+	assert.Equal(t, "trace-1", got)
+}

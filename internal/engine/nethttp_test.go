@@ -94,25 +94,3 @@ func TestAnIdleConnectionThatTheServerCloses(t *testing.T) {
 		}))
 	}
 }
-
-// N5 beside its limits: an encoding that nobody asked for is no JSON.
-func TestAnEncodingThatNobodyAskedFor(t *testing.T) {
-	clienttest.InBubble(func(t *testing.T) {
-		server := wiretest.NewServer(t, wiretest.Reply(200, "\x1b\x03\x00\xf8", "Content-Encoding: br"))
-		client := clienttest.NewWireClient(t, server)
-
-		require.ErrorIs(t, clienttest.GetPolicy(t.Context(), client), runloop.ErrInvalidResponse)
-	})(t)
-}
-
-func TestInterimAnswersAreNoAnswers(t *testing.T) {
-	clienttest.InBubble(func(t *testing.T) {
-		server := wiretest.NewServer(t, wiretest.Raw(
-			"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"+wiretest.Response(200, clienttest.PolicyJSON)))
-		client := clienttest.NewWireClient(t, server)
-
-		require.NoError(t, clienttest.UpdatePolicy(t.Context(), client))
-
-		assert.Len(t, server.Requests(), 1)
-	})(t)
-}

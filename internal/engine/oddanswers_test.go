@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -50,63 +49,55 @@ func TestStatusesBeyondTheKnownOnes(t *testing.T) {
 	}
 }
 
-func TestTransportsThatBreakTheirContract(t *testing.T) {
+// A RoundTripper that breaks its contract is a fault like any other: no panic, no
+// body left open.
+func TestARoundTripperThatBreaksItsContract(t *testing.T) {
 	t.Parallel()
-	body := &closeSpy{Reader: strings.NewReader(clienttest.PolicyJSON)}
+	broken := errors.New("broken")
 	for name, test := range map[string]struct {
 		answer clienttest.RoundTripper
 		want   string
+		is     error
 	}{
 		"nothing at all": {func(*http.Request) (*http.Response, error) { return nil, nil },
-			"runloop: get network policy: no usable answer (1 attempt): the RoundTripper returned neither a response nor an error"},
+			"no usable answer (4 attempts): the RoundTripper returned neither a response nor an error", nil},
 		"an answer and an error": {func(*http.Request) (*http.Response, error) {
-			return &http.Response{StatusCode: 200, Body: body}, errors.New("broken")
-		}, "runloop: get network policy: no usable answer (1 attempt): broken"},
+			return &http.Response{StatusCode: 200, Body: http.NoBody}, broken
+		}, "no usable answer (4 attempts): broken", broken},
 		"no body": {func(*http.Request) (*http.Response, error) { return &http.Response{StatusCode: 200}, nil },
-			`runloop: get network policy: no usable answer (1 attempt): invalid response: status 200, content type "": the body is empty`},
+			`no usable answer (4 attempts): invalid response: status 200, content type "": the body is empty`, runloop.ErrInvalidResponse},
 		"no header": {func(*http.Request) (*http.Response, error) {
 			return &http.Response{StatusCode: 404, Body: http.NoBody}, nil
-		}, "runloop: get network policy: 404 Not Found (1 attempt)"},
+		}, "404 Not Found (1 attempt)", runloop.ErrNotFound},
+		"neither body nor header": {func(*http.Request) (*http.Response, error) { return &http.Response{StatusCode: 404}, nil },
+			"404 Not Found (1 attempt)", runloop.ErrNotFound},
 		"a length that is a lie": {func(*http.Request) (*http.Response, error) {
 			return &http.Response{StatusCode: 404, ContentLength: 1 << 60, Body: http.NoBody}, nil
-		}, "runloop: get network policy: 404 Not Found (1 attempt)"},
+		}, "404 Not Found (1 attempt)", runloop.ErrNotFound},
 	} {
-		_, client := clienttest.NewAPI(t, runloop.WithHTTPClient(&http.Client{Transport: test.answer}), runloop.WithMaxRetries(0))
-		_, err := client.NetworkPolicies.Get(t.Context(), "npol_1")
-		assert.EqualError(t, err, test.want, name)
-	}
-	assert.True(t, body.closed, "a body is closed, whatever comes with it")
-}
+		t.Run(name, clienttest.InBubble(func(t *testing.T) {
+			var bodies []*closeSpy
+			client := clienttest.NewClientOver(t, clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
+				resp, err := test.answer(r)
+				if resp != nil && resp.Body != nil {
+					body := &closeSpy{Reader: resp.Body}
+					resp.Body = body
+					bodies = append(bodies, body)
+				}
+				return resp, err
+			}))
 
-// A RoundTripper that breaks its contract is a fault like any other: no panic, no
-// body left open, and nothing on net/http's own log.
-func TestARoundTripperThatBreaksItsContract(t *testing.T) {
-	t.Run("neither response nor error", clienttest.InBubble(func(t *testing.T) {
-		client := clienttest.NewClientOver(t, clienttest.RoundTripper(func(*http.Request) (*http.Response, error) { return nil, nil }))
+			err := clienttest.GetPolicy(t.Context(), client)
 
-		err := clienttest.GetPolicy(t.Context(), client)
-
-		assert.Equal(t, 4, clienttest.AsTransportError(t, err).Attempts)
-	}))
-	t.Run("both response and error", clienttest.InBubble(func(t *testing.T) {
-		body := &closeSpy{Reader: http.NoBody}
-		broken := errors.New("broken")
-		client := clienttest.NewClientOver(t, clienttest.RoundTripper(func(*http.Request) (*http.Response, error) {
-			return &http.Response{StatusCode: 200, Body: body}, broken
-		}), runloop.WithMaxRetries(0))
-
-		err := clienttest.GetPolicy(t.Context(), client)
-
-		require.ErrorIs(t, err, broken)
-		assert.True(t, body.closed)
-	}))
-	t.Run("response without a body or headers", clienttest.InBubble(func(t *testing.T) {
-		client := clienttest.NewClientOver(t, clienttest.RoundTripper(func(*http.Request) (*http.Response, error) {
-			return &http.Response{StatusCode: 404}, nil
+			require.EqualError(t, err, "runloop: get network policy: "+test.want)
+			if test.is != nil {
+				require.ErrorIs(t, err, test.is)
+			}
+			for _, body := range bodies {
+				assert.True(t, body.closed, "a body is closed, whatever comes with it")
+			}
 		}))
-
-		require.ErrorIs(t, clienttest.GetPolicy(t.Context(), client), runloop.ErrNotFound)
-	}))
+	}
 }
 
 // A closeSpy knows whether it was closed.

@@ -16,7 +16,6 @@ import (
 
 	runloop "github.com/runloop-community/runloop-go"
 	"github.com/runloop-community/runloop-go/internal/clienttest"
-	"github.com/runloop-community/runloop-go/internal/wiretest"
 )
 
 // When a request may be sent again, which depends on what it does and on whether it
@@ -52,6 +51,8 @@ func cutBody(*http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(body)}, nil
 }
 
+// P10: a POST that may do its work twice is sent again only when it surely was not
+// received, which needs the method at the time of the decision.
 func TestWhichMethodsDoSendsAgain(t *testing.T) {
 	t.Parallel()
 	repeatable := []string{"GET", "HEAD", "OPTIONS", "PUT", "DELETE"} // twice is as good as once
@@ -141,47 +142,4 @@ func TestAPostIsNotSentAgainOnceItMayHaveBeenReceived(t *testing.T) {
 		assert.Equal(t, 3, clienttest.AsAPIError(t, err).Attempts)
 		assert.True(t, clienttest.MaybeApplied(err))
 	})
-}
-
-// P10: a POST that may do its work twice is re-sent only when it surely was not
-// received, which needs the method at the time of the decision.
-func TestDoResendsAPostOnlyWhenThatIsSafe(t *testing.T) {
-	tests := map[string]struct {
-		step     wiretest.Step
-		attempts int
-	}{
-		"not after a server error":       {wiretest.Reply(503, clienttest.BusyJSON), 1},
-		"not after a lost answer":        {wiretest.HangUp(), 1},
-		"not after a timeout answer":     {wiretest.Reply(408, clienttest.BusyJSON), 1},
-		"after a refused connection":     {wiretest.Refuse(), 2},
-		"after a rate limit":             {wiretest.Reply(429, clienttest.BusyJSON), 2},
-		"not when told so, if ambiguous": {wiretest.Reply(500, clienttest.BusyJSON, "x-should-retry: true"), 1},
-	}
-	for name, tt := range tests {
-		t.Run(name, clienttest.InBubble(func(t *testing.T) {
-			script := []wiretest.Step{tt.step}
-			if tt.attempts == 2 {
-				script = append(script, wiretest.Reply(200, `{"id":"dbx_1"}`))
-			}
-			server := wiretest.NewServer(t, script...)
-			client := clienttest.NewWireClient(t, server)
-
-			err := client.Do(t.Context(), http.MethodPost, "/v1/devboxes", map[string]string{"name": "box"}, nil)
-
-			assert.Equal(t, tt.attempts == 2, err == nil, "%v", err)
-		}))
-	}
-}
-
-func TestDoResendsReadsAndRepeatableWrites(t *testing.T) {
-	for _, method := range []string{http.MethodGet, http.MethodPut, http.MethodDelete} {
-		t.Run(method, clienttest.InBubble(func(t *testing.T) {
-			server := wiretest.NewServer(t, wiretest.Reply(503, clienttest.BusyJSON), wiretest.HangUp(), wiretest.Reply(200, `{}`))
-			client := clienttest.NewWireClient(t, server)
-
-			require.NoError(t, client.Do(t.Context(), method, "/v1/things/1", nil, nil))
-
-			assert.Len(t, server.Requests(), 3)
-		}))
-	}
 }

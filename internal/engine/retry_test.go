@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"errors"
+	"net"
 	"net/http"
 	"strconv"
 	"sync/atomic"
@@ -36,22 +37,6 @@ func TestFourAttemptsWithDoublingWaits(t *testing.T) {
 	})(t)
 }
 
-func TestRefusedConnectionsAreDialledFourTimes(t *testing.T) {
-	clienttest.InBubble(func(t *testing.T) {
-		server := wiretest.NewServer(t, wiretest.Refuse().Times(4))
-		client := clienttest.NewWireClient(t, server)
-
-		err := clienttest.UpdatePolicy(t.Context(), client)
-
-		e := clienttest.AsTransportError(t, err)
-		assert.Equal(t, 4, e.Attempts)
-		assert.False(t, e.MaybeApplied, "nothing was sent")
-		assert.GreaterOrEqual(t, server.Now(), 1750*time.Millisecond)
-		assert.LessOrEqual(t, server.Now(), 3500*time.Millisecond)
-		assert.Equal(t, "runloop: update network policy: no usable answer (4 attempts): dial tcp: connection refused", err.Error())
-	})(t)
-}
-
 func TestTheNumberOfRetriesIsTheCallers(t *testing.T) {
 	for _, retries := range []int{0, 1, 6} {
 		t.Run(strconv.Itoa(retries), clienttest.InBubble(func(t *testing.T) {
@@ -83,20 +68,6 @@ func TestStatusesThatAreWorthARetry(t *testing.T) {
 			}
 		}))
 	}
-}
-
-// The vendor's own clients retry 409, so that a taken name surfaces after half a
-// minute.
-func TestAConflictIsNeverRetried(t *testing.T) {
-	clienttest.InBubble(func(t *testing.T) {
-		server := wiretest.NewServer(t, wiretest.Reply(409, takenJSON))
-		client := clienttest.NewWireClient(t, server)
-
-		_, err := client.NetworkPolicies.Create(t.Context(), runloop.NetworkPolicyCreateParams{Name: "build"})
-
-		require.ErrorIs(t, err, runloop.ErrNameTaken)
-		assert.Zero(t, server.Now())
-	})(t)
 }
 
 func TestTheAPIsWordOnRetriesIsObeyed(t *testing.T) {
@@ -182,41 +153,33 @@ func TestABodyThatIsCutIsRetried(t *testing.T) {
 	}
 }
 
-// N4: a body without a length that is cut ends like a whole one. Only the JSON in
-// it tells.
-func TestABodyThatIsAlwaysCutIsAnInvalidAnswer(t *testing.T) {
+func TestANameServerThatIsAwayIsAskedAgain(t *testing.T) {
 	clienttest.InBubble(func(t *testing.T) {
 		server := wiretest.NewServer(t,
-			wiretest.Cut("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: application/json\r\n\r\n{\"id\":\"npol_1\",").Times(4))
+			wiretest.DialError(&net.DNSError{Err: "server misbehaving", Name: "localhost", IsTemporary: true}),
+			wiretest.DialError(&net.DNSError{Err: "i/o timeout", Name: "localhost", IsTimeout: true}),
+			wiretest.Reply(200, clienttest.PolicyJSON))
 		client := clienttest.NewWireClient(t, server)
 
-		policy, err := client.NetworkPolicies.Get(t.Context(), "npol_1")
-
-		require.ErrorIs(t, err, runloop.ErrInvalidResponse)
-		assert.Equal(t, 4, clienttest.AsTransportError(t, err).Attempts)
-		assert.Nil(t, policy)
+		require.NoError(t, clienttest.UpdatePolicy(t.Context(), client))
 	})(t)
 }
 
-// P8: an answer that is read but refused is no fault of the wire.
-func TestWhatCannotBeDecodedIsNotRetried(t *testing.T) {
-	for name, body := range map[string]string{
-		"a page":     `<html>sign in to the hotel's network</html>`,
-		"null":       `null`,
-		"no id":      `{"name":"build","egress":{}}`,
-		"another id": `{"id":"npol_2","name":"build","egress":{}}`,
-		"two values": clienttest.PolicyJSON + clienttest.PolicyJSON,
-	} {
-		t.Run(name, clienttest.InBubble(func(t *testing.T) {
-			server := wiretest.NewServer(t, wiretest.Reply(200, body))
-			client := clienttest.NewWireClient(t, server)
-
-			err := clienttest.GetPolicy(t.Context(), client)
-
-			require.ErrorIs(t, err, runloop.ErrInvalidResponse)
-			assert.Equal(t, 1, clienttest.AsTransportError(t, err).Attempts)
+// Whatever fails outside of net/http may pass.
+func TestAnErrorOfAnotherRoundTripperIsTriedAgain(t *testing.T) {
+	clienttest.InBubble(func(t *testing.T) {
+		tries := 0
+		client := clienttest.NewClientOver(t, clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
+			if tries++; tries < 3 {
+				return nil, errors.New("the sidecar is not ready")
+			}
+			return clienttest.Answer(200, clienttest.PolicyJSON)(r)
 		}))
-	}
+
+		require.NoError(t, clienttest.UpdatePolicy(t.Context(), client))
+
+		assert.Equal(t, 3, tries)
+	})(t)
 }
 
 // P10: the library's callbacks are told neither the request nor the attempt, so

@@ -1,12 +1,7 @@
 package engine
 
 import (
-	"net/http"
-	"net/http/httptest"
-	"net/url"
-	"strings"
 	"testing"
-	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -41,45 +36,4 @@ func TestSegmentRefusesWhatNamesAnotherPath(t *testing.T) {
 		assert.Error(t, err, "%q", s)
 		assert.Empty(t, segment)
 	}
-}
-
-// A server with the five routes of the API sees the route that was meant, and the
-// text that was put in.
-func FuzzSegment(f *testing.F) {
-	for _, seed := range []string{"npol_1", "..", "a/b", "a?b#c", "%2e%2e", "é", "delete", "a\\b", strings.Repeat("x", 9000)} {
-		f.Add(seed)
-	}
-	var route, id string
-	mux := http.NewServeMux()
-	for _, pattern := range []string{
-		"GET /v1/network-policies", "POST /v1/network-policies",
-		"GET /v1/network-policies/{id}", "POST /v1/network-policies/{id}", "POST /v1/network-policies/{id}/delete",
-	} {
-		mux.HandleFunc(pattern, func(_ http.ResponseWriter, r *http.Request) { route, id = pattern, r.PathValue("id") })
-	}
-	f.Fuzz(func(t *testing.T, s string) {
-		segment, err := Segment(s)
-		if err != nil {
-			return
-		}
-		require.True(t, utf8.ValidString(s))
-		back, err := url.PathUnescape(segment)
-		require.NoError(t, err)
-		require.Equal(t, s, back)
-		if s == "/" {
-			return // which ServeMux takes for the end of a path, though it is escaped
-		}
-		for want, method := range map[string]string{
-			"GET /v1/network-policies/{id}":         "GET",
-			"POST /v1/network-policies/{id}":        "POST",
-			"POST /v1/network-policies/{id}/delete": "POST",
-		} {
-			route, id = "", ""
-			_, path, _ := strings.Cut(want, " ")
-			path = strings.Replace(path, "{id}", segment, 1)
-			mux.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(method, path, nil))
-			require.Equal(t, want, route)
-			require.Equal(t, s, id)
-		}
-	})
 }

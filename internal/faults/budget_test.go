@@ -17,25 +17,6 @@ import (
 // down lets every request fail.
 func down(*http.Request) strike { return strike{&lostAnswer{"503", status(503)}, true} }
 
-// A budget of 2,500 tokens pays for 500 retries at 5 each.
-func TestBudgetInAnOutage(t *testing.T) {
-	clienttest.InBubble(func(t *testing.T) {
-		const n, retries = 10_000, 500
-		server, _ := faultyServer(t, down)
-		client := clienttest.NewWireClient(t, server)
-		var last error
-
-		for range n {
-			_, last = clienttest.GetCall.Policy(t.Context(), client)
-			require.ErrorIs(t, last, runloop.ErrServer)
-		}
-
-		assert.Len(t, server.Requests(), n+retries, "1.05 sends a call, and 1 once the budget is spent")
-		assert.Equal(t, 1, clienttest.AsAPIError(t, last).Attempts)
-		assert.Contains(t, last.Error(), "the client's retry budget is spent")
-	})(t)
-}
-
 func TestBudgetInAnOutageOfWhichAThousandCallsLearnAtOnce(t *testing.T) {
 	clienttest.InBubble(func(t *testing.T) {
 		server, _ := faultyServer(t, down)
@@ -50,52 +31,6 @@ func TestBudgetInAnOutageOfWhichAThousandCallsLearnAtOnce(t *testing.T) {
 			require.ErrorIs(t, err, runloop.ErrServer)
 		}
 		assert.Len(t, server.Requests(), goroutines+500)
-	})(t)
-}
-
-// Success refills the budget: an outage that ends leaves the client with retries.
-func TestBudgetComesBack(t *testing.T) {
-	clienttest.InBubble(func(t *testing.T) {
-		failing := true
-		server, api := faultyServer(t, func(r *http.Request) strike {
-			if failing {
-				return down(r)
-			}
-			return strike{}
-		})
-		api.AddPolicy(build)
-		client := clienttest.NewWireClient(t, server)
-		attempts := func() int {
-			_, err := clienttest.GetCall.Policy(t.Context(), client)
-			return clienttest.AsAPIError(t, err).Attempts
-		}
-		for attempts() > 1 { // until the budget is spent
-		}
-
-		failing = false
-		for range 15 {
-			_, err := clienttest.GetCall.Policy(t.Context(), client)
-			require.NoError(t, err)
-		}
-
-		failing = true
-		assert.Equal(t, 4, attempts(), "15 successes pay for three retries")
-		assert.Equal(t, 1, attempts())
-	})(t)
-}
-
-func TestBudgetTurnedOff(t *testing.T) {
-	clienttest.InBubble(func(t *testing.T) {
-		const n = 250
-		server, _ := faultyServer(t, down)
-		client := clienttest.NewWireClient(t, server, runloop.WithRetryBudget(false))
-
-		for range n {
-			_, err := clienttest.GetCall.Policy(t.Context(), client)
-			require.Equal(t, 4, clienttest.AsAPIError(t, err).Attempts)
-		}
-
-		assert.Len(t, server.Requests(), 4*n)
 	})(t)
 }
 

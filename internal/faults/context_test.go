@@ -173,6 +173,7 @@ func Test103DeadlineWithinTheSecondAttempt(t *testing.T) {
 
 			require.ErrorIs(t, err, context.DeadlineExceeded)
 			require.ErrorIs(t, err, runloop.ErrServer)
+			assert.Equal(t, 503, clienttest.AsAPIError(t, err).StatusCode)
 			assert.Equal(t, 2, clienttest.AsAPIError(t, err).Attempts)
 			assert.Equal(t, call.IsWrite(), clienttest.MaybeApplied(err))
 			assert.Equal(t, 10*time.Second, server.Now())

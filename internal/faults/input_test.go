@@ -3,9 +3,11 @@ package faults
 import (
 	"context"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -76,30 +78,57 @@ func Test82IDsThatNeedEscaping(t *testing.T) {
 	}
 }
 
-// Whatever the ID, it is refused, or it is one segment of the path that decodes to it.
+// Whatever the ID, it is refused, or it is one segment of the path that decodes to it:
+// a server with the routes of the API sees the route that was meant, and the ID.
 func Fuzz82IDs(f *testing.F) {
-	for _, id := range []string{"npol_1", "", ".", "..", "%2e%2e", "../x", "a/b", "a?b", "a#b", "a%2Fb", "é", "a\x00", "a\xff", "\u0085"} {
+	for _, id := range []string{
+		"npol_1", "", ".", "..", "...", "%2e", "%2e%2e", "../x", "a/b", "a?b", "a?b#c", "a#b", "a b", "a+b;c&d=e", "100%", "a%2Fb",
+		"delete", "a\\b", "{id}", "/", "é", "\x00", "a\xff", "\u0085", strings.Repeat("x", 9000),
+	} {
 		f.Add(id)
+	}
+	const list, one, remove = "/v1/network-policies", "/v1/network-policies/{id}", "/v1/network-policies/{id}/delete"
+	var route, seen string
+	api := http.NewServeMux()
+	for _, pattern := range []string{"GET " + list, "POST " + list, "GET " + one, "POST " + one, "POST " + remove} {
+		api.HandleFunc(pattern, func(_ http.ResponseWriter, r *http.Request) { route, seen = pattern, r.PathValue("id") })
 	}
 	f.Fuzz(func(t *testing.T, id string) {
 		var sent []string
 		client := clienttest.NewClientOver(t, clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
-			sent = append(sent, r.URL.EscapedPath())
+			target := r.URL.RequestURI()
+			sent = append(sent, target)
+			api.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(r.Method, target, nil))
 			return &http.Response{StatusCode: 404}, nil
 		}))
+		for op, want := range map[string]string{
+			"get network policy": "GET " + one, "update network policy": "POST " + one, "delete network policy": "POST " + remove,
+		} {
+			sent, route, seen = nil, "", ""
 
-		_, err := client.NetworkPolicies.Get(t.Context(), id)
+			err := asksForID[op](t.Context(), client, id)
 
-		if len(sent) == 0 {
-			require.ErrorAs(t, err, new(*runloop.ValidationError))
-			return
+			if len(sent) == 0 {
+				require.ErrorAs(t, err, new(*runloop.ValidationError))
+				continue
+			}
+			require.ErrorIs(t, err, runloop.ErrNotFound)
+			require.True(t, utf8.ValidString(id))
+			_, path, _ := strings.Cut(want, " ")
+			before, after, _ := strings.Cut(path, "{id}")
+			segment, found := strings.CutPrefix(strings.TrimSuffix(sent[0], after), before)
+			require.True(t, found, sent[0])
+			require.Equal(t, []string{before + segment + after}, sent)
+			require.NotContains(t, segment, "/")
+			require.NotContains(t, segment, "?")
+			decoded, err := url.PathUnescape(segment)
+			require.NoError(t, err)
+			require.Equal(t, id, decoded)
+			if id != "/" { // which ServeMux takes for the end of a path, though it is escaped
+				require.Equal(t, want, route)
+				require.Equal(t, id, seen)
+			}
 		}
-		segment, found := strings.CutPrefix(sent[0], "/v1/network-policies/")
-		require.True(t, found, sent[0])
-		require.NotContains(t, segment, "/")
-		decoded, err := url.PathUnescape(segment)
-		require.NoError(t, err)
-		require.Equal(t, id, decoded)
 	})
 }
 

@@ -202,6 +202,10 @@ func Test112RequestIDs(t *testing.T) {
 		sent := ids(server)
 		assert.Regexp(t, clienttest.UUID4, sent[0])
 		assert.Equal(t, []string{sent[0], sent[0], sent[0], sent[0]}, sent)
+		for _, r := range server.Requests() { // that would make net/http repeat it
+			assert.NotContains(t, r.Header, "Idempotency-Key")
+			assert.NotContains(t, r.Header, "X-Idempotency-Key")
+		}
 	}))
 	// net/http repeats a POST by itself when some layer adds this header, and the
 	// connection that it used before is lost.

@@ -150,6 +150,7 @@ func Test92TheCursorIsDeletedBetweenPages(t *testing.T) {
 			}
 		})
 
+		require.ErrorIs(t, err, runloop.ErrNotFound)
 		e := clienttest.AsAPIError(t, err)
 		assert.Equal(t, 400, e.StatusCode)
 		assert.Equal(t, 1, e.Attempts)

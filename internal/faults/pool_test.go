@@ -2,7 +2,6 @@ package faults
 
 import (
 	"context"
-	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -116,38 +115,6 @@ func Test109ConnectionsUnderLoad(t *testing.T) {
 	}
 	assert.Equal(t, (goroutines+200*25)/50, total)
 	assert.Equal(t, goroutines, server.Conns(), "connections")
-}
-
-func TestAFailedCallLeavesTheConnectionsOfOthers(t *testing.T) {
-	for name, failing := range map[string]wiretest.Step{
-		"an error answer":      answer(503),
-		"a lost connection":    wiretest.HangUp(),
-		"a page of somebody's": wiretest.Reply(200, "<html>"),
-	} {
-		t.Run(name, clienttest.InBubble(func(t *testing.T) {
-			// Two calls at once make two connections, which then are idle.
-			slow := wiretest.Do("reply when both are here", func(c *wiretest.Conn) {
-				c.Read()
-				c.Sleep(1)
-				c.Write(wiretest.Response(200, policyJSON))
-			})
-			server, client := script(t, slow.Times(2), failing, wiretest.Reply(200, policyJSON))
-			errs := atOnce(2, func(int, runloop.Option) error {
-				_, err := clienttest.GetCall.Policy(t.Context(), client)
-				return err
-			})
-			require.NoError(t, errors.Join(errs...))
-			require.Equal(t, 2, server.Dials())
-
-			_, err := clienttest.UpdateCall.Policy(t.Context(), client, runloop.WithMaxRetries(0))
-			require.Error(t, err)
-			dials := server.Dials()
-			_, err = clienttest.GetCall.Policy(t.Context(), client)
-
-			require.NoError(t, err)
-			assert.Equal(t, dials, server.Dials(), "one of the idle connections is still there")
-		}))
-	}
 }
 
 func Test110CloseDuringCallsAndCallsAfterClose(t *testing.T) {

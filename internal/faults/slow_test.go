@@ -61,7 +61,8 @@ func Test30BodyTrickles(t *testing.T) {
 	})
 }
 
-// The status of an error is worth more than the rest of its body.
+// P9: the library drains an error body without a bound in time. The status of an
+// error is worth more than the rest of its body.
 func Test31ErrorBodyTrickles(t *testing.T) {
 	t.Parallel()
 	each(t, repeatable, func(t *testing.T, c clienttest.PolicyCall) {

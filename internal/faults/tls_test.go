@@ -3,6 +3,7 @@ package faults
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"io"
 	"log"
@@ -28,12 +29,13 @@ func Test06CertificateIsNotTrusted(t *testing.T) {
 		host    string
 		distort func(*tls.Config)
 		text    string
+		is      any // the error within
 	}{
-		"unknown authority": {"example.com", func(c *tls.Config) { c.RootCAs = nil }, "certificate signed by unknown authority"},
-		"another host":      {"api.example.test", func(*tls.Config) {}, "not api.example.test"},
+		"unknown authority": {"example.com", func(c *tls.Config) { c.RootCAs = nil }, "certificate signed by unknown authority", new(x509.UnknownAuthorityError)},
+		"another host":      {"api.example.test", func(*tls.Config) {}, "not api.example.test", new(x509.HostnameError)},
 		"expired": {"example.com", func(c *tls.Config) {
 			c.Time = func() time.Time { return time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC) }
-		}, "certificate has expired"},
+		}, "certificate has expired", new(x509.CertificateInvalidError)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -46,6 +48,7 @@ func Test06CertificateIsNotTrusted(t *testing.T) {
 
 			_, ok := errors.AsType[*tls.CertificateVerificationError](err)
 			require.True(t, ok, "%v", err)
+			require.ErrorAs(t, err, test.is)
 			assert.ErrorContains(t, err, test.text)
 			assertRefusedByTLS(t, server, err)
 		})

@@ -160,6 +160,8 @@ func Test26HeadersThatMakeNoSense(t *testing.T) {
 		"another protocol":  wiretest.Raw("SSH-2.0-OpenSSH_9.6\r\n"),
 		"status of letters": wiretest.Raw("HTTP/1.1 OK 200\r\n\r\n"),
 		"no colon":          wiretest.Raw("HTTP/1.1 200 OK\r\nContent-Length 2\r\n\r\n{}"),
+		"NUL in a name":     wiretest.Raw("HTTP/1.1 200 OK\r\nX\x00Y: 1\r\nContent-Length: 2\r\n\r\n{}"),
+		"name with no end":  wiretest.Cut("HTTP/1.1 200 OK\r\nX\x00Y\r\n\r\n"),
 	})
 }
 
