@@ -64,7 +64,7 @@ func (c Client) Format(s fmt.State, _ rune) { io.WriteString(s, "runloop.Client"
 // configFor returns the configuration of one call.
 func (c *Client) configFor(op string, opts []Option) (*engine.Config, *settings, error) {
 	if c == nil || c.settings == nil {
-		return nil, nil, &ValidationError{op, "Client", "it is nil or was not made by NewClient"}
+		return nil, nil, invalid(op, "Client", "it is nil or was not made by NewClient")
 	}
 	if len(opts) == 0 {
 		return c.config, c.settings, nil

@@ -124,7 +124,7 @@ func TestHTTPClientIsNotWrittenTo(t *testing.T) {
 		runloop.WithAPIKey(clienttest.APIKey),
 		runloop.WithBaseURL("https://api.example.test"),
 		runloop.WithHTTPClient(mine),
-		runloop.WithTimeout(time.Second),
+		runloop.WithAttemptTimeout(time.Second),
 	)
 	require.NoError(t, err)
 

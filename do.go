@@ -32,21 +32,21 @@ import (
 // other methods are sent again after each fault that may pass.
 func (c *Client) Do(ctx context.Context, method, path string, body, result any, opts ...Option) error {
 	if _, known := resendOf[method]; !known {
-		return &ValidationError{"do", "method", quote(method) + " is none of GET, HEAD, OPTIONS, PUT, DELETE, POST and PATCH"}
+		return invalid("do", "method", quote(method)+" is none of GET, HEAD, OPTIONS, PUT, DELETE, POST and PATCH")
 	}
 	route, query, problem := splitPath(path)
 	if problem != "" {
-		return &ValidationError{"do", "path", withoutSecrets(path) + " " + problem}
+		return invalid("do", "path", withoutSecrets(path)+" "+problem)
 	}
 	r := request[struct{}]{op: method + " " + engine.Truncate(route, 70), method: method, route: route, rawQuery: query}
 	var err error
 	if r.body, err = rawBody(body); err != nil {
-		return &ValidationError{r.op, "body", err.Error()}
+		return invalid(r.op, "body", err.Error())
 	}
 	if result != nil {
 		target := reflect.ValueOf(result)
 		if target.Kind() != reflect.Pointer || target.IsNil() {
-			return &ValidationError{r.op, "result", fmt.Sprintf("%T is not a pointer to decode into", result)}
+			return invalid(r.op, "result", fmt.Sprintf("%T is not a pointer to decode into", result))
 		}
 		r.decode = func(body []byte) (struct{}, error) { return struct{}{}, decodeInto(target.Elem(), body) }
 	}

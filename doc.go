@@ -32,7 +32,7 @@ Given to a call, the same option holds for that call alone:
 	policy, err := client.NetworkPolicies.Get(ctx, id, runloop.WithMaxRetries(0))
 
 The key, the base URL and further headers that no option sets come from the environment:
-RUNLOOP_API_KEY, RUNLOOP_BASE_URL and RUNLOOP_CUSTOM_HEADERS. [WithTimeout] limits a single attempt; the context limits the
+RUNLOOP_API_KEY, RUNLOOP_BASE_URL and RUNLOOP_CUSTOM_HEADERS. [WithAttemptTimeout] limits a single attempt; the context limits the
 call, with all its attempts and the waits between them. With [WithHTTPClient], requests
 go through a transport of your own, for certificates, a proxy or traces. [WithLogger]
 gets an event for each attempt and a warning for each call that gave up.
@@ -159,7 +159,7 @@ as the context ends is returned as that answer.
 
 A call makes up to four attempts. [WithMaxRetries] sets how many more than one.
 
-  - Faults of the connection, attempts that take longer than 30 seconds ([WithTimeout]),
+  - Faults of the connection, attempts that take longer than 30 seconds ([WithAttemptTimeout]),
     and the statuses 408, 425, 429 and 500 and above, but for 501 and 505, lead to
     another attempt. The header x-should-retry overrules the status.
   - A name that does not resolve, a certificate that does not hold, a redirect, 409 and
@@ -171,7 +171,7 @@ A call makes up to four attempts. [WithMaxRetries] sets how many more than one.
   - The body is read within the attempt: an answer that breaks off is a fault of the
     connection.
   - All calls of a client share a budget of retries, so that an outage is not multiplied:
-    see [WithRetryBudget].
+    see [WithoutRetryBudget].
 
 A write is sent again as well, with the same x-request-id. Names are unique and IDs are
 made by the API, so it cannot be doubled, only misreported. That is looked into when an

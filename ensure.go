@@ -24,7 +24,7 @@ const maxRounds = 5
 // filter also finds names that contain the one asked for.
 func (s *NetworkPoliciesService) GetByName(ctx context.Context, name string, opts ...Option) (*NetworkPolicy, error) {
 	if problem := nameProblem(name); problem != "" {
-		return nil, &ValidationError{opGetByName, "name", problem}
+		return nil, invalid(opGetByName, "name", problem)
 	}
 	policy, err := s.find(ctx, opGetByName, name, opts)
 	if err == nil && policy == nil {

@@ -201,21 +201,33 @@ func (e TransportError) Format(s fmt.State, verb rune) { formatText(s, verb, e.E
 // LogValue is the text.
 func (e TransportError) LogValue() slog.Value { return slog.StringValue(e.Error()) }
 
-// A ValidationError says that an option or a parameter cannot be right. Nothing
-// was sent.
+// A ValidationError reports an invalid option or parameter. Nothing was sent.
 type ValidationError struct {
 	// Op is the call: "create network policy", or "new client".
 	Op string
-	// Field is what is wrong: an option, an environment variable, or a parameter
-	// as in "Egress.AllowedHostnames[2]".
+	// Field is what is invalid: an option, an environment variable, or a parameter
+	// as in "Egress.AllowedHostnames[2]". With several problems, it is the first.
 	Field string
-	// Problem says why, and what to write instead.
+	// Problem tells what is wrong with Field, and what to write instead.
 	Problem string
+	// Problems has a line for each problem, the first one included, as in
+	// "Egress.AllowedHostnames[2]: must not be blank".
+	Problems []string
 }
 
-// Error is the text, on one line and shorter than 300 bytes.
+// invalid returns the error of a call with one problem.
+func invalid(op, field, problem string) *ValidationError {
+	return &ValidationError{Op: op, Field: field, Problem: problem, Problems: []string{field + ": " + problem}}
+}
+
+// Error is the first problem, on one line and shorter than 300 bytes.
 func (e *ValidationError) Error() string {
-	return printable(fmt.Sprintf("runloop: %s: %s: %s", e.Op, e.Field, e.Problem), maxErrorText)
+	text := fmt.Sprintf("runloop: %s: %s: %s", e.Op, e.Field, e.Problem)
+	if len(e.Problems) < 2 {
+		return printable(text, maxErrorText)
+	}
+	more := fmt.Sprintf(" (and %d more problems)", len(e.Problems)-1)
+	return printable(text, maxErrorText-len(more)) + more
 }
 
 // A DriftError says that a policy has the name asked for, but other rules. It

@@ -59,7 +59,7 @@ func ExampleNewClient() {
 	client, err := runloop.NewClient(
 		runloop.WithAPIKey("my-key"),
 		runloop.WithUserAgent("my-orchestrator/1.2"),
-		runloop.WithTimeout(10*time.Second), // one attempt
+		runloop.WithAttemptTimeout(10*time.Second), // one attempt
 		runloop.WithMaxRetries(5),
 	)
 	fmt.Println(client, err) // the key is not shown

@@ -38,7 +38,7 @@ func WithPlaintextHTTP() Option {
 
 // WithHTTPClient sends requests through the transport of client, for a proxy,
 // certificates of your own, or observability. Its Timeout is the limit of one
-// attempt where there is no WithTimeout. Its Jar and CheckRedirect are not used:
+// attempt where there is no WithAttemptTimeout. Its Jar and CheckRedirect are not used:
 // the SDK keeps no cookies and follows no redirects. The client is not written to,
 // and its idle connections are left alone.
 //
@@ -65,10 +65,10 @@ func WithUserAgent(product string) Option {
 	return func(s *settings) { s.userAgent = product }
 }
 
-// WithTimeout limits one attempt, from looking for a connection to the last byte
+// WithAttemptTimeout limits one attempt, from looking for a connection to the last byte
 // of the body. The default is the Timeout of [WithHTTPClient]'s client, else 30
 // seconds. To limit a call with all its attempts and waits, use a context.
-func WithTimeout(limit time.Duration) Option {
+func WithAttemptTimeout(limit time.Duration) Option {
 	return func(s *settings) { s.timeout, s.timeoutSet = limit, true }
 }
 
@@ -78,13 +78,12 @@ func WithMaxRetries(n int) Option {
 	return func(s *settings) { s.maxRetries = n }
 }
 
-// WithRetryBudget says whether the client bounds the retries of all its calls
-// together. It does by default: a retry takes 5 of 2,500 tokens, a call that
-// succeeds at once puts 1 back and one that succeeds after retries puts 5 back.
-// So an outage of the API is not multiplied by the retries, at the price that
-// fewer calls survive when half of the requests fail for long.
-func WithRetryBudget(on bool) Option {
-	return func(s *settings) { s.noBudget = !on }
+// WithoutRetryBudget turns off the bound on the retries of all calls of a client
+// together. By default a retry takes 5 of 2,500 tokens, and a healthy response puts
+// some back, so that an outage of the API is not multiplied by retries. Without the
+// budget more calls survive long partial outages.
+func WithoutRetryBudget() Option {
+	return func(s *settings) { s.noBudget = true }
 }
 
 // WithLogger makes the client log to logger: at level Debug one event an attempt,

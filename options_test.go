@@ -63,8 +63,8 @@ func TestBadOptionsAreRefused(t *testing.T) {
 		"header, replays too":   {runloop.WithHeader("X-IDEMPOTENCY-KEY", "ak_secret"), "WithHeader", "use WithIdempotencyKey on a single call"},
 		"base URL, injects":     {runloop.WithBaseURL("http://localhost/ak_secret\r\nX-Evil: 1"), "WithBaseURL", "it is not a URL"},
 		"user agent, LF":        {runloop.WithUserAgent("bot/1\nX-Evil: ak_secret"), "WithUserAgent", "has a line break"},
-		"timeout, zero":         {runloop.WithTimeout(0), "WithTimeout", "0s is not positive: leave the option out for the default of 30s"},
-		"timeout, negative":     {runloop.WithTimeout(-time.Second), "WithTimeout", "-1s is not positive"},
+		"timeout, zero":         {runloop.WithAttemptTimeout(0), "WithAttemptTimeout", "0s is not positive: leave the option out for the default of 30s"},
+		"timeout, negative":     {runloop.WithAttemptTimeout(-time.Second), "WithAttemptTimeout", "-1s is not positive"},
 		"retries, negative":     {runloop.WithMaxRetries(-1), "WithMaxRetries", "-1 is not between 0 and 100: write 0 for no retries"},
 		"retries, too many":     {runloop.WithMaxRetries(101), "WithMaxRetries", "101 is not between 0 and 100"},
 	} {
@@ -100,11 +100,10 @@ func TestGoodOptionsAreTaken(t *testing.T) {
 		"header, longest":        runloop.WithHeader("X-Team", strings.Repeat("x", 8<<10)),
 		"user agent":             runloop.WithUserAgent("bot/1"),
 		"user agent, empty":      runloop.WithUserAgent(""),
-		"timeout":                runloop.WithTimeout(time.Minute),
+		"timeout":                runloop.WithAttemptTimeout(time.Minute),
 		"no retries":             runloop.WithMaxRetries(0),
 		"most retries":           runloop.WithMaxRetries(100),
-		"no budget":              runloop.WithRetryBudget(false),
-		"budget":                 runloop.WithRetryBudget(true),
+		"no budget":              runloop.WithoutRetryBudget(),
 		"logger":                 runloop.WithLogger(slog.New(slog.NewTextHandler(io.Discard, nil))),
 		"logger, nil is silent":  runloop.WithLogger(nil),
 		"plaintext":              runloop.WithPlaintextHTTP(),
@@ -165,7 +164,7 @@ func TestOrderOfOptionsDoesNotMatter(t *testing.T) {
 		runloop.WithPlaintextHTTP(), // which the URL above needs
 		nil,
 		runloop.WithAPIKey(clienttest.APIKey),
-		runloop.WithTimeout(time.Minute),
+		runloop.WithAttemptTimeout(time.Minute),
 		runloop.WithHeader("X-Team", "blue"),
 	}
 	for range options {
@@ -180,7 +179,7 @@ func TestOfTwoOptionsOfAKindTheLastWins(t *testing.T) {
 	t.Parallel()
 	api, client := clienttest.NewAPI(t,
 		runloop.WithAPIKey("not a key"), runloop.WithAPIKey("ak_last"),
-		runloop.WithTimeout(-1), runloop.WithTimeout(time.Minute),
+		runloop.WithAttemptTimeout(-1), runloop.WithAttemptTimeout(time.Minute),
 		runloop.WithHeader("x-team", "bad\n"), runloop.WithHeader("X-Team", "blue"),
 		runloop.WithUserAgent("first/1"), runloop.WithUserAgent("last/2"),
 	)
@@ -224,9 +223,9 @@ func TestWhereTheTimeoutOfAnAttemptComesFrom(t *testing.T) {
 		"the default":                      {0, nil, nil, 30 * time.Second},
 		"the http.Client's":                {5 * time.Second, nil, nil, 5 * time.Second},
 		"an http.Client's that is no time": {-time.Second, nil, nil, 30 * time.Second},
-		"the option, before both":          {5 * time.Second, []runloop.Option{runloop.WithTimeout(time.Minute)}, nil, time.Minute},
-		"the call's, before all": {5 * time.Second, []runloop.Option{runloop.WithTimeout(time.Minute)},
-			[]runloop.Option{runloop.WithTimeout(2 * time.Second)}, 2 * time.Second},
+		"the option, before both":          {5 * time.Second, []runloop.Option{runloop.WithAttemptTimeout(time.Minute)}, nil, time.Minute},
+		"the call's, before all": {5 * time.Second, []runloop.Option{runloop.WithAttemptTimeout(time.Minute)},
+			[]runloop.Option{runloop.WithAttemptTimeout(2 * time.Second)}, 2 * time.Second},
 	} {
 		t.Run(name, clienttest.InBubble(func(t *testing.T) {
 			var took []time.Duration

@@ -43,7 +43,7 @@ func send[T any](ctx context.Context, c *Client, opts []Option, r request[T]) (T
 		return none, err
 	}
 	if ctx == nil {
-		return none, &ValidationError{r.op, "ctx", "it is nil: pass context.Background()"}
+		return none, invalid(r.op, "ctx", "it is nil: pass context.Background()")
 	}
 	wire, err := r.build(s)
 	if err != nil {
@@ -96,21 +96,21 @@ func (r *request[T]) build(s *settings) (*engine.Request, error) {
 	if before, after, found := strings.Cut(r.route, idPlaceholder); found {
 		segment, err := engine.Segment(r.id)
 		if err != nil {
-			return nil, &ValidationError{r.op, "id", quote(r.id) + " " + err.Error()}
+			return nil, invalid(r.op, "id", quote(r.id)+" "+err.Error())
 		}
 		wire.Path = before + segment + after
 	}
 	if r.query != nil {
 		values, err := query.Values(r.query)
 		if err != nil {
-			return nil, &ValidationError{r.op, "query", err.Error()}
+			return nil, invalid(r.op, "query", err.Error())
 		}
 		wire.Query = values.Encode()
 	}
 	if r.body != nil {
 		body, err := json.Marshal(r.body)
 		if err != nil {
-			return nil, &ValidationError{r.op, "body", err.Error()}
+			return nil, invalid(r.op, "body", err.Error())
 		}
 		wire.Body = body
 	}

@@ -99,7 +99,7 @@ func TestIDsThatNameSomethingElseAreRefused(t *testing.T) {
 			} {
 				policy, err := call()
 				assert.Nil(t, policy)
-				assert.Equal(t, &runloop.ValidationError{Op: op, Field: "id", Problem: test.problem}, err)
+				assert.Equal(t, clienttest.Invalid(op, "id", test.problem), err)
 			}
 			assert.Empty(t, api.Sent())
 		})

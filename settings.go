@@ -85,7 +85,7 @@ func (s *settings) readEnvironment() error {
 		}
 		name, value, found := strings.Cut(line, ":")
 		if !found {
-			return &ValidationError{opNewClient, variable, fmt.Sprintf(`line %d has no colon: write "Name: value"`, i+1)}
+			return invalid(opNewClient, variable, fmt.Sprintf(`line %d has no colon: write "Name: value"`, i+1))
 		}
 		name = strings.TrimSpace(name)
 		if _, set := byOption[http.CanonicalHeaderKey(name)]; !set {
@@ -101,7 +101,7 @@ func environment(name string) string { return strings.TrimSpace(os.Getenv(name))
 // the budget are the client's.
 func (s *settings) config(op string, pool *http.Transport, budget *engine.Budget) (*engine.Config, error) {
 	refuse := func(field, format string, args ...any) (*engine.Config, error) {
-		return nil, &ValidationError{op, field, fmt.Sprintf(format, args...)}
+		return nil, invalid(op, field, fmt.Sprintf(format, args...))
 	}
 	if s.apiKeySource == "" {
 		return refuse("WithAPIKey", "there is no API key: set RUNLOOP_API_KEY, or pass WithAPIKey")
@@ -127,7 +127,7 @@ func (s *settings) config(op string, pool *http.Transport, budget *engine.Budget
 	case s.httpClient != nil && s.httpClient() == nil:
 		return refuse("WithHTTPClient", "the client is nil: leave the option out for the default")
 	case s.timeoutSet && s.timeout <= 0:
-		return refuse("WithTimeout", "%s is not positive: leave the option out for the default of %s", s.timeout, defaultTimeout)
+		return refuse("WithAttemptTimeout", "%s is not positive: leave the option out for the default of %s", s.timeout, defaultTimeout)
 	case s.maxRetries < 0 || s.maxRetries > maxMaxRetries:
 		return refuse("WithMaxRetries", "%d is not between 0 and %d: write 0 for no retries", s.maxRetries, maxMaxRetries)
 	case s.idempotencyKeySet && idempotencyKeyProblem(s.idempotencyKey) != "":
@@ -166,10 +166,10 @@ var silent = slog.New(slog.DiscardHandler)
 func (s *settings) refuseCallOptions() error {
 	const problem = "it is for one call: pass it to the method"
 	if s.idempotencyKeySet {
-		return &ValidationError{opNewClient, "WithIdempotencyKey", problem}
+		return invalid(opNewClient, "WithIdempotencyKey", problem)
 	}
 	if s.responseSet {
-		return &ValidationError{opNewClient, "WithResponseInto", problem}
+		return invalid(opNewClient, "WithResponseInto", problem)
 	}
 	return nil
 }

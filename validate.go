@@ -32,13 +32,13 @@ func (r EgressRules) validate(op, field string) error {
 
 func (p NetworkPolicyCreateParams) validate(op string) error {
 	if problem := nameProblem(p.Name); problem != "" {
-		return &ValidationError{op, "Name", problem}
+		return invalid(op, "Name", problem)
 	}
 	if problem := textProblem(p.Description); problem != "" {
-		return &ValidationError{op, "Description", problem}
+		return invalid(op, "Description", problem)
 	}
 	if unknown := p.Egress.unknownRules(); len(unknown) > 0 {
-		return &ValidationError{op, "Egress", fmt.Sprintf("it has rules that this version of the SDK does not know and cannot send: %s", strings.Join(unknown, ", "))}
+		return invalid(op, "Egress", fmt.Sprintf("it has rules that this version of the SDK does not know and cannot send: %s", strings.Join(unknown, ", ")))
 	}
 	return p.Egress.validate(op, "Egress.")
 }
@@ -46,12 +46,12 @@ func (p NetworkPolicyCreateParams) validate(op string) error {
 func (p NetworkPolicyUpdateParams) validate(op string) error {
 	if p.Name != nil {
 		if problem := nameProblem(*p.Name); problem != "" {
-			return &ValidationError{op, "Name", problem}
+			return invalid(op, "Name", problem)
 		}
 	}
 	if p.Description != nil {
 		if problem := textProblem(*p.Description); problem != "" {
-			return &ValidationError{op, "Description", problem}
+			return invalid(op, "Description", problem)
 		}
 	}
 	if p.AllowedHostnames != nil {
@@ -67,13 +67,13 @@ func (p NetworkPolicyUpdateParams) validate(op string) error {
 
 func (p NetworkPolicyListParams) validate(op string) error {
 	if p.Limit < 0 || p.Limit > maxPageSize {
-		return &ValidationError{op, "Limit", fmt.Sprintf("%d is not between 0 and %d: write 0 for the default", p.Limit, maxPageSize)}
+		return invalid(op, "Limit", fmt.Sprintf("%d is not between 0 and %d: write 0 for the default", p.Limit, maxPageSize))
 	}
 	for _, f := range []struct{ name, value string }{
 		{"Name", p.Name}, {"ID", p.ID}, {"Search", p.Search}, {"StartingAfter", p.StartingAfter},
 	} {
 		if problem := textProblem(f.value); problem != "" {
-			return &ValidationError{op, f.name, problem}
+			return invalid(op, f.name, problem)
 		}
 	}
 	return nil
@@ -97,7 +97,7 @@ func textProblem(text string) string {
 func validateHostnames(op, field string, hostnames []string) error {
 	for i, hostname := range hostnames {
 		if problem := hostnameProblem(hostname); problem != "" {
-			return &ValidationError{op, fmt.Sprintf("%s[%d]", field, i), quote(hostname) + " " + problem}
+			return invalid(op, fmt.Sprintf("%s[%d]", field, i), quote(hostname)+" "+problem)
 		}
 	}
 	return nil
@@ -192,12 +192,12 @@ func validateCIDRs(op, field string, cidrs []AllowedCIDR) error {
 	for i, c := range cidrs {
 		field := fmt.Sprintf("%s[%d]", field, i)
 		if problem := cidrProblem(c.CIDR); problem != "" {
-			return &ValidationError{op, field + ".CIDR", quote(c.CIDR) + " " + problem}
+			return invalid(op, field+".CIDR", quote(c.CIDR)+" "+problem)
 		}
 		for j, p := range c.Ports {
 			field := fmt.Sprintf("%s.Ports[%d]", field, j)
 			if name, problem := p.problem(); problem != "" {
-				return &ValidationError{op, field + "." + name, problem}
+				return invalid(op, field+"."+name, problem)
 			}
 		}
 	}

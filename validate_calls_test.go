@@ -17,7 +17,7 @@ import (
 // nothing was sent.
 func assertRefused(t *testing.T, api *clienttest.API, err error, op, field, problem string) {
 	t.Helper()
-	assert.Equal(t, &runloop.ValidationError{Op: op, Field: field, Problem: problem}, err)
+	assert.Equal(t, clienttest.Invalid(op, field, problem), err)
 	assert.Empty(t, api.Sent())
 }
 

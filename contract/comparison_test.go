@@ -161,7 +161,7 @@ func compareBrokenAnswers(t *testing.T) {
 		}
 
 		server := situation()
-		policy, err := newClient(t, server.URL, runloop.WithTimeout(time.Second)).NetworkPolicies.Get(t.Context(), "npol_1")
+		policy, err := newClient(t, server.URL, runloop.WithAttemptTimeout(time.Second)).NetworkPolicies.Get(t.Context(), "npol_1")
 		require.NoError(t, err, name)
 		assert.Equal(t, "npol_1", policy.ID, name)
 		assert.Equal(t, 2, server.Requests(), name)

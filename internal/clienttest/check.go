@@ -33,6 +33,11 @@ func AsTransportError(t testing.TB, err error) *runloop.TransportError {
 	return e
 }
 
+// Invalid is the error of a call with a single problem.
+func Invalid(op, field, problem string) *runloop.ValidationError {
+	return &runloop.ValidationError{Op: op, Field: field, Problem: problem, Problems: []string{field + ": " + problem}}
+}
+
 // MaybeApplied returns what an error says of a write's effect.
 func MaybeApplied(err error) bool {
 	if e, ok := errors.AsType[*runloop.APIError](err); ok {

@@ -22,7 +22,7 @@ func TestAnOutageIsNotMultiplied(t *testing.T) {
 		want int64
 	}{
 		"with the budget":    {nil, calls + 500}, // 2,500 tokens, 5 a retry
-		"without the budget": {[]runloop.Option{runloop.WithRetryBudget(false)}, 4 * calls},
+		"without the budget": {[]runloop.Option{runloop.WithoutRetryBudget()}, 4 * calls},
 	} {
 		t.Run(name, clienttest.InBubble(func(t *testing.T) {
 			var requests atomic.Int64

@@ -51,7 +51,7 @@ func Test81IDsThatNameAnotherPath(t *testing.T) {
 			for op, call := range asksForID {
 				err := call(t.Context(), client, id)
 
-				assert.Equal(t, &runloop.ValidationError{Op: op, Field: "id", Problem: problem}, err)
+				assert.Equal(t, clienttest.Invalid(op, "id", problem), err)
 			}
 		}))
 	}
@@ -163,7 +163,7 @@ func Test83BaseURLs(t *testing.T) {
 
 			_, err := runloop.NewClient(runloop.WithAPIKey(clienttest.APIKey), runloop.WithBaseURL(base))
 
-			assert.Equal(t, &runloop.ValidationError{Op: "new client", Field: "WithBaseURL", Problem: problem}, err)
+			assert.Equal(t, clienttest.Invalid("new client", "WithBaseURL", problem), err)
 		})
 	}
 }

@@ -62,12 +62,12 @@ func promises() []promise {
 			{name: "no retry", do: doing(clienttest.GetCall, runloop.WithMaxRetries(0)), steps: steps(busy), requests: 1, ends: runloop.ErrServer},
 			{name: "five retries", do: doing(clienttest.GetCall, runloop.WithMaxRetries(5)), steps: steps(busy.Times(5), ok), requests: 6},
 		}},
-		{"Faults of the connection, attempts that take longer than 30 seconds ([WithTimeout]), and the statuses 408, 425, 429 and 500 and above, but for 501 and 505, lead to another attempt.",
+		{"Faults of the connection, attempts that take longer than 30 seconds ([WithAttemptTimeout]), and the statuses 408, 425, 429 and 500 and above, but for 501 and 505, lead to another attempt.",
 			append(retried(408, 425, 429, 500, 502, 503, 504, 507, 529, 599),
 				scenario{name: "refused", do: get, steps: steps(wiretest.Refuse(), ok), requests: 1},
 				scenario{name: "closed", do: get, steps: steps(lost, ok), requests: 2},
 				scenario{name: "silent", do: get, steps: steps(wiretest.Stall(""), ok), requests: 2, waits: []between{seconds(30.25, 30.5)}},
-				scenario{name: "silent with WithTimeout", do: doing(clienttest.GetCall, runloop.WithTimeout(5*time.Second)),
+				scenario{name: "silent with WithTimeout", do: doing(clienttest.GetCall, runloop.WithAttemptTimeout(5*time.Second)),
 					steps: steps(wiretest.Stall(""), ok), requests: 2, waits: []between{seconds(5.25, 5.5)}},
 				scenario{name: "501", do: get, steps: steps(answer(501)), requests: 1, ends: runloop.ErrServer},
 				scenario{name: "505", do: get, steps: steps(answer(505)), requests: 1, ends: runloop.ErrServer},
@@ -103,7 +103,7 @@ func promises() []promise {
 			{name: "trickling body", do: get, steps: steps(wiretest.Trickle(wiretest.Response(200, "", "Content-Length: 400"), ' ', time.Second), ok),
 				requests: 2, waits: []between{seconds(30.25, 30.5)}},
 		}},
-		{"All calls of a client share a budget of retries, so that an outage is not multiplied: see [WithRetryBudget].", []scenario{
+		{"All calls of a client share a budget of retries, so that an outage is not multiplied: see [WithoutRetryBudget].", []scenario{
 			{name: "budget", do: times(300, get), steps: steps(busy.Forever()), requests: 300 + 500, ends: runloop.ErrServer},
 		}},
 		{"A write is sent again as well, with the same x-request-id.", []scenario{

@@ -322,7 +322,7 @@ func Test61SpentBudget(t *testing.T) {
 		assert.Len(t, server.Requests(), sent+1)
 		assert.Equal(t, start, server.Now())
 
-		_, err = clienttest.GetCall.Policy(t.Context(), client, runloop.WithRetryBudget(false))
+		_, err = clienttest.GetCall.Policy(t.Context(), client, runloop.WithoutRetryBudget())
 		assert.Equal(t, 4, clienttest.AsAPIError(t, err).Attempts, "a call can do without the budget")
 	})(t)
 }
