@@ -45,7 +45,7 @@ func NewClient(opts ...Option) (*Client, error) {
 	if c.config, err = s.config(opNewClient, pool, c.budget); err != nil {
 		return nil, err
 	}
-	c.NetworkPolicies = &NetworkPoliciesService{client: c}
+	c.NetworkPolicies = &NetworkPoliciesService{client: c, shared: new(flights)}
 	return c, nil
 }
 

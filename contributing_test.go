@@ -13,6 +13,8 @@ import (
 	"github.com/jarcoal/httpmock"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/runloop-community/runloop-go/internal/engine"
 )
 
 // The second service of CONTRIBUTING.md stands below word for word. It is in the
@@ -26,12 +28,13 @@ type BlueprintsService struct {
 
 // Get returns the blueprint that has the ID, or an error that matches [ErrNotFound].
 func (s *BlueprintsService) Get(ctx context.Context, id string, opts ...Option) (*Blueprint, error) {
-	return send(ctx, s.owner(), opts, request[*Blueprint]{
-		op:     "get blueprint",
-		method: http.MethodGet,
-		route:  "/v1/blueprints/{id}",
-		id:     id,
-		decode: decodeBlueprint,
+	return send(ctx, s.owner(), opts, engine.Request[*Blueprint]{
+		Operation: "get blueprint",
+		Method:    http.MethodGet,
+		Route:     "/v1/blueprints/{id}",
+		ID:        id,
+		Decode:    decodeBlueprint,
+		Refusals:  byIDRefusals,
 	})
 }
 
@@ -116,7 +119,7 @@ func TestAWriteThatDoesNotSayHowIsNotSentAgain(t *testing.T) {
 			client, err := NewClient(WithAPIKey("key"), WithHTTPClient(&http.Client{Transport: transport}))
 			require.NoError(t, err)
 
-			_, err = send(t.Context(), client, nil, request[struct{}]{op: "try", method: method, route: "/v1/things"})
+			_, err = send(t.Context(), client, nil, engine.Request[struct{}]{Operation: "try", Method: method, Route: "/v1/things"})
 
 			assert.ErrorIs(t, err, ErrServer)
 			assert.Equal(t, want, transport.GetTotalCallCount(), method)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"net/url"
 	"reflect"
 	"strings"
@@ -31,27 +32,47 @@ import (
 // again only when the API surely did not receive the request, or answered 429. The
 // other methods are sent again after each fault that may pass.
 func (c *Client) Do(ctx context.Context, method, path string, body, result any, opts ...Option) error {
-	if _, known := resendOf[method]; !known {
+	resend, known := resendOf[method]
+	if !known {
 		return invalid("do", "method", quote(method)+" is none of GET, HEAD, OPTIONS, PUT, DELETE, POST and PATCH")
 	}
 	route, query, problem := splitPath(path)
 	if problem != "" {
 		return invalid("do", "path", withoutSecrets(path)+" "+problem)
 	}
-	r := request[struct{}]{op: method + " " + engine.Truncate(route, 70), method: method, route: route, rawQuery: query}
+	r := engine.Request[struct{}]{
+		Operation: method + " " + engine.Truncate(route, 70),
+		Method:    method,
+		Route:     route,
+		RawQuery:  query,
+		Resend:    resend,
+		Refusals:  byIDRefusals,
+	}
 	var err error
-	if r.body, err = rawBody(body); err != nil {
-		return invalid(r.op, "body", err.Error())
+	if r.Body, err = rawBody(body); err != nil {
+		return invalid(r.Operation, "body", err.Error())
 	}
 	if result != nil {
 		target := reflect.ValueOf(result)
 		if target.Kind() != reflect.Pointer || target.IsNil() {
-			return invalid(r.op, "result", fmt.Sprintf("%T is not a pointer to decode into", result))
+			return invalid(r.Operation, "result", fmt.Sprintf("%T is not a pointer to decode into", result))
 		}
-		r.decode = func(body []byte) (struct{}, error) { return struct{}{}, decodeInto(target.Elem(), body) }
+		r.Decode = func(body []byte) (struct{}, error) { return struct{}{}, decodeInto(target.Elem(), body) }
 	}
 	_, err = send(ctx, c, opts, r)
 	return err
+}
+
+// resendOf is how a method may be sent again when nothing more is known, after RFC
+// 9110, section 9.2.2.
+var resendOf = map[string]engine.Resend{
+	http.MethodGet:     engine.ResendIdempotent,
+	http.MethodHead:    engine.ResendIdempotent,
+	http.MethodOptions: engine.ResendIdempotent,
+	http.MethodPut:     engine.ResendIdempotent,
+	http.MethodDelete:  engine.ResendIdempotent,
+	http.MethodPost:    engine.ResendCareful,
+	http.MethodPatch:   engine.ResendCareful,
 }
 
 // withoutSecrets shows what was given as a path, but no query and no password.

@@ -141,3 +141,9 @@ func (r EgressRules) clone() EgressRules {
 	}
 	return r
 }
+
+// withUnknownOf returns r with the unknown fields of o, which no update removes.
+func (r EgressRules) withUnknownOf(o EgressRules) EgressRules {
+	r.unknown = o.unknown
+	return r
+}

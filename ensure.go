@@ -1,10 +1,13 @@
 package runloop
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
+
+	"github.com/go-json-experiment/json"
 
 	"github.com/runloop-community/runloop-go/internal/engine"
 )
@@ -13,59 +16,162 @@ const (
 	opGetByName = "get network policy by name"
 	opEnsure    = "ensure network policy"
 	opApply     = "apply network policy"
+	opPlan      = "plan network policy"
 )
 
 // maxRounds bounds how often Ensure and Apply start over because another program
-// created or deleted the policy under their hands.
+// creates or deletes the policy concurrently.
 const maxRounds = 5
 
-// GetByName returns the policy that has exactly this name, or an error that matches
-// [ErrNotFound]. It reads as many pages of the list as it needs: the API's own
-// filter also finds names that contain the one asked for.
+// GetByName returns the policy with exactly this name, or an error that matches
+// [ErrNotFound]. It reads as many pages of the list as it needs, because the API's
+// filter matches substrings.
 func (s *NetworkPoliciesService) GetByName(ctx context.Context, name string, opts ...Option) (*NetworkPolicy, error) {
 	if problem := nameProblem(name); problem != "" {
 		return nil, invalid(opGetByName, "name", problem)
 	}
-	policy, err := s.find(ctx, opGetByName, name, opts)
-	if err == nil && policy == nil {
-		// No APIError: the API did not say so, the list did.
-		err = fmt.Errorf("runloop: %s: no policy is called %s: %w", opGetByName, quote(name), ErrNotFound)
+	found, err := s.find(ctx, opGetByName, name, new(engine.Clock), opts)
+	if err != nil {
+		return nil, err
 	}
-	return policy, err
+	if found.exact == nil {
+		// Not an APIError: the API did not report it, the list did.
+		return nil, fmt.Errorf("runloop: %s: no policy is called %s: %w", opGetByName, quote(name), ErrNotFound)
+	}
+	return found.exact, nil
 }
 
-// find returns the policy with the name, or nil when there is none.
-func (s *NetworkPoliciesService) find(ctx context.Context, op, name string, opts []Option) (*NetworkPolicy, error) {
-	for policy, err := range s.all(ctx, op, NetworkPolicyListParams{Name: name}, opts) {
+// A match is what a list has under a name. The policies are copies, which do not keep
+// their page in memory.
+type match struct {
+	exact   *NetworkPolicy
+	similar *NetworkPolicy // the only one whose name differs in case or blanks alone
+}
+
+// policy returns the policy that an API made which may change names.
+func (m match) policy() *NetworkPolicy { return cmp.Or(m.exact, m.similar) }
+
+// find looks a policy up by its name.
+func (s *NetworkPoliciesService) find(ctx context.Context, op, name string, clock *engine.Clock, opts []Option) (match, error) {
+	return s.findIn(ctx, op, NetworkPolicyListParams{Name: name}, name, clock, opts)
+}
+
+func (s *NetworkPoliciesService) findIn(ctx context.Context, op string, params NetworkPolicyListParams, name string, clock *engine.Clock, opts []Option) (match, error) {
+	var found match
+	similar := 0
+	for page, err := range s.pages(ctx, op, params, clock, opts) {
 		if err != nil {
-			return nil, isNot(err, ErrNotFound) // what is not found is the list, or its cursor
+			return match{}, err
 		}
-		if policy.Name == name {
-			return policy, nil
+		for _, policy := range page.NetworkPolicies {
+			switch {
+			case policy.Name == name:
+				return match{exact: &policy}, nil
+			case sameName(name, policy.Name):
+				found.similar = &policy
+				similar++
+			}
 		}
 	}
-	return nil, nil
+	if similar > 1 {
+		found.similar = nil
+	}
+	return found, nil
 }
 
-// Ensure returns the policy with the name and the rules of params, and creates it
-// when none has the name. Any number of programs can do so at the same time: they
-// all get the one policy. When a policy with other rules has the name, the error is
-// a [*DriftError] and nothing changes. Rules are compared by [EgressRules.Equal];
-// the description of a policy that exists does not matter.
+// Ensure returns the policy with the name and the rules of params, creating it if
+// necessary. Any number of programs can do so concurrently: all get the same policy.
+// If a policy with other rules has the name, the error is a [*DriftError] and nothing
+// changes. Rules are compared by [EgressRules.Equal], without the unknown fields that
+// [WithIgnoredRules] names; the description of an existing policy is ignored.
 //
-// When another program creates or deletes the policy in between, Ensure starts over:
-// up to four times, the first at once, the others after the waits of retries.
+// If another program creates or deletes the policy meanwhile, Ensure tries again up to
+// four times, the first time immediately, then after the waits of retries.
+//
+// Concurrent calls on one client with equal parameters and no options share their
+// requests. Each call's own context ends its own wait, and no other call's.
 func (s *NetworkPoliciesService) Ensure(ctx context.Context, params NetworkPolicyCreateParams, opts ...Option) (*NetworkPolicy, error) {
-	return s.converge(ctx, &convergence{op: opEnsure, params: params, opts: opts})
+	return s.ensure(ctx, opEnsure, params, opts)
 }
 
-// Apply is Ensure that updates a policy whose rules differ, or whose description
-// does when params has one. When programs apply different rules under one name at
-// the same time, the policy ends with the rules of one of them, whole. What an
-// update cannot change, a rule that this version of the SDK does not know, is a
+func (s *NetworkPoliciesService) ensure(ctx context.Context, op string, params NetworkPolicyCreateParams, opts []Option) (*NetworkPolicy, error) {
+	c := &convergence{op: op, params: params, opts: opts}
+	if len(opts) > 0 || s.owner() == nil || ctx == nil {
+		return s.converge(ctx, c)
+	}
+	if err := params.validate(op); err != nil {
+		return nil, err
+	}
+	key, err := json.Marshal(newCreateBody(params))
+	if err != nil {
+		return nil, invalid(op, "params", err.Error())
+	}
+	return s.shared.do(ctx, op, string(key), func(f *flight) (*NetworkPolicy, error) {
+		c.onWrite = func() { f.wrote.Store(true) }
+		return s.converge(ctx, c)
+	})
+}
+
+// Apply is Ensure that also updates: a policy whose rules or description differ from
+// params gets those of params, an empty description included. If programs apply
+// different rules under one name concurrently, the policy ends with the rules of one
+// of them, whole. What an update cannot change, such as an unknown field, is a
 // [*DriftError].
 func (s *NetworkPoliciesService) Apply(ctx context.Context, params NetworkPolicyCreateParams, opts ...Option) (*NetworkPolicy, error) {
 	return s.converge(ctx, &convergence{op: opApply, params: params, updates: true, opts: opts})
+}
+
+// A NetworkPolicyPlan is what Apply would do.
+type NetworkPolicyPlan struct {
+	// Action is PlanCreate, PlanUpdate or PlanNone.
+	Action PlanAction
+	// Policy is the policy as it is, nil when there is none.
+	Policy *NetworkPolicy
+	// Diff has a line for each difference that Apply would remove: "- " what the
+	// policy has, "+ " what params have. It is empty for PlanNone.
+	Diff []string
+}
+
+// A PlanAction is one of PlanCreate, PlanUpdate and PlanNone.
+type PlanAction string
+
+const (
+	PlanCreate PlanAction = "create" // no policy has the name
+	PlanUpdate PlanAction = "update" // the rules or the description differ
+	PlanNone   PlanAction = "none"   // the policy is as params describe it
+)
+
+// Plan reports what [NetworkPoliciesService.Apply] would do with the same parameters,
+// and writes nothing. If Apply could not succeed, because the policy has an unknown
+// field that no update removes, the error is a [*DriftError].
+func (s *NetworkPoliciesService) Plan(ctx context.Context, params NetworkPolicyCreateParams, opts ...Option) (*NetworkPolicyPlan, error) {
+	if err := params.validate(opPlan); err != nil {
+		return nil, err
+	}
+	found, err := s.find(ctx, opPlan, params.Name, new(engine.Clock), opts)
+	if err != nil {
+		return nil, err
+	}
+	policy := found.exact
+	if policy == nil {
+		return &NetworkPolicyPlan{Action: PlanCreate, Diff: EgressRules{}.Diff(params.Egress)}, nil
+	}
+	c := &convergence{op: opPlan, params: params, opts: opts}
+	after := *policy
+	after.Egress = params.Egress.withUnknownOf(policy.Egress)
+	if _, err := s.checkDrift(c, &after); err != nil {
+		return nil, err
+	}
+	plan := &NetworkPolicyPlan{Action: PlanNone, Policy: policy}
+	if _, needed := s.changesTo(c, policy); !needed {
+		return plan, nil
+	}
+	plan.Action = PlanUpdate
+	plan.Diff = s.accepted(c, policy.Egress).Diff(params.Egress)
+	if policy.Description != params.Description {
+		plan.Diff = append(plan.Diff, "- description "+quote(policy.Description), "+ description "+quote(params.Description))
+	}
+	return plan, nil
 }
 
 // A convergence is one call of Ensure or Apply.
@@ -74,9 +180,10 @@ type convergence struct {
 	params  NetworkPolicyCreateParams
 	updates bool // a policy that differs
 	opts    []Option
+	onWrite func() // before a write is sent; may be nil
 
 	wrote   bool  // an earlier round sent a write
-	unsure  bool  // which may have taken effect
+	taken   bool  // the API reported that the name is taken
 	refused error // what an earlier round's create got, without a reason
 }
 
@@ -88,7 +195,9 @@ func (s *NetworkPoliciesService) converge(ctx context.Context, c *convergence) (
 	c.params.Egress = c.params.Egress.clone()
 	for round := 1; ; round++ {
 		policy, again, err := s.settle(ctx, c)
-		c.unsure = carryMaybeApplied(err, c.unsure)
+		if errors.Is(err, ErrMaybeApplied) {
+			c.opts = inDoubt(c.opts)
+		}
 		switch {
 		case again && round < maxRounds:
 			if round > 1 { // the list may be behind
@@ -97,15 +206,15 @@ func (s *NetworkPoliciesService) converge(ctx context.Context, c *convergence) (
 		case err != nil:
 			return nil, err
 		default:
-			return checkDrift(c.op, c.params.Egress, policy)
+			return s.checkDrift(c, policy)
 		}
 	}
 }
 
-// settle creates the policy, or brings the one that has the name to what it is to
-// be. again says that another program came in between.
+// settle creates the policy, or updates the one that has the name. again means that
+// another program came in between.
 func (s *NetworkPoliciesService) settle(ctx context.Context, c *convergence) (policy *NetworkPolicy, again bool, err error) {
-	policy, err = s.find(ctx, c.op, c.params.Name, forLookUp(c.opts))
+	policy, err = s.current(ctx, c)
 	switch {
 	case err != nil:
 		return nil, false, err
@@ -113,12 +222,13 @@ func (s *NetworkPoliciesService) settle(ctx context.Context, c *convergence) (po
 		return nil, false, c.refused
 	case policy == nil:
 		policy, err = s.create(ctx, c.op, c.params, c.writeOpts())
+		c.taken = errors.Is(err, ErrNameTaken)
 		if isUnexplained(err) {
 			c.refused = err
 		}
-		return policy, c.refused != nil || errors.Is(err, ErrNameTaken), err
+		return policy, c.refused != nil || c.taken, err
 	}
-	update, needed := changesTo(c.params, policy)
+	update, needed := s.changesTo(c, policy)
 	if !needed || !c.updates {
 		return policy, false, nil
 	}
@@ -126,12 +236,27 @@ func (s *NetworkPoliciesService) settle(ctx context.Context, c *convergence) (po
 	if err != nil {
 		return nil, errors.Is(err, ErrNotFound), err
 	}
-	missed, _ := changesTo(c.params, policy)
+	missed, _ := s.changesTo(c, policy)
 	return policy, setsMore(missed, update), nil // or two programs' updates stay mixed
+}
+
+// current returns the policy that has the name, nil when there is none. If the API
+// reports that the name is taken, one whose name differs in case or blanks may have it,
+// which the API's filter may not find.
+func (s *NetworkPoliciesService) current(ctx context.Context, c *convergence) (*NetworkPolicy, error) {
+	if !c.taken {
+		found, err := s.find(ctx, c.op, c.params.Name, new(engine.Clock), forRead(c.opts))
+		return found.exact, err
+	}
+	found, err := s.findIn(ctx, c.op, NetworkPolicyListParams{}, c.params.Name, new(engine.Clock), forRead(c.opts))
+	return found.policy(), err
 }
 
 // writeOpts returns the options of a write. Only the first one has the caller's key.
 func (c *convergence) writeOpts() []Option {
+	if c.onWrite != nil {
+		c.onWrite()
+	}
 	if c.wrote {
 		return withoutKey(c.opts)
 	}
@@ -139,53 +264,60 @@ func (c *convergence) writeOpts() []Option {
 	return c.opts
 }
 
-// isUnexplained reports whether err is a 400 without a message, as when its body
-// was cut. It may have said that the name is taken.
+// inDoubt returns the options of a call of which an earlier write may have been
+// applied: its errors report that, whatever they are about.
+func inDoubt(opts []Option) []Option {
+	return append(opts[:len(opts):len(opts)], func(s *settings) { s.inDoubt = true })
+}
+
+// isUnexplained reports whether err is a 400 without a message, which may mean that the
+// name is taken: the contract has one 400 for a taken name and an invalid one.
 func isUnexplained(err error) bool {
 	e, ok := err.(*APIError)
 	return ok && e.StatusCode == http.StatusBadRequest && e.Message == ""
 }
 
-// carryMaybeApplied makes err say what an earlier write of the same call left open,
-// and returns what is open now.
-func carryMaybeApplied(err error, earlier bool) bool {
-	switch e := err.(type) {
-	case *APIError:
-		e.MaybeApplied = e.MaybeApplied || earlier
-		return e.MaybeApplied
-	case *TransportError:
-		e.MaybeApplied = e.MaybeApplied || earlier
-		return e.MaybeApplied
+// checkDrift returns the policy when it has the rules of the call.
+func (s *NetworkPoliciesService) checkDrift(c *convergence, policy *NetworkPolicy) (*NetworkPolicy, error) {
+	diff := c.params.Egress.diffWithoutValues(s.accepted(c, policy.Egress))
+	if len(diff) == 0 {
+		return policy, nil
 	}
-	return earlier
+	key := s.client.settings.with(c.opts).apiKey
+	for i := range diff {
+		diff[i] = engine.Redact(key, diff[i])
+	}
+	return nil, &DriftError{
+		Op:      c.op,
+		Policy:  policy,
+		Diff:    diff,
+		subject: describe(engine.Redact(key, policy.Name), engine.Redact(key, policy.ID)),
+	}
 }
 
-// checkDrift returns the policy when it has the reach of rules.
-func checkDrift(op string, rules EgressRules, policy *NetworkPolicy) (*NetworkPolicy, error) {
-	if diff := rules.Diff(policy.Egress); len(diff) > 0 {
-		return nil, &DriftError{Op: op, Policy: policy, Diff: diff}
-	}
-	return policy, nil
+// accepted returns rules without the unknown fields that the call ignores.
+func (s *NetworkPoliciesService) accepted(c *convergence, rules EgressRules) EgressRules {
+	return rules.ignoring(s.client.settings.with(c.opts).ignoredRules)
 }
 
-// changesTo returns the update that makes a policy what params say, and whether it
-// needs one.
-func changesTo(params NetworkPolicyCreateParams, found *NetworkPolicy) (NetworkPolicyUpdateParams, bool) {
+// changesTo returns the update that makes a policy what the parameters describe, and
+// whether it needs one.
+func (s *NetworkPoliciesService) changesTo(c *convergence, policy *NetworkPolicy) (NetworkPolicyUpdateParams, bool) {
 	var update NetworkPolicyUpdateParams
-	newDescription := params.Description != "" && params.Description != found.Description
-	if newDescription {
-		update.Description = &params.Description
+	describes := c.params.Description != policy.Description
+	if describes {
+		update.Description = &c.params.Description
 	}
-	want, have := params.Egress, found.Egress
+	want, have := c.params.Egress, s.accepted(c, policy.Egress)
 	if want.Equal(have) {
-		return update, newDescription
+		return update, describes
 	}
 	update.AllowAll = &want.AllowAll
 	update.AllowDevboxToDevbox = &want.AllowDevboxToDevbox
 	update.AllowedHostnames = &want.AllowedHostnames
 	update.AllowAgentGateway = &want.AllowAgentGateway
 	update.AllowMCPGateway = &want.AllowMCPGateway
-	// A server of version 0.1 refuses members that it does not know.
+	// A server of version 0.1 refuses fields that it does not know.
 	if want.AllowRunloopMirrors || have.AllowRunloopMirrors {
 		update.AllowRunloopMirrors = &want.AllowRunloopMirrors
 	}

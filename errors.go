@@ -11,67 +11,85 @@ import (
 	"github.com/runloop-community/runloop-go/internal/engine"
 )
 
-// What an error is about, for errors.Is. The package documentation has the table
-// of which call returns which.
+// Sentinels for [errors.Is]. The package documentation has the table of which call
+// returns which.
 var (
-	ErrBadRequest   = errors.New("bad request")    // status 400
-	ErrUnauthorized = errors.New("unauthorized")   // status 401: the key is missing or wrong
-	ErrForbidden    = errors.New("forbidden")      // status 403: the account may not do this
-	ErrNotFound     = errors.New("not found")      // status 404, or 400 with a message that says so
-	ErrConflict     = errors.New("conflict")       // status 409
-	ErrRateLimited  = errors.New("rate limited")   // status 429
-	ErrServer       = errors.New("server error")   // status 500 and above
-	ErrNameTaken    = errors.New("name is taken")  // of a create or a rename: 409, or 400 with a message that says so
-	ErrPolicyInUse  = errors.New("policy in use")  // of a delete: 400
-	ErrDrift        = errors.New("policy differs") // of Ensure and Apply: from the rules asked for
+	ErrBadRequest   = errors.New("bad request")  // status 400
+	ErrUnauthorized = errors.New("unauthorized") // status 401: the key is missing or wrong
+	ErrForbidden    = errors.New("forbidden")    // status 403: the account may not do this
+	ErrConflict     = errors.New("conflict")     // status 409
+	ErrRateLimited  = errors.New("rate limited") // status 429
+	ErrServer       = errors.New("server error") // status 500 and above
 
-	// ErrInvalidResponse is an answer that says success and cannot be read: no
-	// JSON, or half of it, without a required member, or about another policy. A
-	// connection that breaks within an answer is an error of the network instead.
+	// ErrNotFound: the ID or cursor is unknown. The API responds with 404, or with a
+	// 400 whose message reports so.
+	ErrNotFound = errors.New("not found")
+	// ErrNameTaken: Create or Update would give a policy the name of another. The API
+	// responds with 400 or 409 and a message that reports so, or with 409 and no message.
+	ErrNameTaken = errors.New("name is taken")
+	// ErrPolicyInUse: Delete was refused because active devboxes use the policy. The
+	// API responds with 400 or 409 and a message that reports so, or with 400 and no
+	// message.
+	ErrPolicyInUse = errors.New("policy in use")
+	// ErrPolicyLimit: Create was refused because the account has as many policies as
+	// it may. See [NetworkPoliciesService.Prune].
+	ErrPolicyLimit = errors.New("policy limit reached")
+	// ErrDrift: the policy differs from the rules that Ensure or Apply was called with.
+	ErrDrift = errors.New("policy differs")
+
+	// ErrInvalidResponse: a success response could not be decoded: invalid or
+	// truncated JSON, a missing field, or another policy. A connection that breaks
+	// within a response is a network error instead.
 	ErrInvalidResponse = engine.ErrInvalidResponse
-	// ErrResponseTooLarge is an answer of more than 32 MiB.
+	// ErrResponseTooLarge: a success response has more than 32 MiB.
 	ErrResponseTooLarge = engine.ErrResponseTooLarge
+
+	// ErrMaybeApplied: a write failed but may have taken effect, or may still do so.
+	// It matches every error whose MaybeApplied is true.
+	ErrMaybeApplied = errors.New("may have been applied")
 )
 
 // maxErrorText bounds the text of every error.
 const maxErrorText = 299
 
-// An APIError is an answer with an error status. errors.Is tells which by the
-// sentinels, as in errors.Is(err, ErrNotFound). When the call ended because its
-// context did, errors.Is finds the context's error as well.
+// An APIError is a response that is not a usable success: an error status, or a
+// success that could not be decoded or is too large. The latter wraps
+// [ErrInvalidResponse] or [ErrResponseTooLarge]. If the context ended the call, the
+// error also matches the context's error.
 //
-// Its text has the operation, the status, the API's message and the number of
-// attempts. All its fields are free of the API key.
+// The text has the operation, the status, the API's message and the number of
+// attempts. No field contains the API key.
 type APIError struct {
 	// Op is the call: "create network policy".
 	Op string
-	// StatusCode is the HTTP status, 300 or above.
+	// StatusCode is the HTTP status.
 	StatusCode int
-	// Code is the API's word for the error, empty when the answer has none. The
-	// API documents none: branch on the sentinels.
+	// Code is the API's error code, empty when the response has none. The API
+	// documents no codes: use the sentinels.
 	Code string
-	// Message is the API's, in words, empty when the answer has none.
+	// Message is the API's error message, empty when the response has none.
 	Message string
-	// RequestID names the request in the API's logs. It is the ID that was sent
-	// when the answer has none.
+	// RequestID identifies the request in the API's logs. It is the ID that was sent
+	// when the response has none.
 	RequestID string
-	// RetryAfter is how long the API asks to wait, 0 when it does not say.
+	// RetryAfter is how long the API asks to wait, 0 when it does not.
 	RetryAfter time.Duration
-	// Attempts is the number of requests made.
+	// Attempts is the number of requests sent.
 	Attempts int
-	// MaybeApplied says that a write may have taken effect: this answer or an
-	// earlier attempt leaves it open. Repeating a call of NetworkPolicies doubles
-	// nothing, though a Create may find its own policy in the way, where Ensure
-	// takes it. Repeating a Do may do its work twice.
+	// MaybeApplied reports that a write may have taken effect: this response or an
+	// earlier attempt leaves it open. The error then matches [ErrMaybeApplied].
+	// Repeating a call of NetworkPolicies is safe, although a repeated Create may
+	// report [ErrNameTaken] for its own policy; Ensure does not. Repeating a Do may
+	// apply it twice.
 	MaybeApplied bool
-	// Header is the answer's.
+	// Header is the response's header.
 	Header http.Header
-	// Body is the answer's, cut at 64 KiB.
+	// Body is the response's body, cut at 64 KiB.
 	Body []byte
 
-	cause  error // the end of the context
-	detail string
-	not    error // a sentinel that fits the status, but not the request
+	meaning error // what the response means to the operation
+	cause   error // why the response is unusable, or the end of the context
+	detail  string
 }
 
 // Error is the text, on one line and shorter than 300 bytes.
@@ -86,24 +104,24 @@ func (e *APIError) Error() string {
 		notes = append(notes, "request "+printable(e.RequestID, 40))
 	}
 	if e.MaybeApplied {
-		notes = append(notes, maybeApplied)
+		notes = append(notes, ErrMaybeApplied.Error())
 	}
-	if e.detail != "" {
+	message := e.Message
+	if message == "" {
+		message = e.detail
+	} else if e.detail != "" {
 		notes = append(notes, printable(e.detail, 70))
 	}
-	tail := " (" + strings.Join(notes, ", ") + ")"
-	message := printable(e.Message, maxErrorText-len(head)-len(tail)-len(": "))
+	tail := " (" + strings.Join(notes, "; ") + ")"
+	message = printable(message, maxErrorText-len(head)-len(tail)-len(": "))
 	if message != "" {
 		message = ": " + message
 	}
 	return printable(head+message+tail, maxErrorText)
 }
 
-// Is tells the sentinels that fit the status, the operation and the message.
+// Is matches the sentinels of the status, and what the response means to the operation.
 func (e *APIError) Is(target error) bool {
-	if target == e.not {
-		return false
-	}
 	switch target {
 	case ErrBadRequest:
 		return e.StatusCode == http.StatusBadRequest
@@ -111,38 +129,20 @@ func (e *APIError) Is(target error) bool {
 		return e.StatusCode == http.StatusUnauthorized
 	case ErrForbidden:
 		return e.StatusCode == http.StatusForbidden
-	case ErrNotFound:
-		return e.StatusCode == http.StatusNotFound || e.saysNotFound()
 	case ErrConflict:
 		return e.StatusCode == http.StatusConflict
 	case ErrRateLimited:
 		return e.StatusCode == http.StatusTooManyRequests
 	case ErrServer:
 		return e.StatusCode >= 500
-	case ErrNameTaken:
-		return writesName(e.Op) && (e.StatusCode == http.StatusConflict || e.says400("already exists"))
-	case ErrPolicyInUse:
-		return e.Op == opDelete && e.StatusCode == http.StatusBadRequest && !e.saysNotFound()
+	case ErrMaybeApplied:
+		return e.MaybeApplied
 	}
-	return false
+	return e.meaning != nil && target == e.meaning
 }
 
-// saysNotFound knows the unknown IDs that the live API answers with 400.
-func (e *APIError) saysNotFound() bool {
-	return e.says400("not found", "does not exist", "doesn't exist")
-}
-
-func (e *APIError) says400(phrases ...string) bool {
-	message := strings.ToLower(e.Message)
-	for _, phrase := range phrases {
-		if e.StatusCode == http.StatusBadRequest && strings.Contains(message, phrase) {
-			return true
-		}
-	}
-	return false
-}
-
-// Unwrap returns the end of the context, when that ended the call.
+// Unwrap returns why a success response is unusable, or the end of the context when
+// that ended the call.
 func (e *APIError) Unwrap() error { return e.cause }
 
 // Format makes every verb print the text alone.
@@ -151,17 +151,17 @@ func (e APIError) Format(s fmt.State, verb rune) { formatText(s, verb, e.Error()
 // LogValue is the text.
 func (e APIError) LogValue() slog.Value { return slog.StringValue(e.Error()) }
 
-// A TransportError says that there is no usable answer: the API could not be
-// reached, did not answer in time, or sent what cannot be read. errors.Is and
-// errors.As find the cause: an error of package net, ErrInvalidResponse,
-// ErrResponseTooLarge, the context's error.
+// A TransportError reports that no response was received, or one that broke off: the
+// API could not be reached, did not respond in time, or a proxy refused the
+// connection, which the text then names. errors.Is and errors.AsType find the cause: an
+// error of package net, or the context's error.
 type TransportError struct {
 	// Op is the call: "create network policy".
 	Op string
-	// Attempts is the number of requests made, 0 when the context was over
-	// before the first.
+	// Attempts is the number of requests sent, 0 when the context was over before the
+	// first one.
 	Attempts int
-	// MaybeApplied is as in APIError. It is false when the API surely has not
+	// MaybeApplied is as in APIError. It is false when the API certainly has not
 	// received the request.
 	MaybeApplied bool
 
@@ -171,9 +171,9 @@ type TransportError struct {
 
 // Error is the text, on one line and shorter than 300 bytes.
 func (e *TransportError) Error() string {
-	text := fmt.Sprintf("runloop: %s: no usable answer (%s", printable(e.Op, 80), attempts(e.Attempts))
+	text := fmt.Sprintf("runloop: %s: no usable response (%s", printable(e.Op, 80), attempts(e.Attempts))
 	if e.MaybeApplied {
-		text += ", " + maybeApplied
+		text += "; " + ErrMaybeApplied.Error()
 	}
 	text += ")"
 	if e.detail == "" {
@@ -182,8 +182,12 @@ func (e *TransportError) Error() string {
 	return text + ": " + printable(e.detail, maxErrorText-len(text)-len(": "))
 }
 
-// Timeout reports whether time ran out: an attempt's, the network's or the
-// caller's. An attempt that took too long is no context.DeadlineExceeded.
+// Is matches ErrMaybeApplied when MaybeApplied is set.
+func (e *TransportError) Is(target error) bool { return target == ErrMaybeApplied && e.MaybeApplied }
+
+// Timeout reports whether the error was a timeout: of an attempt, of the network or
+// of the caller's context. An attempt that took too long is not a
+// context.DeadlineExceeded.
 func (e *TransportError) Timeout() bool {
 	t, ok := errors.AsType[interface {
 		error
@@ -192,7 +196,7 @@ func (e *TransportError) Timeout() bool {
 	return ok && t.Timeout()
 }
 
-// Unwrap returns the cause, with a text that is as fit to print as this one's.
+// Unwrap returns the cause, whose text is also safe to print.
 func (e *TransportError) Unwrap() error { return e.cause }
 
 // Format makes every verb print the text alone.
@@ -230,27 +234,34 @@ func (e *ValidationError) Error() string {
 	return printable(text, maxErrorText-len(more)) + more
 }
 
-// A DriftError says that a policy has the name asked for, but other rules. It
-// matches ErrDrift.
+// A DriftError reports that another policy has the name: one with other rules than
+// Ensure or Apply was called with. It matches ErrDrift.
 type DriftError struct {
 	// Op is the call: "ensure network policy".
 	Op string
 	// Policy is the policy as it is.
 	Policy *NetworkPolicy
-	// Diff has a line for each difference, as [EgressRules.Diff] of the rules
-	// asked for with the policy's.
+	// Diff has a line for each difference, as [EgressRules.Diff] of the rules of the
+	// call with the policy's, but without the API key and without the values of fields
+	// that this version of the SDK does not know.
 	Diff []string
+
+	subject string // the policy, without the API key
 }
 
 // Error is the text, on one line and shorter than 300 bytes.
 func (e *DriftError) Error() string {
-	var name, id string
-	if e.Policy != nil {
-		name, id = e.Policy.Name, e.Policy.ID
+	subject := e.subject
+	if subject == "" && e.Policy != nil {
+		subject = describe(e.Policy.Name, e.Policy.ID)
 	}
-	text := fmt.Sprintf("runloop: %s: policy %q (%s) differs from the rules asked for: %s",
-		e.Op, printable(name, 60), printable(id, 40), strings.Join(e.Diff, ", "))
+	text := fmt.Sprintf("runloop: %s: policy %s differs: %s", printable(e.Op, 80), printable(subject, 120), strings.Join(e.Diff, ", "))
 	return printable(text, maxErrorText)
+}
+
+// describe names a policy in the text of an error.
+func describe(name, id string) string {
+	return fmt.Sprintf("%q (%s)", printable(name, 60), printable(id, 40))
 }
 
 // Is matches ErrDrift.
@@ -258,7 +269,10 @@ func (e *DriftError) Is(target error) bool { return target == ErrDrift }
 
 // newError turns the engine's failure into the error that users see.
 func newError(f *engine.Failure) error {
-	if f.Answer == nil {
+	switch {
+	case f.Invalid != nil:
+		return invalid(f.Operation, f.Invalid.Field, f.Invalid.Text)
+	case f.Response == nil:
 		return &TransportError{
 			Op:           f.Operation,
 			Attempts:     f.Attempts,
@@ -269,29 +283,20 @@ func newError(f *engine.Failure) error {
 	}
 	return &APIError{
 		Op:           f.Operation,
-		StatusCode:   f.Answer.StatusCode,
-		Code:         f.Answer.Code,
-		Message:      f.Answer.Message,
-		RequestID:    f.Answer.RequestID,
-		RetryAfter:   f.Answer.RetryAfter,
+		StatusCode:   f.Response.StatusCode,
+		Code:         f.Response.Code,
+		Message:      f.Response.Message,
+		RequestID:    f.Response.RequestID,
+		RetryAfter:   f.Response.RetryAfter,
 		Attempts:     f.Attempts,
 		MaybeApplied: f.MaybeApplied,
-		Header:       f.Answer.Header,
-		Body:         f.Answer.Body,
+		Header:       f.Response.Header,
+		Body:         f.Response.Body,
+		meaning:      f.Response.Meaning,
 		cause:        f.Cause,
 		detail:       f.Detail,
 	}
 }
-
-// isNot keeps the answer that err may be from matching a sentinel.
-func isNot(err, sentinel error) error {
-	if e, ok := err.(*APIError); ok {
-		e.not = sentinel
-	}
-	return err
-}
-
-const maybeApplied = "it may have been applied"
 
 func attempts(n int) string {
 	if n == 1 {

@@ -8,10 +8,11 @@ import (
 	"github.com/runloop-community/runloop-go/internal/engine"
 )
 
-// NetworkPoliciesService has the calls of the Network Policies API. Use it through
+// NetworkPoliciesService provides access to the Network Policies API. Use it through
 // [Client].NetworkPolicies.
 type NetworkPoliciesService struct {
 	client *Client
+	shared *flights // of Ensure
 }
 
 const (
@@ -26,17 +27,15 @@ const (
 	policyDeleteRoute = "/v1/network-policies/{id}/delete"
 )
 
-// writesName reports whether the operation gives a policy its name.
-func writesName(op string) bool {
-	return op == opCreate || op == opUpdate || op == opEnsure || op == opApply
-}
-
-// Create makes a policy. Its name must not be taken: the error then matches
-// [ErrNameTaken], and [NetworkPoliciesService.Ensure] is the call that does not mind.
+// Create creates a policy. If the name is taken, the error matches [ErrNameTaken]; if
+// the account has as many policies as it may, [ErrPolicyLimit]. To get the policy
+// whether it exists or not, use [NetworkPoliciesService.Ensure].
 //
-// An answer that gets lost makes no second policy and no wrong error: Create then
-// looks the name up, and returns the policy that it finds if that equals params,
-// description included, and is no older than five minutes before the call.
+// If a response is lost, Create looks the name up. It returns the policy that it finds
+// if that equals params, description included, and was created after the call began,
+// by the clock of the API's Date header (by the local clock if no response has one).
+// So Create is not a lock under faults: another program that creates an equal policy
+// during the call can get the same one.
 func (s *NetworkPoliciesService) Create(ctx context.Context, params NetworkPolicyCreateParams, opts ...Option) (*NetworkPolicy, error) {
 	return s.create(ctx, opCreate, params, opts)
 }
@@ -46,61 +45,70 @@ func (s *NetworkPoliciesService) create(ctx context.Context, op string, params N
 		return nil, err
 	}
 	params.Egress = params.Egress.clone()
-	start := time.Now()
-	return send(ctx, s.owner(), opts, request[*NetworkPolicy]{
-		op:     op,
-		method: http.MethodPost,
-		route:  policiesRoute,
-		body:   newCreateBody(params),
-		resend: engine.ResendUnlessAccepted,
-		decode: decodePolicyNamed(params.Name),
-		resolve: func(ctx context.Context, _ error) (*NetworkPolicy, engine.Resolution) {
-			return s.resolveCreate(ctx, op, params, start, opts)
-		},
+	lookup := createLookup{s, op, params, time.Now(), new(engine.Clock), opts}
+	return send(ctx, s.owner(), opts, engine.Request[*NetworkPolicy]{
+		Operation: op,
+		Method:    http.MethodPost,
+		Route:     policiesRoute,
+		Body:      newCreateBody(params),
+		Resend:    engine.ResendUnlessAccepted,
+		Decode:    decodePolicyNamed(params.Name),
+		Refusals:  createRefusals,
+		Resolve:   lookup.resolve,
+		Clock:     lookup.clock,
 	})
 }
 
-// Get returns the policy that has the ID, or an error that matches [ErrNotFound].
+// Get returns the policy with the ID, or an error that matches [ErrNotFound].
 func (s *NetworkPoliciesService) Get(ctx context.Context, id string, opts ...Option) (*NetworkPolicy, error) {
 	return s.get(ctx, opGet, id, opts)
 }
 
 func (s *NetworkPoliciesService) get(ctx context.Context, op, id string, opts []Option) (*NetworkPolicy, error) {
-	return send(ctx, s.owner(), opts, request[*NetworkPolicy]{
-		op:     op,
-		method: http.MethodGet,
-		route:  policyRoute,
-		id:     id,
-		decode: decodePolicyWithID(id),
+	return send(ctx, s.owner(), opts, engine.Request[*NetworkPolicy]{
+		Operation: op,
+		Method:    http.MethodGet,
+		Route:     policyRoute,
+		ID:        id,
+		Decode:    decodePolicyWithID(id),
+		Refusals:  byIDRefusals,
 	})
 }
 
-// List returns one page of the policies, in the API's order. For every page, use
-// [NetworkPoliciesService.All].
+// List returns one page of policies, in the API's order. To iterate over all pages, use
+// [NetworkPoliciesService.All]. If StartingAfter is unknown, the error matches
+// [ErrNotFound].
 func (s *NetworkPoliciesService) List(ctx context.Context, params NetworkPolicyListParams, opts ...Option) (*NetworkPolicyPage, error) {
-	return s.list(ctx, opList, params, opts)
+	return s.list(ctx, opList, params, new(engine.Clock), opts)
 }
 
-func (s *NetworkPoliciesService) list(ctx context.Context, op string, params NetworkPolicyListParams, opts []Option) (*NetworkPolicyPage, error) {
+func (s *NetworkPoliciesService) list(ctx context.Context, op string, params NetworkPolicyListParams, clock *engine.Clock, opts []Option) (*NetworkPolicyPage, error) {
 	if err := params.validate(op); err != nil {
 		return nil, err
 	}
-	return send(ctx, s.owner(), opts, request[*NetworkPolicyPage]{
-		op:     op,
-		method: http.MethodGet,
-		route:  policiesRoute,
-		query:  params,
-		decode: decodePage,
-	})
+	request := engine.Request[*NetworkPolicyPage]{
+		Operation: op,
+		Method:    http.MethodGet,
+		Route:     policiesRoute,
+		Query:     params,
+		Decode:    decodePage,
+		Clock:     clock,
+	}
+	if params.StartingAfter != "" {
+		request.Refusals = byIDRefusals
+	}
+	return send(ctx, s.owner(), opts, request)
 }
 
-// Update changes what params sets, and returns the policy as it then is. Devboxes
-// that have the policy follow within moments. A new name that is taken is an error
-// that matches [ErrNameTaken]; without any field set, nothing changes.
+// Update sets the non-nil fields of params, and returns the policy as it then is. To
+// replace every rule, use [EgressRules.Update]. Devboxes that use the policy follow
+// within moments. If a new name is taken, the error matches [ErrNameTaken]; if the ID
+// is unknown, [ErrNotFound]. Without any field set, nothing changes.
 //
-// Update is sent again after a fault: a change that another program makes in
-// between, a few seconds at most unless the API asks for a longer wait, is then
-// overwritten.
+// Update is retried. A concurrent change by another program, within a few seconds
+// unless the API asks for a longer wait, can then be overwritten. If the outcome is
+// still unknown after that, Update reads the policy, and succeeds if it has the
+// values of params.
 func (s *NetworkPoliciesService) Update(ctx context.Context, id string, params NetworkPolicyUpdateParams, opts ...Option) (*NetworkPolicy, error) {
 	return s.update(ctx, opUpdate, id, params, opts)
 }
@@ -109,38 +117,49 @@ func (s *NetworkPoliciesService) update(ctx context.Context, op, id string, para
 	if err := params.validate(op); err != nil {
 		return nil, err
 	}
-	policy, err := send(ctx, s.owner(), opts, request[*NetworkPolicy]{
-		op:     op,
-		method: http.MethodPost,
-		route:  policyRoute,
-		id:     id,
-		body:   updateBody(params),
-		resend: engine.ResendIdempotent,
-		decode: decodePolicyWithID(id),
-	})
-	if params.Name == nil {
-		err = isNot(err, ErrNameTaken) // a 409 is about something else
+	params = params.clone()
+	request := engine.Request[*NetworkPolicy]{
+		Operation: op,
+		Method:    http.MethodPost,
+		Route:     policyRoute,
+		ID:        id,
+		Body:      updateBody(params),
+		Resend:    engine.ResendIdempotent,
+		Decode:    decodePolicyWithID(id),
+		Refusals:  byIDRefusals,
+		Resolve: func(ctx context.Context, lost engine.Lost) (*NetworkPolicy, engine.Resolution) {
+			return s.resolveUpdate(ctx, op, id, params, forLookup(opts, lost))
+		},
 	}
-	return policy, err
+	if params.Name != nil {
+		request.Refusals = updateRefusals
+	}
+	return send(ctx, s.owner(), opts, request)
 }
 
-// Delete deletes the policy and returns it as it was. That cannot be undone. The
-// error matches [ErrPolicyInUse] while active devboxes have the policy, and
-// [ErrNotFound] when there is none with this ID.
+// Delete deletes the policy and returns it as it was. This cannot be undone. While
+// active devboxes use the policy, the error matches [ErrPolicyInUse]; if the ID is
+// unknown, [ErrNotFound].
 //
-// When the answer got lost and the policy turns out to be gone, Delete succeeds,
-// with a policy of which only the ID is set.
+// If a response is lost, Delete looks the policy up in the list. If the list does not
+// contain it, Delete succeeds, with a policy of which only the ID is set. If the
+// list contains it or cannot be had, the error matches [ErrMaybeApplied].
 func (s *NetworkPoliciesService) Delete(ctx context.Context, id string, opts ...Option) (*NetworkPolicy, error) {
-	return send(ctx, s.owner(), opts, request[*NetworkPolicy]{
-		op:     opDelete,
-		method: http.MethodPost,
-		route:  policyDeleteRoute,
-		id:     id,
-		body:   deleteBody{},
-		resend: engine.ResendIdempotent,
-		decode: decodePolicyWithID(id),
-		resolve: func(ctx context.Context, lost error) (*NetworkPolicy, engine.Resolution) {
-			return &NetworkPolicy{ID: id}, s.resolveDelete(ctx, id, lost, opts)
+	return s.delete(ctx, opDelete, id, opts)
+}
+
+func (s *NetworkPoliciesService) delete(ctx context.Context, op, id string, opts []Option) (*NetworkPolicy, error) {
+	return send(ctx, s.owner(), opts, engine.Request[*NetworkPolicy]{
+		Operation: op,
+		Method:    http.MethodPost,
+		Route:     policyDeleteRoute,
+		ID:        id,
+		Body:      deleteBody{},
+		Resend:    engine.ResendIdempotent,
+		Decode:    decodePolicyWithID(id),
+		Refusals:  deleteRefusals,
+		Resolve: func(ctx context.Context, lost engine.Lost) (*NetworkPolicy, engine.Resolution) {
+			return s.resolveDelete(ctx, op, id, forLookup(opts, lost))
 		},
 	})
 }

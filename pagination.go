@@ -2,17 +2,20 @@ package runloop
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
+	"net/http"
+
+	"github.com/runloop-community/runloop-go/internal/engine"
 )
 
 // defaultPageSize of All is fifty times the API's: a request takes some 20 ms, and
 // a page of 1,000 policies is 75 KB on the wire.
 const defaultPageSize = 1000
 
-// All returns every policy that params asks for, page after page. Nothing is sent
-// before the first step, each range starts afresh, and leaving the loop sends
-// nothing more:
+// All returns an iterator over all matching policies. No request is sent before
+// iteration begins, none after the loop ends, and each range starts over:
 //
 //	for policy, err := range client.NetworkPolicies.All(ctx, runloop.NetworkPolicyListParams{}) {
 //		if err != nil {
@@ -21,63 +24,118 @@ const defaultPageSize = 1000
 //		fmt.Println(policy.Name)
 //	}
 //
-// An error is yielded once, with a nil policy, and ends the loop. To go on from
-// there, set StartingAfter to the ID of the last policy seen. A server that would
-// make the loop endless, by a cursor that comes again or an empty page that is not
-// the last, is an error that matches [ErrInvalidResponse].
+// An error is yielded once, with a nil policy, and ends the loop. To continue from
+// there, set StartingAfter to the ID of the last policy yielded. A repeated cursor, or
+// an empty page that is not the last, is an error that matches [ErrInvalidResponse].
 //
-// A page has params.Limit policies, 1000 if that is 0, and is without the total
-// count unless params.IncludeTotalCount says otherwise. Policies that others create
-// or delete meanwhile may or may not be among those returned.
+// The loop may delete or rename the policies that it gets: a page is requested before
+// the last policy of the one before is yielded. Policies that others create or delete
+// meanwhile may or may not be among those yielded.
+//
+// A page has params.Limit policies, 1000 if that is 0, and fewer when they would
+// exceed the size of a response. The total is not counted unless
+// params.IncludeTotalCount is set.
 func (s *NetworkPoliciesService) All(ctx context.Context, params NetworkPolicyListParams, opts ...Option) iter.Seq2[*NetworkPolicy, error] {
-	return s.all(ctx, opList, params, opts)
+	return each(s.pages(ctx, opList, params, new(engine.Clock), opts), func(p *NetworkPolicyPage) []NetworkPolicy { return p.NetworkPolicies })
 }
 
-func (s *NetworkPoliciesService) all(ctx context.Context, op string, params NetworkPolicyListParams, opts []Option) iter.Seq2[*NetworkPolicy, error] {
-	if params.Limit == 0 {
-		params.Limit = defaultPageSize
-	}
+// pages iterates over the pages of a list.
+func (s *NetworkPoliciesService) pages(ctx context.Context, op string, params NetworkPolicyListParams, clock *engine.Clock, opts []Option) iter.Seq2[*NetworkPolicyPage, error] {
 	if params.IncludeTotalCount == nil {
 		params.IncludeTotalCount = new(false)
 	}
-	return func(yield func(*NetworkPolicy, error) bool) {
-		params := params // each range starts afresh
-		seen := map[string]bool{"": true, params.StartingAfter: true}
+	start := cursor{after: params.StartingAfter, limit: params.Limit}
+	return paginate(op, start, func(c cursor) (*NetworkPolicyPage, error) {
+		params := params
+		params.StartingAfter, params.Limit = c.after, c.limit
+		return s.list(ctx, op, params, clock, opts)
+	})
+}
+
+// A cursor is where a page begins, and how long it is.
+type cursor struct {
+	after string
+	limit int
+}
+
+// A page is one of any list.
+type page interface {
+	NextCursor() string
+	hasMore() bool
+}
+
+// paginate iterates over the pages that fetch returns. A page that is too large is
+// requested again in halves.
+func paginate[P page](op string, start cursor, fetch func(cursor) (P, error)) iter.Seq2[P, error] {
+	if start.limit == 0 {
+		start.limit = defaultPageSize
+	}
+	return func(yield func(P, error) bool) {
+		var none P
+		c := start // each range starts over
+		seen := map[string]bool{"": true, c.after: true}
 		for {
-			page, err := s.list(ctx, op, params, opts)
+			page, err := fetch(c)
+			if errors.Is(err, ErrResponseTooLarge) && c.limit > 1 {
+				c.limit /= 2
+				continue
+			}
 			if err != nil {
-				yield(nil, err)
+				yield(none, err)
 				return
 			}
-			cursor := page.NextCursor() // the caller may change the policies
-			for i := range page.NetworkPolicies {
-				if !yield(&page.NetworkPolicies[i], nil) {
-					return
-				}
-			}
-			if !page.HasMore {
+			next := page.NextCursor() // the caller may change the page
+			more := page.hasMore()
+			if !yield(page, nil) || !more {
 				return
 			}
-			if seen[cursor] {
-				yield(nil, stuck(op, cursor != ""))
+			if seen[next] {
+				yield(none, stuck(op, next != ""))
 				return
 			}
-			seen[cursor] = true
-			params.StartingAfter = cursor
+			seen[next] = true
+			c.after = next
 		}
 	}
 }
 
-// stuck is the error of a list that does not get on.
-func stuck(op string, hasPolicies bool) error {
-	detail := "the page says that there are more, but is empty"
-	if hasPolicies {
-		detail = "the page ends with the same policy as one before" // whose ID may be anything
+// each iterates over the items of pages. It holds the last item of a page until the
+// next page is there: the item is the cursor of that page, and the loop may delete it.
+func each[P, T any](pages iter.Seq2[P, error], items func(P) []T) iter.Seq2[*T, error] {
+	return func(yield func(*T, error) bool) {
+		var held *T
+		for page, err := range pages {
+			if err != nil {
+				if held == nil || yield(held, nil) {
+					yield(nil, err)
+				}
+				return
+			}
+			items := items(page)
+			for i := range items {
+				if held != nil && !yield(held, nil) {
+					return
+				}
+				held = &items[i]
+			}
+		}
+		if held != nil {
+			yield(held, nil)
+		}
 	}
-	return &TransportError{
-		Op:       op,
-		Attempts: 1,
-		cause:    fmt.Errorf("%w: %s", ErrInvalidResponse, detail),
-		detail:   fmt.Sprintf("%s: %s", ErrInvalidResponse, detail),
+}
+
+// stuck is the error of a list that does not advance.
+func stuck(op string, hasItems bool) error {
+	detail := "the page is empty, but is not the last one"
+	if hasItems {
+		detail = "the page ends with the same item as one before" // whose ID may be anything
+	}
+	return &APIError{
+		Op:         op,
+		StatusCode: http.StatusOK,
+		Attempts:   1,
+		cause:      fmt.Errorf("%w: %s", ErrInvalidResponse, detail),
+		detail:     fmt.Sprintf("%s: %s", ErrInvalidResponse, detail),
 	}
 }

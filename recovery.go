@@ -2,49 +2,114 @@ package runloop
 
 import (
 	"context"
-	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/runloop-community/runloop-go/internal/engine"
 )
 
-// What to do about a write whose answer got lost. Names are unique and IDs are
-// made by the API, so a write cannot be doubled; it can only be misreported.
+// What became of a write whose response was lost. Names are unique and IDs are
+// assigned by the API, so a repeated write cannot create duplicates, but its response can
+// be misleading. Presence is believed from a policy that was read, and absence
+// from a successful list that does not contain it: a 404 can be a load balancer's.
 
-// clockSkew is by how much the API's clock may be behind.
-const clockSkew = 5 * time.Minute
+// A createLookup finds the policy that a create may have made.
+type createLookup struct {
+	s      *NetworkPoliciesService
+	op     string
+	params NetworkPolicyCreateParams
+	start  time.Time
+	clock  *engine.Clock
+	opts   []Option
+}
 
-// resolveCreate looks for the policy that a create may have made. It adopts only
-// one that equals all that was sent and can be of this call.
-func (s *NetworkPoliciesService) resolveCreate(ctx context.Context, op string, params NetworkPolicyCreateParams, start time.Time, opts []Option) (*NetworkPolicy, engine.Resolution) {
-	found, err := s.find(ctx, op, params.Name, forLookUp(opts))
+// resolve adopts only a policy that equals all that was sent and was created after the
+// call began.
+func (l *createLookup) resolve(ctx context.Context, lost engine.Lost) (*NetworkPolicy, engine.Resolution) {
+	found, err := l.s.find(ctx, l.op, l.params.Name, l.clock, forLookup(l.opts, lost))
 	switch {
 	case err != nil:
 		return nil, engine.Unresolved
-	case found == nil:
+	case found.policy() == nil:
 		return nil, engine.NotApplied
-	case found.Description != params.Description,
-		!found.Egress.Equal(params.Egress),
-		found.CreateTime.Before(start.Add(-clockSkew)):
+	}
+	policy := found.policy()
+	if policy.Description != l.params.Description ||
+		!policy.Egress.Equal(l.params.Egress) ||
+		policy.CreateTime.Before(l.clock.At(l.start).Truncate(time.Millisecond)) {
 		return nil, engine.Unresolved
 	}
-	return found, engine.Applied
+	return policy, engine.Applied
 }
 
-// resolveDelete says that a policy is gone which may have been deleted by an
-// earlier attempt. Some answers of 400 mean that too, which a look tells.
-func (s *NetworkPoliciesService) resolveDelete(ctx context.Context, id string, lost error, opts []Option) engine.Resolution {
-	switch {
-	case errors.Is(lost, ErrNotFound):
-		return engine.Applied
-	case !errors.Is(lost, ErrBadRequest):
-		return engine.Unresolved
+// resolveUpdate reads the policy and compares it with what was set.
+func (s *NetworkPoliciesService) resolveUpdate(ctx context.Context, op, id string, params NetworkPolicyUpdateParams, opts []Option) (*NetworkPolicy, engine.Resolution) {
+	policy, err := s.get(ctx, op, id, opts)
+	if err != nil || !params.holdFor(policy) {
+		return nil, engine.Unresolved
 	}
-	if _, err := s.get(ctx, opDelete, id, forLookUp(opts)); errors.Is(err, ErrNotFound) {
-		return engine.Applied
+	return policy, engine.Applied
+}
+
+// resolveDelete looks for the policy in the list, which the API filters by the ID.
+func (s *NetworkPoliciesService) resolveDelete(ctx context.Context, op, id string, opts []Option) (*NetworkPolicy, engine.Resolution) {
+	for page, err := range s.pages(ctx, op, NetworkPolicyListParams{ID: id}, new(engine.Clock), opts) {
+		if err != nil {
+			return nil, engine.Unresolved
+		}
+		if slices.ContainsFunc(page.NetworkPolicies, func(p NetworkPolicy) bool { return p.ID == id }) {
+			return nil, engine.NotApplied
+		}
 	}
-	return engine.Unresolved
+	return &NetworkPolicy{ID: id}, engine.Applied
+}
+
+// holdFor reports whether the policy has the values that p sets.
+func (p NetworkPolicyUpdateParams) holdFor(policy *NetworkPolicy) bool {
+	if p.Name != nil && !sameName(*p.Name, policy.Name) ||
+		p.Description != nil && *p.Description != policy.Description {
+		return false
+	}
+	set := policy.Egress
+	for _, flag := range []struct {
+		want *bool
+		dst  *bool
+	}{
+		{p.AllowAll, &set.AllowAll},
+		{p.AllowDevboxToDevbox, &set.AllowDevboxToDevbox},
+		{p.AllowAgentGateway, &set.AllowAgentGateway},
+		{p.AllowMCPGateway, &set.AllowMCPGateway},
+		{p.AllowRunloopMirrors, &set.AllowRunloopMirrors},
+	} {
+		if flag.want != nil {
+			*flag.dst = *flag.want
+		}
+	}
+	if p.AllowedHostnames != nil {
+		set.AllowedHostnames = *p.AllowedHostnames
+	}
+	if p.AllowedCIDRs != nil {
+		set.AllowedCIDRs = *p.AllowedCIDRs
+	}
+	return set.Equal(policy.Egress)
+}
+
+// clone shares no list with p.
+func (p NetworkPolicyUpdateParams) clone() NetworkPolicyUpdateParams {
+	if p.AllowedHostnames != nil {
+		p.AllowedHostnames = new(slices.Clone(*p.AllowedHostnames))
+	}
+	if p.AllowedCIDRs != nil {
+		p.AllowedCIDRs = new(EgressRules{AllowedCIDRs: *p.AllowedCIDRs}.clone().AllowedCIDRs)
+	}
+	return p
+}
+
+// sameName reports whether a policy may be called got because it was to be called want:
+// an API may trim names or fold their case.
+func sameName(want, got string) bool {
+	return strings.EqualFold(strings.TrimSpace(want), strings.TrimSpace(got))
 }
 
 // withoutKey returns the options of a call for a second write of it.
@@ -54,10 +119,15 @@ func withoutKey(opts []Option) []Option {
 	})
 }
 
-// forLookUp returns the options of a call for a look-up within it, which is not the
-// request that the caller gave a key or wants the response of.
-func forLookUp(opts []Option) []Option {
+// forRead returns the options of a call for a read within it, which is not the request
+// that the caller gave a key or wants the response of.
+func forRead(opts []Option) []Option {
 	return append(withoutKey(opts), func(s *settings) {
 		s.response, s.responseSet = nil, false
 	})
+}
+
+// forLookup returns the options of a call for a lookup of what became of it.
+func forLookup(opts []Option, lost engine.Lost) []Option {
+	return append(forRead(opts), WithMaxRetries(lost.Retries))
 }

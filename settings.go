@@ -40,6 +40,8 @@ type settings struct {
 	idempotencyKeySet bool
 	response          **http.Response
 	responseSet       bool
+	inDoubt           bool // an earlier request of the call may have been applied
+	ignoredRules      []string
 }
 
 // A header is one as it was given.
@@ -140,18 +142,14 @@ func (s *settings) config(op string, pool *http.Transport, budget *engine.Budget
 		Key:        s.apiKey,
 		UserAgent:  strings.TrimSpace("runloop-go/" + version + " " + s.userAgent),
 		Header:     headers,
-		RoundTrip:  pool.RoundTrip,
+		Transport:  pool,
 		Timeout:    cmp.Or(s.timeout, defaultTimeout),
 		MaxRetries: s.maxRetries,
 		Logger:     cmp.Or(s.logger, silent),
 	}
 	if s.httpClient != nil {
 		client := s.httpClient()
-		transport := client.Transport
-		if transport == nil {
-			transport = http.DefaultTransport
-		}
-		cfg.RoundTrip = transport.RoundTrip
+		cfg.Transport = cmp.Or(client.Transport, http.DefaultTransport)
 		cfg.Timeout = cmp.Or(s.timeout, max(client.Timeout, 0), defaultTimeout)
 	}
 	if !s.noBudget {

@@ -23,6 +23,16 @@ type NetworkPolicy struct {
 	UpdateTime time.Time
 }
 
+// clone shares no list with p.
+func (p *NetworkPolicy) clone() *NetworkPolicy {
+	if p == nil {
+		return nil
+	}
+	copied := *p
+	copied.Egress = p.Egress.clone()
+	return &copied
+}
+
 // EgressRules says what outbound traffic a policy allows. Rules only ever add
 // reach, none takes any away. The zero value allows nothing: it is "deny all".
 //
@@ -167,6 +177,8 @@ func (p *NetworkPolicyPage) NextCursor() string {
 	}
 	return p.NetworkPolicies[len(p.NetworkPolicies)-1].ID
 }
+
+func (p *NetworkPolicyPage) hasMore() bool { return p.HasMore }
 
 // LaunchParameters is the part of a devbox launch that attaches a policy: the
 // member launch_parameters in the body of POST /v1/devboxes. To set other launch

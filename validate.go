@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
-	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -235,12 +234,4 @@ func (p PortRule) problem() (field, problem string) {
 	return "", ""
 }
 
-// quote shows a value that may be long or hostile.
-func quote(s string) string {
-	const maxQuoted = 120 // a byte of s can take ten
-	quoted := strconv.Quote(engine.Truncate(s, 80))
-	if len(quoted) > maxQuoted {
-		quoted = engine.Truncate(quoted, maxQuoted-1) + `"`
-	}
-	return quoted
-}
+var quote = engine.Quote

@@ -7,66 +7,59 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"slices"
-	"sync/atomic"
 	"time"
 )
 
 // An attempt is one request on the wire and what came of it.
 type attempt struct {
-	// answer is set for an error status, err for everything else but success.
-	answer *Answer
-	err    error
+	// response is set for a response that is not a usable success, err when there is
+	// no response or one that cannot be used.
+	response *Response
+	err      error
 	// status is the status line's, 0 when none came.
 	status   int
 	timeout  attemptTimeout
 	duration time.Duration
-
-	// What the transport told of the connection. It can still do so when the
-	// attempt is over.
-	connWanted, connGot atomic.Bool
-	sends               atomic.Int32
-	hooks               httptrace.ClientTrace
+	evidence *evidence // nil for a request that only reads
 }
 
-func (a *attempt) succeeded() bool { return a.answer == nil && a.err == nil }
+func (a *attempt) succeeded() bool { return a.response == nil && a.err == nil }
 
-// surelyNotReceived reports whether the request reached no server. That there was
-// no connection proves it only when the transport said that it looked for one: a
-// RoundTripper other than net/http's may tell nothing.
-func (a *attempt) surelyNotReceived() bool {
-	return a.connWanted.Load() && !a.connGot.Load()
+// refused reports whether the response is an error status.
+func (a *attempt) refused() bool { return a.response != nil && a.err == nil }
+
+// healthy reports whether the API did its work, if only to refuse the request.
+func (a *attempt) healthy() bool {
+	return a.succeeded() || a.refused() && !a.response.isTransient() && !isServerFault(a.status)
 }
 
-// replayed reports whether net/http sent the request more than once by itself.
-func (a *attempt) replayed() bool { return a.sends.Load() > 1 }
-
-func (a *attempt) trace() *httptrace.ClientTrace {
-	a.hooks = httptrace.ClientTrace{
-		GetConn:      func(string) { a.connWanted.Store(true) },
-		GotConn:      func(httptrace.GotConnInfo) { a.connGot.Store(true) },
-		WroteHeaders: func() { a.sends.Add(1) },
-	}
-	return &a.hooks
+// accepted reports whether the API reported success in a response that cannot be used.
+func (a *attempt) accepted() bool {
+	return a.err != nil && a.status >= 200 && a.status < 300
 }
 
 // RoundTrip makes one attempt: the call is the transport of its own http.Client.
 // So the attempt has its own time limit, which covers reading the body, and what
 // the retry library does with the client (it closes all idle connections after
 // each failed call) does not reach the transport that calls share.
-func (c *call) RoundTrip(base *http.Request) (*http.Response, error) {
-	a := &attempt{timeout: attemptTimeout{c.cfg.Timeout}}
+func (c *call[T]) RoundTrip(base *http.Request) (*http.Response, error) {
+	limit := c.cfg.Timeout + c.req.Hold
+	a := &attempt{timeout: attemptTimeout{limit}}
 	c.attempts++
 	c.last, c.waiting = a, false
 
 	start := time.Now()
-	ctx, cancel := context.WithTimeoutCause(base.Context(), c.cfg.Timeout, &a.timeout)
+	ctx, cancel := context.WithTimeoutCause(base.Context(), limit, &a.timeout)
 	defer cancel()
-	req := base.WithContext(httptrace.WithClientTrace(ctx, a.trace()))
+	req := base.WithContext(ctx)
+	if c.req.isWrite() {
+		req = c.observe(base, ctx, a)
+	}
 	// Each attempt has its own header and URL, whatever a RoundTripper does with them.
 	req.Header = c.header()
 	req.URL = new(*base.URL)
 
-	resp, err := c.cfg.RoundTrip(req)
+	resp, err := c.cfg.Transport.RoundTrip(req)
 	switch {
 	case err != nil:
 		if resp != nil && resp.Body != nil { // against the contract of RoundTripper
@@ -86,6 +79,34 @@ func (c *call) RoundTrip(base *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
+// observe returns the request of an attempt to write, which gathers evidence.
+func (c *call[T]) observe(base *http.Request, ctx context.Context, a *attempt) *http.Request {
+	_, direct := c.cfg.Transport.(*http.Transport)
+	a.evidence = &evidence{
+		requestID: c.requestID,
+		direct:    direct,
+		hostPort:  hostPortOf(base.URL),
+		http1:     c.cfg.HTTP1,
+	}
+	req := base.WithContext(httptrace.WithClientTrace(ctx, a.evidence.trace()))
+	// Without GetBody, HTTP/2 does not repeat a request by itself but reports why it
+	// would. HTTP/1.1 repeats only what it has not begun to write.
+	speaksHTTP1 := base.URL.Scheme == "http" || c.cfg.HTTP1 != nil && c.cfg.HTTP1.Load()
+	if direct && !speaksHTTP1 {
+		req.GetBody = nil
+	}
+	return req
+}
+
+// notReceived reports whether the request certainly reached no server, or one that
+// reported that it did nothing with it.
+func (a *attempt) notReceived() bool {
+	if a.evidence == nil || a.err == nil || a.status != 0 {
+		return false
+	}
+	return a.evidence.notReceived() || a.evidence.direct && unprocessedText(a.err.Error())
+}
+
 // attemptError tells the end of the attempt's time from the end of the caller's
 // context and from every other fault of the transport.
 func attemptError(caller, attempt context.Context, err error) error {
@@ -93,12 +114,12 @@ func attemptError(caller, attempt context.Context, err error) error {
 		return context.Cause(attempt)
 	}
 	if tlsErr, ok := err.(tls.RecordHeaderError); ok && string(tlsErr.RecordHeader[:]) == "HTTP/" {
-		return http.ErrSchemeMismatch // as http.Client says it, above the transport
+		return http.ErrSchemeMismatch // as http.Client reports it, above the transport
 	}
 	return err
 }
 
-func (c *call) header() http.Header {
+func (c *call[T]) header() http.Header {
 	h := make(http.Header, len(c.cfg.Header)+5)
 	for name, values := range c.cfg.Header {
 		h[name] = slices.Clone(values)
@@ -118,10 +139,4 @@ func (c *call) header() http.Header {
 		set("X-Request-Id", c.requestID)
 	}
 	return h
-}
-
-// accepted reports whether the API said that it did what was asked, in an answer
-// that could not be read.
-func (a *attempt) accepted() bool {
-	return a.err != nil && a.status >= 200 && a.status < 300
 }

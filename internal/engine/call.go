@@ -13,22 +13,25 @@ import (
 
 // A call is the state of one logical call. The callbacks of the retry library
 // share it: they are told neither the request nor the attempt.
-type call struct {
-	cfg *Config
-	req *Request
+type call[T any] struct {
+	cfg      *Config
+	req      *Request[T]
+	rawQuery string
 	// requestID is the same on every attempt of a write, and empty for a read.
 	requestID string
 
 	client       http.Client // its transport is the call
 	attempts     int
 	last         *attempt
-	answer       *Answer // the last answer that came
-	fault        error   // the last fault that was no answer, while the context lasted
+	result       T
+	response     *Response // the last one that came without being a usable success
+	fault        error     // the last fault without a response, while the context lasted
 	maybeApplied bool
 
 	waiting    bool // between two attempts
 	wait       time.Duration
-	exhausted  bool   // the last attempt was worth another, which is not to be
+	transient  bool   // the last attempt met a fault that may pass
+	exhausted  bool   // and there is no further attempt
 	note       string // and why
 	contextErr error  // the end of the context, when that ended the call
 
@@ -36,38 +39,51 @@ type call struct {
 	resolvedAt int // the attempt that resolution is about
 }
 
-// Do makes the call. It returns nil when it succeeded.
-func Do(ctx context.Context, cfg *Config, req *Request) *Failure {
-	c := &call{cfg: cfg, req: req}
-	if req.isWrite() {
-		if c.requestID = req.RequestID; c.requestID == "" {
-			c.requestID = newRequestID()
-		}
+// Do makes the call. The failure is nil when it succeeded.
+func Do[T any](ctx context.Context, cfg *Config, req *Request[T]) (T, *Failure) {
+	c := &call[T]{cfg: cfg, req: req, maybeApplied: req.InDoubt}
+	var none T
+	base, problem := c.prepare(ctx)
+	if problem != nil {
+		return none, &Failure{Operation: req.Operation, Invalid: problem}
 	}
 	if c.contextErr = contextError(ctx); c.contextErr != nil {
-		return c.failure()
+		return none, c.failure()
 	}
-	c.run(ctx)
+	c.run(base)
 	if c.waiting {
 		c.contextErr = contextError(ctx)
 	}
-	return c.finish(ctx)
+	if failure := c.finish(ctx); failure != nil {
+		return none, failure
+	}
+	return c.result, nil
 }
 
-func (c *call) run(ctx context.Context) {
-	var body any
-	if c.req.Body != nil {
-		body = c.req.Body
+// prepare puts the request together.
+func (c *call[T]) prepare(ctx context.Context) (*retryablehttp.Request, *Problem) {
+	if c.req.isWrite() {
+		if c.requestID = c.req.RequestID; c.requestID == "" {
+			c.requestID = NewRequestID()
+		}
 	}
-	url := c.cfg.BaseURL + c.req.Path
-	if c.req.Query != "" {
-		url += "?" + c.req.Query
+	url, rawQuery, problem := c.req.url(c.cfg.BaseURL)
+	if problem != nil {
+		return nil, problem
 	}
-	req, err := retryablehttp.NewRequestWithContext(ctx, c.req.Method, url, body)
+	c.rawQuery = rawQuery
+	body, problem := c.req.body()
+	if problem != nil {
+		return nil, problem
+	}
+	base, err := retryablehttp.NewRequestWithContext(ctx, c.req.Method, url, body)
 	if err != nil {
-		c.last = &attempt{err: err}
-		return
+		return nil, &Problem{"request", c.newCause(err).text}
 	}
+	return base, nil
+}
+
+func (c *call[T]) run(base *retryablehttp.Request) {
 	c.client = http.Client{Transport: c, CheckRedirect: refuseRedirect}
 	client := retryablehttp.Client{ // one a call, for the callbacks to share its state
 		HTTPClient:   &c.client,
@@ -76,65 +92,69 @@ func (c *call) run(ctx context.Context) {
 		Backoff:      c.backoff,
 		ErrorHandler: retryablehttp.PassthroughErrorHandler,
 	}
-	_, _ = client.Do(req) // the outcome is in c, with more detail
+	_, _ = client.Do(base) // the outcome is in c, with more detail
 }
 
-// refuseRedirect makes a redirect the answer: following it would turn a POST into
+// refuseRedirect makes a redirect the response: following it would turn a POST into
 // a GET, or carry headers to another host.
 func refuseRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
-func (c *call) backoff(time.Duration, time.Duration, int, *http.Response) time.Duration {
+func (c *call[T]) backoff(time.Duration, time.Duration, int, *http.Response) time.Duration {
 	return c.wait
 }
 
 // finish returns nil for a call that succeeded or turns out to have done so.
-func (c *call) finish(ctx context.Context) *Failure {
+func (c *call[T]) finish(ctx context.Context) *Failure {
 	if c.contextErr == nil && c.last.succeeded() {
 		return nil
 	}
 	f := c.failure()
 	if c.maybeApplied && ctx.Err() == nil && c.resolve(ctx) == Applied {
-		c.logEnd(ctx, "recovered: the answer was lost, but the write took effect", f)
+		c.logRecovered(ctx, f)
 		return nil
 	}
-	if c.exhausted {
-		c.logEnd(ctx, "exhausted: no further attempt", f)
+	if c.exhausted && (c.attempts > 1 || c.note != "") {
+		c.logGaveUp(ctx, f)
 	}
 	return f
 }
 
 // resolve asks once an attempt what became of the write.
-func (c *call) resolve(ctx context.Context) Resolution {
+func (c *call[T]) resolve(ctx context.Context) Resolution {
 	if c.req.Resolve == nil {
 		return Unresolved
 	}
 	if c.resolvedAt != c.attempts {
-		c.resolution, c.resolvedAt = c.req.Resolve(ctx, c.failure()), c.attempts
+		lost := Lost{Retries: max(0, c.cfg.MaxRetries+1-c.attempts)}
+		c.result, c.resolution = c.req.Resolve(ctx, lost)
+		c.resolvedAt = c.attempts
 	}
 	return c.resolution
 }
 
 // failure sums up what is known when the call ends without success.
-func (c *call) failure() *Failure {
+func (c *call[T]) failure() *Failure {
 	f := &Failure{
 		Operation:    c.req.Operation,
 		Attempts:     c.attempts,
 		MaybeApplied: c.maybeApplied,
+		Transient:    c.transient,
 	}
 	var details []string
 	switch {
 	case c.contextErr != nil:
-		f.Answer = c.answer
+		f.Response = c.response
 		f.Cause = c.contextErr
-		details = append(details, Printable(strings.ReplaceAll(c.contextErr.Error(), "\n", ": "), 80))
-		if c.answer == nil && c.fault != nil {
+		details = append(details, describeEnd(c.contextErr))
+		if c.response == nil && c.fault != nil {
 			fault := c.newCause(c.fault)
 			f.Cause = errors.Join(c.contextErr, fault)
 			details = append(details, fault.text)
 		}
-	case c.last.answer != nil:
-		f.Answer = c.last.answer
+	case c.last.refused():
+		f.Response = c.last.response
 	default:
+		f.Response = c.last.response
 		fault := c.newCause(c.last.err)
 		f.Cause = fault
 		details = append(details, fault.text)

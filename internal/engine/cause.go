@@ -25,15 +25,15 @@ func (e *cause) Is(target error) bool {
 }
 
 // newCause keeps secrets out of the text, and makes it short.
-func (c *call) newCause(err error) *cause {
+func (c *call[T]) newCause(err error) *cause {
 	const limit = 160
-	text := redactor(c.cfg, c.req.Query).Replace(withoutAnswer(err.Error()))
+	text := redactor(c.cfg.Key, c.rawQuery).Replace(withoutResponse(err.Error()))
 	return &cause{text: Printable(text, limit), err: func() error { return err }}
 }
 
-// withoutAnswer drops what net/http quotes of an answer that is no HTTP: it can be a
+// withoutResponse drops what net/http quotes of a response that is not HTTP: it can be a
 // line of somebody's page.
-func withoutAnswer(text string) string {
+func withoutResponse(text string) string {
 	const broken = "transport connection broken: "
 	before, what, found := strings.Cut(text, broken)
 	if !found {
@@ -47,6 +47,6 @@ func withoutAnswer(text string) string {
 // no context.DeadlineExceeded: the caller's deadline has not passed.
 type attemptTimeout struct{ limit time.Duration }
 
-func (e *attemptTimeout) Error() string   { return fmt.Sprintf("no answer within %s", e.limit) }
+func (e *attemptTimeout) Error() string   { return fmt.Sprintf("no response within %s", e.limit) }
 func (e *attemptTimeout) Timeout() bool   { return true }
 func (e *attemptTimeout) Temporary() bool { return true }

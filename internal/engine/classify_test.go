@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"syscall"
 	"testing"
@@ -56,49 +57,80 @@ func TestHopelessFaults(t *testing.T) {
 	}
 }
 
-func TestTransientAnswers(t *testing.T) {
+func TestTransientStatuses(t *testing.T) {
 	t.Parallel()
 	for status := 300; status <= 999; status++ {
 		want := status == 408 || status == 425 || status == 429 || status >= 500 && status != 501 && status != 505
-		assert.Equal(t, want, (&Answer{StatusCode: status}).isTransient(), "%d", status)
+		assert.Equal(t, want, (&Response{StatusCode: status}).isTransient(), "%d", status)
+		cut := want || status >= 400 && status < 500
+		assert.Equal(t, cut, (&Response{StatusCode: status, brokeOff: true}).isTransient(), "%d, cut", status)
 	}
 }
 
 func TestAmbiguousAttempts(t *testing.T) {
 	t.Parallel()
-	attemptOf := func(a *attempt, trace ...func(*attempt)) *attempt {
-		for _, f := range trace {
-			f(a)
-		}
-		return a
+	const own = "id-of-this-write"
+	wanted := func(e *evidence) { e.getConn("localhost:80") }
+	sent := func(e *evidence) {
+		e.gotConn(httptrace.GotConnInfo{Conn: new(net.TCPConn)})
+		e.wroteHeaderField("X-Request-Id", []string{own})
 	}
-	wanted := func(a *attempt) { a.trace().GetConn("localhost:80") }
-	sent := func(a *attempt) { a.connGot.Store(true); a.trace().WroteHeaders() }
+	token := func(e *evidence) { // a request of somebody else, under the same context
+		e.getConn("auth:443")
+		e.gotConn(httptrace.GotConnInfo{Conn: new(net.TCPConn)})
+		e.wroteHeaderField("User-Agent", []string{"token"})
+		e.wroteHeaderField("X-Request-Id", []string{"another"})
+	}
+	repeatable := func(e *evidence) { e.wroteHeaderField("idempotency-key", []string{"k"}) }
 	fault := errors.New("hung up")
+	status := func(code int) *attempt { return &attempt{status: code, response: &Response{StatusCode: code}} }
+	type events []func(*evidence)
 	for name, tt := range map[string]struct {
 		attempt *attempt
+		events  events
+		direct  bool
 		want    bool
 	}{
-		"no connection":                      {attemptOf(&attempt{err: fault}, wanted), false},
-		"hung up after the request":          {attemptOf(&attempt{err: fault}, wanted, sent), true},
-		"a transport that tells nothing":     {attemptOf(&attempt{err: fault}), true},
-		"a success that cannot be read":      {attemptOf(&attempt{err: ErrInvalidResponse, status: 200}, wanted, sent), true},
-		"rate limit":                         {attemptOf(&attempt{answer: &Answer{StatusCode: 429}}, wanted, sent), false},
-		"too early":                          {attemptOf(&attempt{answer: &Answer{StatusCode: 425}}, wanted, sent), false},
-		"client error":                       {attemptOf(&attempt{answer: &Answer{StatusCode: 400}}, wanted, sent), false},
-		"client error after a hidden repeat": {attemptOf(&attempt{answer: &Answer{StatusCode: 400}}, wanted, sent, sent), true},
-		"timeout answer":                     {attemptOf(&attempt{answer: &Answer{StatusCode: 408}}, wanted, sent), true},
-		"server error":                       {attemptOf(&attempt{answer: &Answer{StatusCode: 500}}, wanted, sent), true},
-		"gateway timeout":                    {attemptOf(&attempt{answer: &Answer{StatusCode: 504}}, wanted, sent), true},
-		"not implemented":                    {attemptOf(&attempt{answer: &Answer{StatusCode: 501}}, wanted, sent), false},
+		"no connection":                           {&attempt{err: fault}, events{wanted}, true, false},
+		"no connection, behind a RoundTripper":    {&attempt{err: fault}, events{wanted}, false, false},
+		"no connection, after a token":            {&attempt{err: fault}, events{token, wanted}, false, false},
+		"no connection for a token":               {&attempt{err: fault}, events{func(e *evidence) { e.getConn("auth:443") }}, false, true},
+		"hung up after the request":               {&attempt{err: fault}, events{wanted, sent}, true, true},
+		"hung up after a token and the request":   {&attempt{err: fault}, events{token, wanted, sent}, false, true},
+		"a transport that reports nothing":        {&attempt{err: fault}, nil, false, true},
+		"refused on the stream":                   {&attempt{err: errors.New("http2: Transport: cannot retry err [stream error: stream ID 1; REFUSED_STREAM; received from peer] after Request.Body was written; define Request.GetBody to avoid this error")}, events{wanted, sent}, true, false},
+		"going away before the stream":            {&attempt{err: errors.New("http2: Transport: cannot retry err [http2: Transport received Server's graceful shutdown GOAWAY] after Request.Body was written; define Request.GetBody to avoid this error")}, events{wanted, sent}, true, false},
+		"protocol error":                          {&attempt{err: errors.New("http2: Transport: cannot retry err [stream error: stream ID 1; PROTOCOL_ERROR; received from peer] after Request.Body was written; define Request.GetBody to avoid this error")}, events{wanted, sent}, true, true},
+		"a success that cannot be read":           {&attempt{err: ErrInvalidResponse, status: 200, response: &Response{StatusCode: 200}}, events{wanted, sent}, true, true},
+		"rate limit":                              {status(429), events{wanted, sent}, true, false},
+		"too early":                               {status(425), events{wanted, sent}, true, false},
+		"client error":                            {status(400), events{wanted, sent}, true, false},
+		"client error after a token":              {status(403), events{token, wanted, sent}, false, false},
+		"client error after a repeat by another":  {status(400), events{wanted, sent, sent}, false, true},
+		"client error after an unwritten request": {status(400), events{wanted, sent, wanted, sent}, true, false},
+		"client error after a repeat by net/http": {status(400), events{wanted, repeatable, sent, wanted, sent}, true, true},
+		"timeout status":                          {status(408), events{wanted, sent}, true, true},
+		"server error":                            {status(500), events{wanted, sent}, true, true},
+		"gateway timeout":                         {status(504), events{wanted, sent}, true, true},
+		"not implemented":                         {status(501), events{wanted, sent}, true, false},
+		"moved permanently":                       {status(301), events{wanted, sent}, true, true},
+		"see other":                               {status(303), events{wanted, sent}, true, true},
+		"the same request elsewhere":              {status(307), events{wanted, sent}, true, false},
+		"the same request elsewhere, from now on": {status(308), events{wanted, sent}, true, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			write := &call{req: &Request{Method: http.MethodPost}}
-			read := &call{req: &Request{Method: http.MethodGet}}
+			tt.attempt.evidence = &evidence{requestID: own, direct: tt.direct, hostPort: "localhost:80"}
+			for _, event := range tt.events {
+				event(tt.attempt.evidence)
+			}
+			write := &call[int]{req: &Request[int]{Method: http.MethodPost}}
+			read := &call[int]{req: &Request[int]{Method: http.MethodGet}}
+			readByPost := &call[int]{req: &Request[int]{Method: http.MethodPost, OnlyReads: true}}
 
 			assert.Equal(t, tt.want, write.isAmbiguous(tt.attempt))
 			assert.False(t, read.isAmbiguous(tt.attempt), "a read changes nothing")
+			assert.False(t, readByPost.isAmbiguous(tt.attempt), "a read changes nothing")
 		})
 	}
 }

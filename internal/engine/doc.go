@@ -1,12 +1,15 @@
 // Package engine makes one logical call to an HTTP API: it sends the request,
-// reads the answer within bounds, retries what is worth a retry, and says what
+// reads the response within bounds, retries what is worth a retry, and reports what
 // is known of the effect when it gives up. It knows no service.
 //
-// The way of a call, each step in the file of its name:
+// The path of a call, each step in the file of its name:
 //
-//	call      the run of attempts, and the failure that ends it
-//	attempt   one request on the wire, with its own time limit and trace
-//	response  the body, read to a limit
-//	policy    after an attempt: is it final, or is there another, and when
-//	answer    an error answer: message, code and request ID from its body
+//	request    what a service describes, and what it becomes on the wire
+//	call       the run of attempts, and the failure that ends it
+//	attempt    one request on the wire, with its own time limit
+//	evidence   what the transport reports of a write: sent, repeated, not received
+//	response   the body, read to a limit and decoded
+//	errorbody  a response that is not a success: message, code, request ID
+//	refusal    what such a response means to the operation
+//	retry      after an attempt: is it final, or is there another, and when
 package engine

@@ -3,29 +3,34 @@ package engine
 import (
 	"context"
 	"errors"
+	"strings"
 )
 
-// A Failure is how a call ended that did not succeed.
+// A Failure describes how a call ended that did not succeed.
 type Failure struct {
 	Operation string
+	// Invalid is set when no request could be made of the parameters.
+	Invalid *Problem
 	// Attempts is the number of requests sent, or tried to be sent.
 	Attempts int
-	// MaybeApplied says that a write may have taken effect all the same.
+	// MaybeApplied reports that a write may have taken effect anyway.
 	MaybeApplied bool
-	// Answer is the API's error answer, nil when the last attempt got none.
-	// A call that its context ended has the last answer that came at all.
-	Answer *Answer
-	// Cause is why there is no usable answer, or why the call ended with this one:
-	// the end of the context. It may be nil when Answer is not.
+	// Transient reports that the last attempt met a fault that may pass.
+	Transient bool
+	// Response is the last response, nil when the last attempt got none. A call that
+	// its context ended has the last response of all.
+	Response *Response
+	// Cause is why there is no usable response, or why the call ended with this one.
+	// It may be nil when Response is an error status.
 	Cause error
-	// Detail says Cause, and why there was no further attempt.
+	// Detail describes Cause, and why there was no further attempt.
 	Detail string
 }
 
 var (
-	// ErrInvalidResponse marks an answer that cannot be read.
+	// ErrInvalidResponse marks a response that cannot be decoded.
 	ErrInvalidResponse = errors.New("invalid response")
-	// ErrResponseTooLarge marks an answer that is longer than the limit.
+	// ErrResponseTooLarge marks a response that is longer than the limit.
 	ErrResponseTooLarge = errors.New("response too large")
 )
 
@@ -37,4 +42,15 @@ func contextError(ctx context.Context) error {
 		return cause
 	}
 	return errors.Join(err, cause)
+}
+
+// Ended returns the failure of a call whose context is over while it waits.
+func Ended(ctx context.Context, operation string, maybeApplied bool) *Failure {
+	err := contextError(ctx)
+	return &Failure{Operation: operation, MaybeApplied: maybeApplied, Cause: err, Detail: describeEnd(err)}
+}
+
+// describeEnd puts the end of a context on one line.
+func describeEnd(err error) string {
+	return Printable(strings.ReplaceAll(err.Error(), "\n", ": "), 80)
 }

@@ -6,7 +6,7 @@ import (
 )
 
 // logAttempt writes one event an attempt: no body, no query, no header.
-func (c *call) logAttempt(ctx context.Context) {
+func (c *call[T]) logAttempt(ctx context.Context) {
 	if !c.cfg.Logger.Enabled(ctx, slog.LevelDebug) {
 		return
 	}
@@ -18,23 +18,31 @@ func (c *call) logAttempt(ctx context.Context) {
 	if a.err != nil {
 		attrs = append(attrs, slog.String("error", c.newCause(a.err).text))
 	}
-	c.cfg.Logger.LogAttrs(ctx, slog.LevelDebug, "attempt", attrs...)
+	c.cfg.Logger.LogAttrs(ctx, slog.LevelDebug, "runloop: attempt", attrs...)
 }
 
-// logEnd warns of a call that needed more than one attempt and failed all the
-// same, and of a write whose effect had to be found out.
-func (c *call) logEnd(ctx context.Context, message string, f *Failure) {
+// logGaveUp warns of a call that ran out of attempts.
+func (c *call[T]) logGaveUp(ctx context.Context, f *Failure) {
+	c.logEnd(ctx, slog.LevelWarn, "runloop: gave up", f)
+}
+
+// logRecovered reports a write that took effect although its response was lost.
+func (c *call[T]) logRecovered(ctx context.Context, f *Failure) {
+	c.logEnd(ctx, slog.LevelInfo, "runloop: the response was lost, but the write took effect", f)
+}
+
+func (c *call[T]) logEnd(ctx context.Context, level slog.Level, message string, f *Failure) {
 	attrs := append(c.attrs(), slog.Bool("maybe_applied", f.MaybeApplied))
 	if f.Detail != "" {
 		attrs = append(attrs, slog.String("error", f.Detail))
 	}
-	if f.Answer != nil {
-		attrs = append(attrs, slog.Int("status", f.Answer.StatusCode))
+	if f.Response != nil {
+		attrs = append(attrs, slog.Int("status", f.Response.StatusCode))
 	}
-	c.cfg.Logger.LogAttrs(ctx, slog.LevelWarn, message, attrs...)
+	c.cfg.Logger.LogAttrs(ctx, level, message, attrs...)
 }
 
-func (c *call) attrs() []slog.Attr {
+func (c *call[T]) attrs() []slog.Attr {
 	attrs := []slog.Attr{
 		slog.String("operation", c.req.Operation),
 		slog.String("method", c.req.Method),

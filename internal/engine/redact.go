@@ -15,9 +15,9 @@ const redacted = "[REDACTED]"
 // redactor removes what must not leave the client: the API key, which a server
 // can echo into a header or a body, and the query of the request, which stands in
 // the errors of net/http.
-func redactor(cfg *Config, query string) *strings.Replacer {
+func redactor(key Secret, query string) *strings.Replacer {
 	var pairs []string
-	for _, form := range keyForms(cfg.Key) {
+	for _, form := range keyForms(key) {
 		pairs = append(pairs, form, redacted)
 	}
 	if query != "" {
@@ -26,10 +26,17 @@ func redactor(cfg *Config, query string) *strings.Replacer {
 	return strings.NewReplacer(pairs...)
 }
 
+// minSecret is the length from which a key is a secret. A shorter one is none, and
+// would tear words apart.
+const minSecret = 8
+
+// Redact returns text without the key, in whatever form a server writes it.
+func Redact(key Secret, text string) string { return redactor(key, "").Replace(text) }
+
 // keyForms returns the key in the forms in which servers write it, each once.
 func keyForms(secret Secret) []string {
 	key := secret.Reveal()
-	if key == "" {
+	if len(key) < minSecret {
 		return nil
 	}
 	quoted := strconv.Quote(key)

@@ -14,7 +14,7 @@ func TestRedactorKnowsTheKeyInItsForms(t *testing.T) {
 	t.Parallel()
 	for _, key := range []string{"ak_plain", `ak/+="\<&>%`} {
 		inJSON, _ := json.Marshal(key)
-		r := redactor(&Config{Key: NewSecret(key)}, "")
+		r := redactor(NewSecret(key), "")
 		for form, text := range map[string]string{
 			"as it is":   key,
 			"in a query": url.QueryEscape(key),
@@ -29,7 +29,7 @@ func TestRedactorKnowsTheKeyInItsForms(t *testing.T) {
 
 func TestRedactorDropsTheQuery(t *testing.T) {
 	t.Parallel()
-	r := redactor(&Config{}, "name=secret&limit=1")
+	r := redactor(Secret{}, "name=secret&limit=1")
 
 	assert.Equal(t, `Get "http://localhost/v1/network-policies": EOF`,
 		r.Replace(`Get "http://localhost/v1/network-policies?name=secret&limit=1": EOF`))
@@ -37,18 +37,27 @@ func TestRedactorDropsTheQuery(t *testing.T) {
 
 func TestRedactorOfNothingChangesNothing(t *testing.T) {
 	t.Parallel()
-	r := redactor(&Config{}, "")
+	r := redactor(Secret{}, "")
 
 	assert.Equal(t, "text?", r.Replace("text?"))
 }
 
 func TestRedactHeaderLeavesTheOriginal(t *testing.T) {
 	t.Parallel()
-	h := http.Header{"X-Echo": {"a", "Bearer ak_1"}, "X-Ak_1": {"b"}}
-	r := redactor(&Config{Key: NewSecret("ak_1")}, "")
+	h := http.Header{"X-Echo": {"a", "Bearer ak_12345"}, "X-Ak_12345": {"b"}}
+	r := redactor(NewSecret("ak_12345"), "")
 
 	clean := redactHeader(r, h)
 
 	assert.Equal(t, []string{"a", "Bearer [REDACTED]"}, clean["X-Echo"])
-	assert.Equal(t, http.Header{"X-Echo": {"a", "Bearer ak_1"}, "X-Ak_1": {"b"}}, h)
+	assert.Equal(t, http.Header{"X-Echo": {"a", "Bearer ak_12345"}, "X-Ak_12345": {"b"}}, h)
+}
+
+// A short key is a word, and removing it would tear texts apart.
+func TestRedactorLeavesShortKeys(t *testing.T) {
+	t.Parallel()
+	for _, key := range []string{"", "x", "already", "1234567"} {
+		assert.Equal(t, "already exists 1234567", Redact(NewSecret(key), "already exists 1234567"), key)
+	}
+	assert.Equal(t, "already exists [REDACTED]", Redact(NewSecret("12345678"), "already exists 12345678"))
 }

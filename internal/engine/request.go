@@ -2,9 +2,15 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
+	"sync/atomic"
 	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/google/go-querystring/query"
 )
 
 // A Config is what calls share. It is only read.
@@ -14,9 +20,9 @@ type Config struct {
 	Key       Secret
 	UserAgent string
 	Header    http.Header
-	// RoundTrip sends a request. It is a function, because a connection keeps what
-	// it has sent, the key included, where a dump by reflection would show it.
-	RoundTrip func(*http.Request) (*http.Response, error)
+	Transport http.RoundTripper
+	// HTTP1 is set once a TLS connection of the transport speaks HTTP/1.1. It may be nil.
+	HTTP1 *atomic.Bool
 	// Timeout is the time limit of one attempt, reading the body included.
 	Timeout    time.Duration
 	MaxRetries int
@@ -24,52 +30,78 @@ type Config struct {
 	Logger     *slog.Logger
 }
 
-// A Request is one logical call.
-type Request struct {
+// A Request is one logical call, whose result is a T.
+type Request[T any] struct {
 	// Operation is what the user calls it: "create network policy".
 	Operation string
 	Method    string
-	// Route is the path's template, for the log. Path is the escaped path.
+	// Route is the path. Where it has {id}, ID is put, escaped.
 	Route string
-	Path  string
-	Query string
-	// Body is JSON, or nil.
-	Body []byte
+	ID    string
+	// Query is a struct with url tags, Body a value with a JSON form. Each may be nil.
+	Query any
+	Body  any
+	// RawQuery is a query that is already encoded.
+	RawQuery string
+
+	// OnlyReads marks a POST that changes nothing.
+	OnlyReads bool
+	// Resend states when the request may be sent again.
+	Resend Resend
+	// Hold is how long the API may take to respond by design. It is added to the
+	// time limit of an attempt.
+	Hold time.Duration
+	// ResultStatus is an error status that is a result: the zero T. 0 means none.
+	ResultStatus int
+
+	// Decode turns the body of a 2xx response into the result. It is called once an
+	// attempt, and its error makes the response invalid. When it is nil, the body
+	// does not matter.
+	Decode func(body []byte) (T, error)
+	// Refusals is what an error response to this operation means beside its status.
+	Refusals []Refusal
+	// Resolve finds out what became of a write whose effect is unknown. It may be nil.
+	Resolve func(context.Context, Lost) (T, Resolution)
+	// InDoubt reports that an earlier request of the same call may have been applied.
+	InDoubt bool
+	// Clock, when not nil, learns the server's time from every response.
+	Clock *Clock
+
 	// RequestID goes out as x-request-id of a write, the same on every attempt.
 	// When it is empty, the write gets a new one.
 	RequestID string
-	Resend    Resend
-	// Decode takes the body of a 2xx answer. It is called once an attempt, and
-	// its error makes the answer an invalid one.
-	Decode func(body []byte) error
-	// Resolve finds out what became of a write after an attempt whose effect is
-	// unknown. It may be nil.
-	Resolve func(context.Context, *Failure) Resolution
-	// Response, when not nil, receives the last answer.
-	Response **http.Response
+	// ResponseInto, when not nil, receives the last response.
+	ResponseInto **http.Response
 }
 
-// Resend says when a request may be sent again. The zero value is the most careful.
+// Resend states when a write may be sent again. Requests that only read always may.
+// The zero value is the most careful one.
 type Resend int
 
 const (
-	// ResendCareful is for writes of which a second one could do the work twice.
-	// They are sent again only when they surely were not received, or on 429.
+	// ResendCareful is for writes that could take effect twice. They are sent again
+	// only when the API certainly did not receive them or refused to look at them.
 	ResendCareful Resend = iota
 	// ResendUnlessAccepted is for writes of which a second one would be refused.
-	// Once the API accepted one, by a status that arrived before an answer that
-	// could not be read, Resolve decides before it is sent again.
+	// Once the API reported success, in a response that could not be used, Resolve
+	// decides before the write is sent again.
 	ResendUnlessAccepted
-	// ResendIdempotent is for requests that have the same effect when they are
-	// repeated: reads, and writes that set or delete something.
+	// ResendIdempotent is for writes that have the same effect when repeated.
 	ResendIdempotent
 )
+
+// Lost describes a write whose effect is unknown.
+type Lost struct {
+	// Retries is how often a request of Resolve may be retried. So a call whose
+	// attempts all failed does not start over with its lookup.
+	Retries int
+}
 
 // A Resolution is what Resolve found out.
 type Resolution int
 
 const (
-	// Unresolved: the effect of the write stays unknown, or it has none.
+	// Unresolved: the effect of the write remains unknown.
 	Unresolved Resolution = iota
 	// Applied: the write has the effect that was asked for. The call succeeds.
 	Applied
@@ -77,6 +109,52 @@ const (
 	NotApplied
 )
 
-func (r *Request) isWrite() bool {
-	return r.Method != http.MethodGet && r.Method != http.MethodHead && r.Method != http.MethodOptions
+func (r *Request[T]) isWrite() bool { return !r.OnlyReads && !isSafe(r.Method) }
+
+// isSafe follows RFC 9110, section 9.2.1, for the methods that the SDK sends.
+func isSafe(method string) bool {
+	return method == http.MethodGet || method == http.MethodHead || method == http.MethodOptions
 }
+
+const idPlaceholder = "{id}"
+
+// url returns the request's URL, and its query apart from it.
+func (r *Request[T]) url(base string) (url, rawQuery string, problem *Problem) {
+	path := r.Route
+	if before, after, found := strings.Cut(r.Route, idPlaceholder); found {
+		segment, err := segment(r.ID)
+		if err != nil {
+			return "", "", &Problem{"id", Quote(r.ID) + " " + err.Error()}
+		}
+		path = before + segment + after
+	}
+	rawQuery = r.RawQuery
+	if r.Query != nil {
+		values, err := query.Values(r.Query)
+		if err != nil {
+			return "", "", &Problem{"query", err.Error()}
+		}
+		rawQuery = values.Encode()
+	}
+	if rawQuery == "" {
+		return base + path, "", nil
+	}
+	return base + path + "?" + rawQuery, rawQuery, nil
+}
+
+// body returns what retryablehttp takes as a body, nil for none.
+func (r *Request[T]) body() (any, *Problem) {
+	if r.Body == nil {
+		return nil, nil
+	}
+	body, err := json.Marshal(r.Body)
+	if err != nil {
+		return nil, &Problem{"body", err.Error()}
+	}
+	return body, nil
+}
+
+// A Problem is a parameter that no request can be made of.
+type Problem struct{ Field, Text string }
+
+func (p *Problem) Error() string { return fmt.Sprintf("%s: %s", p.Field, p.Text) }

@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// newRequestID returns a random UUID, version 4 of RFC 9562.
-func newRequestID() string {
+// NewRequestID returns a random UUID, version 4 of RFC 9562.
+func NewRequestID() string {
 	var u [16]byte
 	rand.Read(u[:]) // never fails, by its documentation
 	u[6] = u[6]&0x0f | 0x40

@@ -13,34 +13,44 @@ const (
 	// maxBody bounds a success body after decompression: ten times the longest
 	// page of 5,000 policies.
 	maxBody = 32 << 20
-	// maxErrorBody bounds what is kept of an error body.
+	// maxErrorBody bounds what is read of an error body, and kept of any body.
 	maxErrorBody = 64 << 10
 	// firstRead bounds the memory taken on the word of a Content-Length.
 	firstRead = 4 << 20
 )
 
-// errBlank is the answer without an answer in it.
+// errBlank is the error of a success without a body.
 var errBlank = errors.New("the body is empty")
 
 // receive reads the response to its end, or to the limit, within the attempt: a
 // body that is cut is a fault of the attempt like any other.
-func (c *call) receive(ctx context.Context, base *http.Request, resp *http.Response) {
+func (c *call[T]) receive(ctx context.Context, base *http.Request, resp *http.Response) {
 	a := c.last
 	a.status = resp.StatusCode
+	c.req.Clock.learn(resp.Header)
 	body, err := readBody(resp)
+	if c.req.ResponseInto != nil {
+		*c.req.ResponseInto = c.keep(base, resp, body, err != nil)
+	}
 	switch {
+	case c.req.ResultStatus != 0 && resp.StatusCode == c.req.ResultStatus:
+		return
 	case resp.StatusCode >= 300:
-		// The status says what happened, whatever became of the body.
-		a.answer = newAnswer(c, resp, body, err != nil)
+		// The status tells what happened, whatever became of the body.
+		a.response = c.newResponse(resp, body, err)
+		return
 	case resp.StatusCode < 200:
 		a.err = fmt.Errorf("%w: status %03d", ErrInvalidResponse, resp.StatusCode)
+	case errors.Is(err, ErrResponseTooLarge):
+		a.err = err
 	case err != nil:
 		a.err = attemptError(base.Context(), ctx, err)
+		return // it broke off: there is no whole response
 	case c.req.Decode != nil:
 		a.err = c.decode(resp, body)
 	}
-	if c.req.Response != nil {
-		*c.req.Response = c.keep(base, resp, body, err != nil)
+	if a.err != nil {
+		a.response = c.newResponse(resp, body, err)
 	}
 }
 
@@ -65,22 +75,22 @@ func readBody(resp *http.Response) ([]byte, error) {
 	return buf.Bytes(), err
 }
 
-func (c *call) decode(resp *http.Response, body []byte) error {
-	err := errBlank
+func (c *call[T]) decode(resp *http.Response, body []byte) (err error) {
+	err = errBlank
 	if len(bytes.TrimSpace(body)) > 0 {
-		err = c.req.Decode(body)
+		c.result, err = c.req.Decode(body)
 	}
 	if err == nil {
 		return nil
 	}
-	contentType := redactor(c.cfg, "").Replace(resp.Header.Get("Content-Type")) // before it is cut
+	contentType := redactor(c.cfg.Key, "").Replace(resp.Header.Get("Content-Type")) // before it is cut
 	return fmt.Errorf("%w: status %d, content type %.60q: %w", ErrInvalidResponse, resp.StatusCode, contentType, err)
 }
 
 // keep returns the response for the caller to keep: its body can be read once
 // more, and its request has no header, because that holds the API key.
-func (c *call) keep(base *http.Request, resp *http.Response, body []byte, cut bool) *http.Response {
-	clean := redactor(c.cfg, "")
+func (c *call[T]) keep(base *http.Request, resp *http.Response, body []byte, cut bool) *http.Response {
+	clean := redactor(c.cfg.Key, "")
 	kept := *resp
 	kept.Request = &http.Request{Method: base.Method, URL: base.URL, Header: http.Header{}}
 	kept.Status = clean.Replace(resp.Status)

@@ -8,10 +8,10 @@ import (
 	"unicode/utf8"
 )
 
-// Segment escapes s as one segment of a path. It refuses what a server, a proxy
+// segment escapes s as one segment of a path. It refuses what a server, a proxy
 // or a URL library would take for something else than one name: nothing, dots,
 // dots in their escaped form, control characters.
-func Segment(s string) (string, error) {
+func segment(s string) (string, error) {
 	switch {
 	case strings.TrimSpace(s) == "":
 		return "", errors.New("is empty")

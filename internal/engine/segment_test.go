@@ -23,7 +23,7 @@ func TestSegment(t *testing.T) {
 		"a+b":        "a+b",
 		"a;b":        "a%3Bb",
 	} {
-		got, err := Segment(s)
+		got, err := segment(s)
 		require.NoError(t, err, s)
 		assert.Equal(t, want, got)
 	}
@@ -32,7 +32,7 @@ func TestSegment(t *testing.T) {
 func TestSegmentRefusesWhatNamesAnotherPath(t *testing.T) {
 	t.Parallel()
 	for _, s := range []string{"", " ", "\t", ".", "..", "%2e", "%2E%2e", ".%2e", "%2E.", "a\x00", "a\nb", "\x7f", "\u0085", "\xff", "a\xc3"} {
-		segment, err := Segment(s)
+		segment, err := segment(s)
 		assert.Error(t, err, "%q", s)
 		assert.Empty(t, segment)
 	}

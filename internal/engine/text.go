@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -32,4 +33,14 @@ func Truncate(s string, limit int) string {
 		cut--
 	}
 	return s[:cut] + ellipsis
+}
+
+// Quote shows a value that may be long or hostile.
+func Quote(s string) string {
+	const maxQuoted = 120 // a byte of s can take ten
+	quoted := strconv.Quote(Truncate(s, 80))
+	if len(quoted) > maxQuoted {
+		quoted = Truncate(quoted, maxQuoted-1) + `"`
+	}
+	return quoted
 }

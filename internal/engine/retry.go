@@ -10,19 +10,22 @@ import (
 )
 
 // checkRetry alone decides on a further attempt. It looks at the attempt before
-// the context: an answer that is final stays so, even as the context ends.
-func (c *call) checkRetry(ctx context.Context, _ *http.Response, err error) (bool, error) {
+// the context: a response that is final stays so, even as the context ends.
+func (c *call[T]) checkRetry(ctx context.Context, _ *http.Response, err error) (bool, error) {
 	if c.last == nil { // http.Client refused the request
 		c.last = &attempt{err: err}
 	}
 	a := c.last
 	c.logAttempt(ctx)
-	if a.succeeded() {
+	c.transient = c.isTransient(a)
+	if a.healthy() {
 		c.cfg.Budget.deposit(c.attempts)
+	}
+	if a.succeeded() {
 		return false, nil
 	}
-	if a.answer != nil {
-		c.answer = a.answer
+	if a.response != nil {
+		c.response = a.response
 	} else if ctx.Err() == nil {
 		c.fault = a.err
 	}
@@ -33,23 +36,36 @@ func (c *call) checkRetry(ctx context.Context, _ *http.Response, err error) (boo
 
 // isAmbiguous reports whether a write may have taken effect although the attempt
 // failed.
-func (c *call) isAmbiguous(a *attempt) bool {
+func (c *call[T]) isAmbiguous(a *attempt) bool {
 	switch {
 	case !c.req.isWrite():
 		return false
-	case a.replayed():
+	case a.evidence.repeated():
 		return true
-	case a.answer != nil:
-		return a.answer.StatusCode == http.StatusRequestTimeout || isServerFault(a.answer.StatusCode)
+	case a.refused():
+		return mayHideEffect(a.response.StatusCode)
 	default:
-		return !a.surelyNotReceived()
+		return !a.notReceived()
 	}
+}
+
+// mayHideEffect reports whether a write may have taken effect although this status
+// came back. A redirect may follow a write that was carried out, except those that
+// ask for the same request elsewhere (RFC 9110, sections 15.4.8 and 15.4.9).
+func mayHideEffect(status int) bool {
+	switch status {
+	case http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
+		return false
+	case http.StatusRequestTimeout:
+		return true
+	}
+	return status < 400 || isServerFault(status)
 }
 
 // mayRetry sets the wait before the next attempt, or the reason why a fault that
 // is worth another attempt gets none.
-func (c *call) mayRetry(ctx context.Context, a *attempt) bool {
-	if !c.isTransient(a) {
+func (c *call[T]) mayRetry(ctx context.Context, a *attempt) bool {
+	if !c.transient {
 		return false
 	}
 	if c.contextErr = contextError(ctx); c.contextErr != nil {
@@ -68,11 +84,13 @@ func (c *call) mayRetry(ctx context.Context, a *attempt) bool {
 }
 
 // isTransient reports whether a further attempt may end better.
-func (c *call) isTransient(a *attempt) bool {
+func (c *call[T]) isTransient(a *attempt) bool {
 	switch {
-	case a.answer != nil:
-		return a.answer.isTransient()
-	case a.accepted() && c.req.Resend == ResendUnlessAccepted:
+	case a.succeeded():
+		return false
+	case a.refused():
+		return a.response.isTransient()
+	case a.accepted() && c.req.isWrite() && c.req.Resend == ResendUnlessAccepted:
 		return true // if it turns out not to be applied
 	case errors.Is(a.err, errBlank):
 		return !c.req.isWrite() && a.status != http.StatusNoContent
@@ -85,34 +103,42 @@ func (c *call) isTransient(a *attempt) bool {
 	}
 }
 
-func (a *Answer) isTransient() bool {
-	if a.StatusCode >= 400 {
-		switch a.shouldRetry {
+func (r *Response) isTransient() bool {
+	if r.StatusCode >= 400 {
+		switch r.shouldRetry {
 		case "true":
 			return true
 		case "false":
 			return false
 		}
 	}
-	switch a.StatusCode {
+	switch r.StatusCode {
 	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
 		return true
 	}
-	return isServerFault(a.StatusCode)
+	return r.lostMeaning() || isServerFault(r.StatusCode)
+}
+
+// lostMeaning reports whether the response refused the request, but broke off before
+// it told why.
+func (r *Response) lostMeaning() bool {
+	return r.brokeOff && r.StatusCode >= 400 && r.StatusCode < 500
 }
 
 // isServerFault reports whether the server failed at the request, rather than
-// refusing it: 501 and 505 say that it never will do such a thing.
+// refusing it: 501 and 505 mean that it never will do such a thing.
 func isServerFault(status int) bool {
 	return status >= 500 && status != http.StatusNotImplemented && status != http.StatusHTTPVersionNotSupported
 }
 
 // mayResend applies the request's own rule.
-func (c *call) mayResend(ctx context.Context, a *attempt) bool {
+func (c *call[T]) mayResend(ctx context.Context, a *attempt) bool {
+	if !c.req.isWrite() {
+		return true
+	}
 	switch c.req.Resend {
 	case ResendCareful:
-		throttled := a.answer != nil && a.answer.StatusCode == http.StatusTooManyRequests
-		return a.surelyNotReceived() || throttled && !a.replayed()
+		return a.notReceived() || a.refusedUnprocessed() && !a.evidence.repeated()
 	case ResendUnlessAccepted:
 		return !a.accepted() || c.resolve(ctx) == NotApplied
 	default:
@@ -120,17 +146,24 @@ func (c *call) mayResend(ctx context.Context, a *attempt) bool {
 	}
 }
 
-// findWait sets the time to wait: the backoff, or longer when the server says so.
+// refusedUnprocessed reports whether the API refused the request without doing
+// anything, for a reason that may pass.
+func (a *attempt) refusedUnprocessed() bool {
+	return a.refused() && (a.response.StatusCode == http.StatusTooManyRequests ||
+		a.response.lostMeaning() && a.response.StatusCode != http.StatusRequestTimeout)
+}
+
+// findWait sets the time to wait: the backoff, or longer when the server asks for it.
 // It is false when that is too long for the server's wish or the caller's deadline
 // to be met, so that no call sleeps towards a sure failure.
-func (c *call) findWait(ctx context.Context, a *attempt) bool {
+func (c *call[T]) findWait(ctx context.Context, a *attempt) bool {
 	c.wait = backoff(c.attempts)
-	if a.answer != nil {
-		if a.answer.RetryAfter > maxRetryAfter {
-			c.note = fmt.Sprintf("the API asks to wait %s", a.answer.RetryAfter)
+	if a.response != nil {
+		if a.response.RetryAfter > maxRetryAfter {
+			c.note = fmt.Sprintf("the API asks to wait %s", a.response.RetryAfter)
 			return false
 		}
-		c.wait = max(c.wait, a.answer.RetryAfter)
+		c.wait = max(c.wait, a.response.RetryAfter)
 	}
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= c.wait {
 		c.contextErr = context.DeadlineExceeded

@@ -1,0 +1,106 @@
+package runloop
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+
+	"github.com/runloop-community/runloop-go/internal/engine"
+)
+
+// flights lets concurrent calls for the same thing share their requests. A call shares
+// only requests that are sent after it began, or it could get a policy that was
+// deleted before: while one flight is under way, all further calls wait for the next.
+type flights struct {
+	mu    sync.Mutex
+	lanes map[string]*lane
+}
+
+// A lane has the flights of one key.
+type lane struct {
+	users         int // calls that wait or fly
+	running, next *flight
+}
+
+// A flight is the work that calls share. One of them does it, under its own context.
+type flight struct {
+	done   chan struct{}
+	wrote  atomic.Bool // it has sent a write
+	policy *NetworkPolicy
+	err    error
+	// abandoned is set when the context of the call that flew ended the flight. The
+	// others start over.
+	abandoned bool
+}
+
+// do returns what fly does for this call or for another one with the same key.
+func (s *flights) do(ctx context.Context, op, key string, fly func(*flight) (*NetworkPolicy, error)) (*NetworkPolicy, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l := s.lanes[key]
+	if l == nil {
+		l = new(lane)
+		if s.lanes == nil {
+			s.lanes = make(map[string]*lane)
+		}
+		s.lanes[key] = l
+	}
+	l.users++
+	defer func() {
+		if l.users--; l.users == 0 {
+			delete(s.lanes, key)
+		}
+	}()
+	for {
+		f, flown, err := s.board(ctx, op, l, fly)
+		if err != nil {
+			return nil, err
+		}
+		if flown || !f.abandoned {
+			return f.policy.clone(), f.err
+		}
+	}
+}
+
+// board waits for the next flight to end, and flies it if no other call does.
+func (s *flights) board(ctx context.Context, op string, l *lane, fly func(*flight) (*NetworkPolicy, error)) (f *flight, flown bool, err error) {
+	if l.next == nil {
+		l.next = &flight{done: make(chan struct{}), abandoned: true}
+	}
+	f = l.next
+	for l.running != nil {
+		running := l.running
+		s.mu.Unlock()
+		select {
+		case <-running.done:
+		case <-ctx.Done():
+		}
+		s.mu.Lock()
+		if isDone(f) {
+			return f, false, nil
+		}
+		if ctx.Err() != nil {
+			return nil, false, newError(engine.Ended(ctx, op, f.wrote.Load()))
+		}
+	}
+	l.running, l.next = f, nil
+	s.mu.Unlock()
+	defer func() { // also when fly panics
+		s.mu.Lock()
+		l.running = nil
+		close(f.done)
+	}()
+	f.policy, f.err = fly(f)
+	f.abandoned = errors.Is(f.err, context.Canceled) || errors.Is(f.err, context.DeadlineExceeded)
+	return f, true, nil
+}
+
+func isDone(f *flight) bool {
+	select {
+	case <-f.done:
+		return true
+	default:
+		return false
+	}
+}

@@ -1,0 +1,125 @@
+package engine
+
+import (
+	"crypto/tls"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"strings"
+	"sync/atomic"
+)
+
+// evidence is what net/http reports of a write on the wire. A RoundTripper can send
+// requests of its own under the same context, for a token say, so each event must be
+// shown to belong to this write: by its request ID, or by its host. Events can come
+// when the attempt is over.
+type evidence struct {
+	requestID string
+	// direct is set when the transport is net/http's own, which sends nothing else.
+	direct   bool
+	hostPort string // what this write asks a connection for, without a proxy
+	http1    *atomic.Bool
+
+	wanted       atomic.Int32 // connections for this write
+	wantedOthers atomic.Int32
+	got          atomic.Int32 // connections, for whatever request
+	sends        atomic.Int32 // of this write
+
+	repeatable atomic.Bool // the request has a header that lets net/http repeat it
+	conn       atomic.Pointer[net.Conn]
+	sentOn     atomic.Pointer[net.Conn]
+	doubtful   atomic.Bool // what may have been processed was sent again
+	hooks      httptrace.ClientTrace
+}
+
+func (e *evidence) trace() *httptrace.ClientTrace {
+	e.hooks = httptrace.ClientTrace{
+		GetConn:          e.getConn,
+		GotConn:          e.gotConn,
+		WroteHeaderField: e.wroteHeaderField,
+	}
+	return &e.hooks
+}
+
+func (e *evidence) getConn(hostPort string) {
+	if e.direct || e.hostPort == hostPort {
+		e.wanted.Add(1)
+	} else {
+		e.wantedOthers.Add(1)
+	}
+}
+
+func (e *evidence) gotConn(info httptrace.GotConnInfo) {
+	e.got.Add(1)
+	e.conn.Store(&info.Conn)
+	if isTLS, isHTTP2 := protocol(info.Conn); isTLS && !isHTTP2 && e.http1 != nil {
+		e.http1.Store(true)
+	}
+}
+
+// wroteHeaderField is called for each header before anything of the request is on the
+// wire, in lower case by HTTP/2.
+func (e *evidence) wroteHeaderField(name string, values []string) {
+	switch http.CanonicalHeaderKey(name) {
+	case "Idempotency-Key", "X-Idempotency-Key":
+		e.repeatable.Store(true)
+	case "X-Request-Id":
+		if len(values) != 1 || values[0] != e.requestID {
+			return
+		}
+		conn := e.conn.Load()
+		before := e.sentOn.Swap(conn)
+		if e.sends.Add(1) > 1 && !e.unprocessed(before, conn) {
+			e.doubtful.Store(true)
+		}
+	}
+}
+
+// unprocessed reports whether the server certainly did nothing with the send on conn
+// before, which is now repeated on conn. Only net/http's reasons are known.
+func (e *evidence) unprocessed(before, conn *net.Conn) bool {
+	if !e.direct || before == nil || conn == nil {
+		return false
+	}
+	if _, isHTTP2 := protocol(*before); isHTTP2 {
+		// The server reported so, by REFUSED_STREAM on a connection that stays or by
+		// GOAWAY. Go 1.26 also repeats after PROTOCOL_ERROR, on another connection.
+		return !repeatsAfterProtocolError || *before == *conn
+	}
+	// net/http repeats a write of which no byte was written.
+	return !e.repeatable.Load()
+}
+
+// notReceived reports whether the write certainly reached no server. That there was no
+// connection proves it only when net/http reported that it looked for one: another
+// RoundTripper may report nothing.
+func (e *evidence) notReceived() bool {
+	return e != nil && e.wanted.Load() > 0 && e.sends.Load() == 0 && e.got.Load() <= e.wantedOthers.Load()
+}
+
+// repeated reports whether the transport sent the write again by itself although the
+// server may have processed it.
+func (e *evidence) repeated() bool { return e != nil && e.doubtful.Load() }
+
+// protocol takes what crypto/tls or a wrapper of it reports.
+func protocol(conn net.Conn) (isTLS, isHTTP2 bool) {
+	c, ok := conn.(interface{ ConnectionState() tls.ConnectionState })
+	return ok, ok && c.ConnectionState().NegotiatedProtocol == "h2"
+}
+
+// unprocessedText knows the errors in which net/http reports that the server did
+// nothing with a request that it cannot repeat.
+func unprocessedText(text string) bool {
+	return strings.Contains(text, "cannot retry err [") &&
+		(strings.Contains(text, "REFUSED_STREAM") || strings.Contains(text, "graceful shutdown GOAWAY"))
+}
+
+// hostPortOf returns what net/http asks a connection for when there is no proxy.
+func hostPortOf(u *url.URL) string {
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	}
+	return net.JoinHostPort(u.Hostname(), port)
+}

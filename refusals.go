@@ -1,0 +1,80 @@
+package runloop
+
+import (
+	"regexp"
+
+	"github.com/runloop-community/runloop-go/internal/engine"
+)
+
+// What an error response means beside its status. Runloop documents no error codes: the
+// contract has statuses alone, and the live API reports some unknown IDs with 400. So a
+// meaning needs words, in the API's own message, wherever the status leaves it open.
+
+// saying returns a test for messages in which one of the words is found that is
+// not taken back by one of the others.
+func saying(words, not string) func(string) bool {
+	found, takenBack := regexp.MustCompile(`\b(?:`+words+`)\b`), regexp.MustCompile(`\b(?:`+not+`)\b`)
+	return func(message string) bool {
+		return found.MatchString(takenBack.ReplaceAllString(message, ""))
+	}
+}
+
+var (
+	saysNotFound = saying(
+		`not found|not be found|(?:does not|doesn't|did not|didn't) exist|no longer exists?|no such|non ?existent|unknown (?:network )?(?:policy|id)`,
+		// What a policy names and what a gateway looks for is not the policy.
+		`(?:host ?names?|hosts?|domains?|cidrs?|routes?|endpoints?|versions?)\b.*`,
+	)
+	saysNameTaken = saying(
+		`exists|already (?:exist|in use|used)|taken|(?:not|isn't|be) unique|unique (?:constraint|name|index)|non unique`,
+		`no (?:\w+ ){0,6}exists|no longer exists|(?:not|never|isn't) (?:\w+ ){0,2}taken`,
+	)
+	saysInUse = saying(
+		`in use|(?:being|still|currently|is|are) used|used by|(?:still|currently) (?:use|uses|using)|(?:is|are) using|attached to|active devbox(?:es)?`,
+		`(?:no|not|never|without|isn't|aren't) (?:\w+ ){0,2}(?:in use|used|use|uses|using|attached|active devbox(?:es)?)`,
+	)
+	saysLimit = saying(
+		`limits?|quotas?|maximum (?:number|of)|too many (?:network )?policies`,
+		`rate limit(?:s|ed|ing)?|(?:time|length|size|characters?|host ?names?|cidrs?|rules?|entries) limits?|limit (?:is|of) \d+ (?:characters|bytes)`,
+	)
+)
+
+var (
+	notFound = engine.Refusal{
+		Err:          ErrNotFound,
+		Statuses:     []int{404},
+		SaysStatuses: []int{400},
+		Says:         saysNotFound,
+	}
+	nameTaken = engine.Refusal{
+		Err:            ErrNameTaken,
+		SaysStatuses:   []int{400, 409},
+		Says:           saysNameTaken,
+		SilentStatuses: []int{409},
+	}
+	policyInUse = engine.Refusal{
+		Err:            ErrPolicyInUse,
+		SaysStatuses:   []int{400, 409},
+		Says:           saysInUse,
+		SilentStatuses: []int{400}, // the only 400 that the contract has for a delete
+	}
+	policyLimit = engine.Refusal{
+		Err:          ErrPolicyLimit,
+		SaysStatuses: []int{400, 402, 403, 409, 422},
+		Says:         saysLimit,
+	}
+	// After an attempt that may have deleted the policy, "not found" can be a load
+	// balancer's as well as the API's, and the lookup has not confirmed it.
+	notFoundByDelete = engine.Refusal{
+		Err:          ErrNotFound,
+		Statuses:     notFound.Statuses,
+		SaysStatuses: notFound.SaysStatuses,
+		Says:         notFound.Says,
+		NotInDoubt:   true,
+	}
+
+	createRefusals = []engine.Refusal{nameTaken, policyLimit}
+	updateRefusals = []engine.Refusal{nameTaken, notFound} // of an update with a name
+	deleteRefusals = []engine.Refusal{policyInUse, notFoundByDelete}
+	byIDRefusals   = []engine.Refusal{notFound}
+)
