@@ -87,9 +87,10 @@ type APIError struct {
 	// Body is the response's body, cut at 64 KiB.
 	Body []byte
 
-	meaning error // what the response means to the operation
-	cause   error // why the response is unusable, or the end of the context
-	detail  string
+	meaning   error // what the response means to the operation
+	transient bool  // a fault that may pass
+	cause     error // why the response is unusable, or the end of the context
+	detail    string
 }
 
 // Error is the text, on one line and shorter than 300 bytes.
@@ -165,8 +166,9 @@ type TransportError struct {
 	// received the request.
 	MaybeApplied bool
 
-	cause  error
-	detail string
+	transient bool // a fault that may pass
+	cause     error
+	detail    string
 }
 
 // Error is the text, on one line and shorter than 300 bytes.
@@ -277,6 +279,7 @@ func newError(f *engine.Failure) error {
 			Op:           f.Operation,
 			Attempts:     f.Attempts,
 			MaybeApplied: f.MaybeApplied,
+			transient:    f.Transient,
 			cause:        f.Cause,
 			detail:       f.Detail,
 		}
@@ -293,9 +296,19 @@ func newError(f *engine.Failure) error {
 		Header:       f.Response.Header,
 		Body:         f.Response.Body,
 		meaning:      f.Response.Meaning,
+		transient:    f.Transient,
 		cause:        f.Cause,
 		detail:       f.Detail,
 	}
+}
+
+// isTransient reports whether the same call may succeed later.
+func isTransient(err error) bool {
+	if e, ok := errors.AsType[*APIError](err); ok {
+		return e.transient
+	}
+	e, ok := errors.AsType[*TransportError](err)
+	return ok && e.transient
 }
 
 func attempts(n int) string {

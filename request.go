@@ -1,6 +1,7 @@
 package runloop
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/runloop-community/runloop-go/internal/engine"
@@ -16,7 +17,8 @@ func send[T any](ctx context.Context, c *Client, opts []Option, r engine.Request
 	if ctx == nil {
 		return none, invalid(r.Operation, "ctx", "nil context: pass context.Background()")
 	}
-	r.RequestID, r.ResponseInto, r.InDoubt = s.idempotencyKey, s.response, s.inDoubt
+	r.RequestID = cmp.Or(r.RequestID, s.idempotencyKey)
+	r.ResponseInto, r.InDoubt = s.response, s.inDoubt
 	result, failure := engine.Do(ctx, cfg, &r)
 	if failure != nil {
 		return none, newError(failure)
