@@ -49,7 +49,7 @@ func TestClientReachesItsServer(t *testing.T) {
 				ID string `json:"id"`
 			}
 			require.NoError(t, client.Do(ctx, http.MethodPost, "/v1/devboxes", map[string]any{
-				"launch_parameters": runloop.LaunchParameters{NetworkPolicyID: created.ID},
+				"launch_parameters": map[string]string{"network_policy_id": created.ID},
 			}, &devbox))
 			_, err = client.NetworkPolicies.Delete(ctx, created.ID)
 			require.ErrorIs(t, err, runloop.ErrPolicyInUse)

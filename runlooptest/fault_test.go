@@ -447,7 +447,7 @@ func TestRandomFaults(t *testing.T) {
 	t.Parallel()
 	run := func(t *testing.T, rate float64, seed uint64, scripted ...runlooptest.Fault) (faults []string) {
 		t.Helper()
-		s := runlooptest.NewTestServer(t, runlooptest.WithRandomFaults(rate, seed))
+		s := runlooptest.NewTestServer(t, runlooptest.WithRandomFaults(rate, seed), runlooptest.WithPolicyLimit(0))
 		s.Inject(runlooptest.CreateNetworkPolicy, scripted...)
 		healthy, committed := 0, 0
 		for i := range 300 {
