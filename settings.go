@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/runloop-community/runloop-go/internal/engine"
+	"github.com/runloop-community/runloop-go/internal/testenv"
 )
 
 const (
@@ -42,6 +43,11 @@ type settings struct {
 	responseSet       bool
 	inDoubt           bool // an earlier request of the call may have been applied
 	ignoredRules      []string
+	noEnvironment     bool
+}
+
+func init() {
+	testenv.WithoutEnvironment = Option(func(s *settings) { s.noEnvironment = true })
 }
 
 // A header is one as it was given.
@@ -73,6 +79,9 @@ func (s *settings) setHeader(h header) {
 
 // readEnvironment fills in what no option set.
 func (s *settings) readEnvironment() error {
+	if s.noEnvironment {
+		return nil
+	}
 	if key := environment("RUNLOOP_API_KEY"); s.apiKeySource == "" && key != "" {
 		s.apiKey, s.apiKeySource = engine.NewSecret(key), "RUNLOOP_API_KEY"
 	}

@@ -25,7 +25,7 @@ func newAnswer(status int, body []byte) answer {
 }
 
 func viewAnswer(view any) answer {
-	body, err := json.Marshal(view)
+	body, err := json.Marshal(view, json.Deterministic(true))
 	if err != nil {
 		return errorAnswer(err)
 	}
@@ -43,10 +43,15 @@ func errorAnswer(err error) answer {
 }
 
 func errorJSON(code, message string) []byte {
+	return mustMarshal(errorBody{Error: code, Message: message})
+}
+
+// mustMarshal encodes what can always be encoded.
+func mustMarshal(v any) []byte {
 	// Messages quote what clients send, which need not be valid UTF-8.
-	body, err := json.Marshal(errorBody{Error: code, Message: message}, jsontext.AllowInvalidUTF8(true))
+	body, err := json.Marshal(v, json.Deterministic(true), jsontext.AllowInvalidUTF8(true))
 	if err != nil {
-		panic("runlooptest: " + err.Error()) // two strings can always be encoded
+		panic("runlooptest: " + err.Error())
 	}
 	return body
 }

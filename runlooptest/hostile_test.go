@@ -144,8 +144,9 @@ func TestMethods(t *testing.T) {
 		"/v1/network-policies":                    "POST, GET",
 		"/v1/network-policies/npol_000001":        "GET, POST",
 		"/v1/network-policies/npol_000001/delete": "POST",
-		"/v1/devboxes":                            "POST",
+		"/v1/devboxes":                            "POST, GET",
 		"/v1/devboxes/dbx_000001":                 "GET",
+		"/v1/devboxes/dbx_000001/wait_for_status": "POST",
 		"/v1/devboxes/dbx_000001/shutdown":        "POST",
 	}
 	s := runlooptest.NewTestServer(t, seeded(1))
@@ -248,7 +249,7 @@ func TestManyClientsAtOnce(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := newServer(t)
+			s := newServer(t, runlooptest.WithPolicyLimit(0))
 			var wg sync.WaitGroup
 			created := make(chan string, clients*rounds)
 			for i := range clients {

@@ -24,7 +24,7 @@ func (a *API) Inject(op Operation, faults ...Fault) {
 		panic(fmt.Sprintf("runlooptest: no such operation: %q", op))
 	}
 	for _, f := range faults {
-		if f.kind == repeatCursor && op != ListNetworkPolicies {
+		if f.kind == repeatCursor && op != ListNetworkPolicies && op != ListDevboxes {
 			panic(fmt.Sprintf("runlooptest: %s has no cursor to repeat", op))
 		}
 	}
@@ -53,6 +53,11 @@ func (a *API) Unfired() []string {
 			if !f.none() {
 				unfired = append(unfired, fmt.Sprintf("%s: fault %d (%v): no request came", op, s.next+n+1, f))
 			}
+		}
+	}
+	for i, s := range a.devboxScripts {
+		if i >= a.nextDevboxScript && !s.none() {
+			unfired = append(unfired, fmt.Sprintf("devbox script %d: no launch came", i+1))
 		}
 	}
 	return unfired
