@@ -63,12 +63,12 @@ func (s *NetworkPoliciesService) findIn(ctx context.Context, op string, params N
 		if err != nil {
 			return match{}, err
 		}
-		for _, policy := range page.NetworkPolicies {
-			switch {
+		for i := range page.NetworkPolicies {
+			switch policy := &page.NetworkPolicies[i]; {
 			case policy.Name == name:
-				return match{exact: &policy}, nil
+				return match{exact: new(*policy)}, nil
 			case sameName(name, policy.Name):
-				found.similar = &policy
+				found.similar = new(*policy)
 				similar++
 			}
 		}
