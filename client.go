@@ -18,6 +18,8 @@ const opNewClient = "new client"
 type Client struct {
 	// NetworkPolicies has the calls of the Network Policies API.
 	NetworkPolicies *NetworkPoliciesService
+	// Devboxes launches devboxes under network policies.
+	Devboxes *DevboxesService
 
 	settings *settings
 	config   *engine.Config         // of the settings, for calls without options
@@ -46,6 +48,7 @@ func NewClient(opts ...Option) (*Client, error) {
 		return nil, err
 	}
 	c.NetworkPolicies = &NetworkPoliciesService{client: c, shared: new(flights)}
+	c.Devboxes = &DevboxesService{client: c}
 	return c, nil
 }
 

@@ -37,6 +37,13 @@ var (
 	// ErrDrift: the policy differs from the rules that Ensure or Apply was called with.
 	ErrDrift = errors.New("policy differs")
 
+	// ErrDevboxFailed: a devbox failed or was shut down before it was running. See
+	// [DevboxError].
+	ErrDevboxFailed = errors.New("devbox failed")
+	// ErrPolicyNotAttached: a devbox was created, but does not use its policy. See
+	// [DevboxError].
+	ErrPolicyNotAttached = errors.New("policy not attached")
+
 	// ErrInvalidResponse: a success response could not be decoded: invalid or
 	// truncated JSON, a missing field, or another policy. A connection that breaks
 	// within a response is a network error instead.
@@ -325,4 +332,98 @@ func formatText(s fmt.State, verb rune, text string) {
 		verb = 's'
 	}
 	fmt.Fprintf(s, fmt.FormatString(s, verb), text)
+}
+
+// A DevboxError reports that a devbox did not come to run under its policy, and what is
+// left of it. Launch, Create and AwaitRunning return it once a devbox was created, or may
+// have been; after every other error there is none. So one question covers a launch:
+//
+//	if e, ok := errors.AsType[*runloop.DevboxError](err); ok && !e.ShutDown {
+//		// Something may be left: e.Devbox, or what has e.RequestID.
+//	}
+//
+// It matches [ErrDevboxFailed], [ErrPolicyNotAttached] or [ErrMaybeApplied] where that
+// is what happened, and wraps the error that ended the call, if there is one.
+type DevboxError struct {
+	// Op is the call: "launch devbox".
+	Op string
+	// Devbox is the devbox as it was last seen before it was shut down. It is nil if
+	// nobody knows whether one was created: the error then matches ErrMaybeApplied, and
+	// a devbox that was created, or still will be, has RequestID in its metadata.
+	Devbox *Devbox
+	// RequestID is the value of MetadataRequestID in the devbox's metadata. It is empty
+	// for a devbox that this SDK did not create.
+	RequestID string
+	// Problem tells what is wrong, without the API key.
+	Problem string
+	// ShutDown reports that the devbox is proven to be shut down. If it is false, call
+	// Shutdown, or leave the devbox to end by its KeepAlive.
+	ShutDown bool
+
+	meaning error // the sentinel that the error matches
+	cause   error
+	subject string // the devbox, without the API key
+	left    string // why it could not be shut down
+}
+
+// Error is the text, on one line and shorter than 300 bytes.
+func (e *DevboxError) Error() string {
+	head := fmt.Sprintf("runloop: %s: ", printable(e.Op, 80))
+	subject := e.subject
+	if subject == "" && e.Devbox != nil {
+		subject = e.Devbox.ID
+	}
+	subject = "devbox " + printable(subject, 40)
+	var tail string
+	switch {
+	case e.ShutDown:
+		tail = subject + " is shut down"
+	case e.Devbox != nil && e.left != "":
+		tail = subject + " could not be shut down: " + printable(e.left, 80)
+	case e.Devbox != nil:
+		tail = subject + " is not shut down"
+	default:
+		tail = "request ID " + printable(e.RequestID, 40) + "; " + ErrMaybeApplied.Error()
+	}
+	tail = " (" + tail + ")"
+	text := e.Problem
+	if e.cause != nil {
+		text += ": " + withoutOp(e.cause, e.Op)
+	}
+	return head + printable(text, maxErrorText-len(head)-len(tail)) + tail
+}
+
+// withoutOp returns the text of the cause of an error that names the call itself.
+func withoutOp(err error, op string) string {
+	return strings.TrimPrefix(strings.TrimPrefix(err.Error(), "runloop: "), op+": ")
+}
+
+// Is matches ErrDevboxFailed or ErrPolicyNotAttached if that is the problem, and
+// ErrMaybeApplied if nobody knows whether a devbox was created.
+func (e *DevboxError) Is(target error) bool {
+	return target == ErrMaybeApplied && e.Devbox == nil || e.meaning != nil && target == e.meaning
+}
+
+// Unwrap returns the error that ended the call, nil if a response did.
+func (e *DevboxError) Unwrap() error { return e.cause }
+
+// Format makes every verb print the text alone.
+func (e DevboxError) Format(s fmt.State, verb rune) { formatText(s, verb, e.Error()) }
+
+// LogValue is the text.
+func (e DevboxError) LogValue() slog.Value { return slog.StringValue(e.Error()) }
+
+// settled returns the error of a write whose effect is known by now.
+func settled(err error) error {
+	switch e := err.(type) {
+	case *APIError:
+		copied := *e
+		copied.MaybeApplied = false
+		return &copied
+	case *TransportError:
+		copied := *e
+		copied.MaybeApplied = false
+		return &copied
+	}
+	return err
 }

@@ -52,17 +52,29 @@ func (s *NetworkPoliciesService) resolveUpdate(ctx context.Context, op, id strin
 	return policy, engine.Applied
 }
 
-// resolveDelete looks for the policy in the list, which the API filters by the ID.
+// resolveDelete looks for the policy in the list.
 func (s *NetworkPoliciesService) resolveDelete(ctx context.Context, op, id string, opts []Option) (*NetworkPolicy, engine.Resolution) {
-	for page, err := range s.pages(ctx, op, NetworkPolicyListParams{ID: id}, new(engine.Clock), opts) {
-		if err != nil {
-			return nil, engine.Unresolved
-		}
-		if slices.ContainsFunc(page.NetworkPolicies, func(p NetworkPolicy) bool { return p.ID == id }) {
-			return nil, engine.NotApplied
-		}
+	listed, err := s.isListed(ctx, op, id, opts)
+	switch {
+	case err != nil:
+		return nil, engine.Unresolved
+	case listed:
+		return nil, engine.NotApplied
 	}
 	return &NetworkPolicy{ID: id}, engine.Applied
+}
+
+// isListed reports whether the list, which the API filters by the ID, has the policy.
+func (s *NetworkPoliciesService) isListed(ctx context.Context, op, id string, opts []Option) (bool, error) {
+	for page, err := range s.pages(ctx, op, NetworkPolicyListParams{ID: id}, new(engine.Clock), opts) {
+		if err != nil {
+			return false, err
+		}
+		if slices.ContainsFunc(page.NetworkPolicies, func(p NetworkPolicy) bool { return p.ID == id }) {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // holdFor reports whether the policy has the values that p sets.

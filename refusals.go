@@ -1,6 +1,7 @@
 package runloop
 
 import (
+	"errors"
 	"regexp"
 
 	"github.com/runloop-community/runloop-go/internal/engine"
@@ -72,9 +73,18 @@ var (
 		Says:         notFound.Says,
 		NotInDoubt:   true,
 	}
+	// A devbox is believed to be gone only from the API's own words.
+	devboxGone = engine.Refusal{
+		Err:          errDevboxGone,
+		SaysStatuses: []int{400, 404},
+		Says:         saysNotFound,
+	}
 
 	createRefusals = []engine.Refusal{nameTaken, policyLimit}
 	updateRefusals = []engine.Refusal{nameTaken, notFound} // of an update with a name
 	deleteRefusals = []engine.Refusal{policyInUse, notFoundByDelete}
 	byIDRefusals   = []engine.Refusal{notFound}
 )
+
+// errDevboxGone is not for users: a lookup turns it into a success.
+var errDevboxGone = errors.New("devbox is gone")

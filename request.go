@@ -10,12 +10,9 @@ import (
 // send makes the call that r describes, with the settings of the client and opts.
 func send[T any](ctx context.Context, c *Client, opts []Option, r engine.Request[T]) (T, error) {
 	var none T
-	cfg, s, err := c.configFor(r.Operation, opts)
+	cfg, s, err := prepare(ctx, c, r.Operation, opts)
 	if err != nil {
 		return none, err
-	}
-	if ctx == nil {
-		return none, invalid(r.Operation, "ctx", "nil context: pass context.Background()")
 	}
 	r.RequestID = cmp.Or(r.RequestID, s.idempotencyKey)
 	r.ResponseInto, r.InDoubt = s.response, s.inDoubt
@@ -24,4 +21,13 @@ func send[T any](ctx context.Context, c *Client, opts []Option, r engine.Request
 		return none, newError(failure)
 	}
 	return result, nil
+}
+
+// prepare returns the settings of a call, or what makes every request of it impossible.
+func prepare(ctx context.Context, c *Client, op string, opts []Option) (*engine.Config, *settings, error) {
+	cfg, s, err := c.configFor(op, opts)
+	if err == nil && ctx == nil {
+		err = invalid(op, "ctx", "nil context: pass context.Background()")
+	}
+	return cfg, s, err
 }

@@ -1,0 +1,173 @@
+package runloop
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+)
+
+// decodeDevbox reads a response that is a devbox.
+func decodeDevbox(body []byte) (*Devbox, error) {
+	devbox := new(Devbox)
+	err := decodeDocument(body, func(d decoder) error { return d.devbox(devbox, body) })
+	if err != nil {
+		return nil, err
+	}
+	return devbox, nil
+}
+
+// decodeDevboxWithID reads a response that is the devbox with the ID: one about another
+// devbox, from a confused cache or proxy, must not pass.
+func decodeDevboxWithID(id string) func([]byte) (*Devbox, error) {
+	return func(body []byte) (*Devbox, error) {
+		devbox, err := decodeDevbox(body)
+		if err == nil && devbox.ID != id {
+			return nil, fmt.Errorf("it is about devbox %s, requested was %s", quoteAnswer(devbox.ID), quote(id))
+		}
+		return devbox, err
+	}
+}
+
+// decodeTaggedDevbox reads a response that is the devbox of the create with the request
+// ID. No other may be awaited, verified or shut down.
+func decodeTaggedDevbox(requestID string) func([]byte) (*Devbox, error) {
+	return func(body []byte) (*Devbox, error) {
+		devbox, err := decodeDevbox(body)
+		if err == nil && devbox.Metadata[MetadataRequestID] != requestID {
+			return nil, fmt.Errorf("it is about devbox %s, which does not have this request ID in its metadata", quoteAnswer(devbox.ID))
+		}
+		return devbox, err
+	}
+}
+
+// decodeEndedDevbox reads a response that is the devbox with the ID, which must have
+// ended.
+func decodeEndedDevbox(id string) func([]byte) (*Devbox, error) {
+	decode := decodeDevboxWithID(id)
+	return func(body []byte) (*Devbox, error) {
+		devbox, err := decode(body)
+		if err == nil && !devbox.Status.hasEnded() {
+			return nil, fmt.Errorf("the devbox has not ended, its status is %s", quoteAnswer(string(devbox.Status)))
+		}
+		return devbox, err
+	}
+}
+
+// decodeDevboxPage reads a response that is a page of devboxes.
+func decodeDevboxPage(body []byte) (*DevboxPage, error) {
+	page := new(DevboxPage)
+	err := decodeDocument(body, func(d decoder) error { return d.devboxPage(page, body) })
+	if err != nil {
+		return nil, err
+	}
+	return page, nil
+}
+
+func (d decoder) devboxPage(p *DevboxPage, document []byte) error {
+	var hasDevboxes, hasMore bool
+	err := d.object(func(name []byte) error {
+		switch string(name) {
+		case "devboxes":
+			hasDevboxes = d.PeekKind() != 'n'
+			return d.array(func() error {
+				if len(p.Devboxes) == maxPageSize {
+					return fmt.Errorf("it has more than %d devboxes", maxPageSize)
+				}
+				p.Devboxes = append(p.Devboxes, Devbox{})
+				return d.devbox(&p.Devboxes[len(p.Devboxes)-1], document)
+			})
+		case "has_more":
+			hasMore = d.PeekKind() != 'n'
+			return d.boolean(&p.HasMore)
+		case "total_count":
+			if d.PeekKind() == 'n' {
+				return d.SkipValue()
+			}
+			var n int64
+			err := d.integer(&n, 32)
+			p.TotalCount = new(int(n))
+			return err
+		}
+		return d.SkipValue()
+	})
+	switch {
+	case err != nil:
+		return err
+	case !hasDevboxes:
+		return d.missing("devboxes")
+	case !hasMore:
+		return d.missing("has_more")
+	}
+	return nil
+}
+
+// devbox reads a devbox, which must have an ID and a status.
+func (d decoder) devbox(b *Devbox, document []byte) error {
+	start := d.InputOffset()
+	err := d.object(func(name []byte) error {
+		switch string(name) {
+		case "id":
+			return d.text(&b.ID)
+		case "name":
+			return d.text(&b.Name)
+		case "status":
+			return d.text((*string)(&b.Status))
+		case "launch_parameters":
+			return d.launchParameters(b)
+		case "create_time_ms":
+			return d.time(&b.CreateTime)
+		case "end_time_ms":
+			return d.time(&b.EndTime)
+		case "failure_reason":
+			return d.text(&b.FailureReason)
+		case "shutdown_reason":
+			return d.text(&b.ShutdownReason)
+		case "metadata":
+			return d.metadata(&b.Metadata)
+		case "blueprint_id":
+			return d.text(&b.BlueprintID)
+		case "snapshot_id":
+			return d.text(&b.SnapshotID)
+		}
+		return d.SkipValue()
+	})
+	switch {
+	case err != nil:
+		return err
+	case b.ID == "":
+		return d.missing("id")
+	case b.Status == "":
+		return d.missing("status")
+	}
+	// A copy: the devbox must not keep its page in memory.
+	b.Raw = json.RawMessage(bytes.Clone(bytes.TrimLeft(document[start:d.InputOffset()], ",: \t\r\n")))
+	return nil
+}
+
+// launchParameters reads the one parameter that matters. null is none.
+func (d decoder) launchParameters(b *Devbox) error {
+	if d.PeekKind() == 'n' {
+		return d.SkipValue()
+	}
+	return d.object(func(name []byte) error {
+		if string(name) == "network_policy_id" {
+			return d.text(&b.NetworkPolicyID)
+		}
+		return d.SkipValue()
+	})
+}
+
+// metadata reads an object of strings. null is none.
+func (d decoder) metadata(dst *map[string]string) error {
+	if d.PeekKind() == 'n' {
+		return d.SkipValue()
+	}
+	*dst = make(map[string]string)
+	return d.object(func(raw []byte) error {
+		name := string(raw) // reading the value invalidates it
+		var value string
+		err := d.text(&value)
+		(*dst)[name] = value
+		return err
+	})
+}
