@@ -166,12 +166,12 @@ type DevboxLaunchParameters struct {
 type DevboxResourceSize string
 
 const (
-	DevboxXSmall     DevboxResourceSize = "X_SMALL"
-	DevboxSmall      DevboxResourceSize = "SMALL"
-	DevboxMedium     DevboxResourceSize = "MEDIUM"
-	DevboxLarge      DevboxResourceSize = "LARGE"
-	DevboxXLarge     DevboxResourceSize = "X_LARGE"
-	DevboxXXLarge    DevboxResourceSize = "XX_LARGE"
+	DevboxXSmall     DevboxResourceSize = "X_SMALL"     // the smallest
+	DevboxSmall      DevboxResourceSize = "SMALL"       // the API's default
+	DevboxMedium     DevboxResourceSize = "MEDIUM"      // above small
+	DevboxLarge      DevboxResourceSize = "LARGE"       // above medium
+	DevboxXLarge     DevboxResourceSize = "X_LARGE"     // above large
+	DevboxXXLarge    DevboxResourceSize = "XX_LARGE"    // the largest
 	DevboxCustomSize DevboxResourceSize = "CUSTOM_SIZE" // as the Custom fields have it
 )
 
@@ -180,8 +180,8 @@ const (
 type DevboxArchitecture string
 
 const (
-	DevboxX8664 DevboxArchitecture = "x86_64"
-	DevboxARM64 DevboxArchitecture = "arm64"
+	DevboxX8664 DevboxArchitecture = "x86_64" // 64-bit x86, amd64 in Go
+	DevboxARM64 DevboxArchitecture = "arm64"  // 64-bit ARM
 )
 
 // DevboxListParams are the parameters of List and All. The zero value requests every

@@ -28,12 +28,12 @@ func TestDoCallsAnEndpointThatIsNotWrapped(t *testing.T) {
 	api.Answers(http.MethodPost, "/v1/devboxes", clienttest.Answer(200, `{"id": "dbx_1", "status": "running", "unknown": 1}`))
 
 	type launch struct {
-		Name       string                   `json:"name"`
-		Parameters runloop.LaunchParameters `json:"launch_parameters"`
+		Name       string            `json:"name"`
+		Parameters map[string]string `json:"launch_parameters"`
 	}
 	var box devbox
 	err := client.Do(t.Context(), http.MethodPost, "/v1/devboxes",
-		launch{Name: "task", Parameters: runloop.LaunchParameters{NetworkPolicyID: "npol_1"}}, &box)
+		launch{Name: "task", Parameters: map[string]string{"network_policy_id": "npol_1"}}, &box)
 
 	require.NoError(t, err)
 	assert.Equal(t, devbox{ID: "dbx_1", Status: "running"}, box)

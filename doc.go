@@ -37,21 +37,24 @@ call, with all its attempts and the waits between them. With [WithHTTPClient], r
 go through a transport of your own, for certificates, a proxy or traces. [WithLogger]
 gets an event for each attempt and a warning for each call that gave up.
 
-# Which verb when
+# Choosing a method
 
-An orchestrator that needs a policy with certain rules, and does not mind who made
-it, uses [NetworkPoliciesService.Ensure]. Named after the rules, one policy serves
-every task that has the same ones:
+An orchestrator launches each devbox under the policy of its task by
+[DevboxesService.Launch], which creates the policy if necessary. If the policy is named
+after its rules, tasks with the same rules share it:
 
 	rules := runloop.EgressRules{AllowedHostnames: hosts}
-	policy, err := client.NetworkPolicies.Ensure(ctx, runloop.NetworkPolicyCreateParams{
-		Name:   "task-" + rules.Fingerprint(),
-		Egress: rules,
+	devbox, err := client.Devboxes.Launch(ctx, runloop.DevboxCreateParams{
+		Name:          "task-17",
+		NetworkPolicy: &runloop.NetworkPolicyCreateParams{Name: "task-" + rules.Fingerprint(), Egress: rules},
 	})
 	if err != nil {
 		return err
 	}
-	launch := runloop.LaunchParameters{NetworkPolicyID: policy.ID} // into POST /v1/devboxes
+	defer func() {
+		_, shutdownErr := client.Devboxes.Shutdown(context.WithoutCancel(ctx), devbox.ID)
+		err = errors.Join(err, shutdownErr)
+	}()
 
 A program that owns a policy and brings it to what a file says, whatever it was
 before, uses [NetworkPoliciesService.Apply]. One that must be the first to make it,

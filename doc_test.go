@@ -99,23 +99,23 @@ func docOptions(ctx context.Context, id string) error {
 	return nil
 }
 
-func docOrchestrator(ctx context.Context, hosts []string) error {
+func docOrchestrator(ctx context.Context, hosts []string) (err error) {
 	client, err := runloop.NewClient()
 	if err != nil {
 		return err
 	}
 	rules := runloop.EgressRules{AllowedHostnames: hosts}
-	policy, err := client.NetworkPolicies.Ensure(ctx, runloop.NetworkPolicyCreateParams{
-		Name:   "task-" + rules.Fingerprint(),
-		Egress: rules,
+	devbox, err := client.Devboxes.Launch(ctx, runloop.DevboxCreateParams{
+		Name:          "task-17",
+		NetworkPolicy: &runloop.NetworkPolicyCreateParams{Name: "task-" + rules.Fingerprint(), Egress: rules},
 	})
 	if err != nil {
 		return err
 	}
-	launch := runloop.LaunchParameters{NetworkPolicyID: policy.ID} // into POST /v1/devboxes
-	if launch.NetworkPolicyID == "" {
-		return errors.New("there is no policy to launch with")
-	}
+	defer func() {
+		_, shutdownErr := client.Devboxes.Shutdown(context.WithoutCancel(ctx), devbox.ID)
+		err = errors.Join(err, shutdownErr)
+	}()
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log"
 	"net/http"
+	"net/url"
 	"time"
 
 	runloop "github.com/runloop-community/runloop-go"
@@ -31,27 +32,26 @@ func Example() {
 	defer stop()
 
 	rules := runloop.EgressRules{AllowedHostnames: []string{"github.com", "*.npmjs.org"}}
-	policy, err := client.NetworkPolicies.Ensure(ctx, runloop.NetworkPolicyCreateParams{
-		Name:   "task-" + rules.Fingerprint(),
-		Egress: rules,
+	devbox, err := client.Devboxes.Launch(ctx, runloop.DevboxCreateParams{
+		Name:          "task-17",
+		NetworkPolicy: &runloop.NetworkPolicyCreateParams{Name: "task-" + rules.Fingerprint(), Egress: rules},
 	})
 	if err != nil {
 		log.Fatal(err)
 	}
+	fmt.Println(devbox.ID, "is", devbox.Status, "and uses", devbox.NetworkPolicyID)
 
-	launch := map[string]any{"launch_parameters": runloop.LaunchParameters{NetworkPolicyID: policy.ID}}
-	var devbox struct {
-		ID     string `json:"id"`
-		Status string `json:"status"`
-	}
-	if err := client.Do(ctx, http.MethodPost, "/v1/devboxes", launch, &devbox); err != nil {
+	if _, err := client.Devboxes.Shutdown(ctx, devbox.ID); err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(policy.Name, "allows", policy.Egress)
-	fmt.Println(devbox.ID, "is", devbox.Status)
+	deleted, err := client.NetworkPolicies.Prune(ctx, runloop.PruneParams{NamePrefix: "task-"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(deleted[0].Name, "allowed", deleted[0].Egress)
 	// Output:
-	// task-824f54ea367e8936 allows 2 hosts
-	// dbx_000001 is provisioning
+	// dbx_000001 is running and uses npol_000001
+	// task-824f54ea367e8936 allowed 2 hosts
 }
 
 func ExampleNewClient() {
@@ -262,18 +262,19 @@ func ExampleClient_Do() {
 	client, stop := fakeClient(runloop.NetworkPolicy{ID: "npol_1", Name: "build"})
 	defer stop()
 
-	// Launching a devbox is an endpoint without a method of its own.
-	body := map[string]any{
-		"name":              "builder",
-		"launch_parameters": runloop.LaunchParameters{NetworkPolicyID: "npol_1"},
-	}
-	var devbox struct {
-		ID               string                   `json:"id"`
-		LaunchParameters runloop.LaunchParameters `json:"launch_parameters"`
-	}
-	if err := client.Do(ctx, http.MethodPost, "/v1/devboxes", body, &devbox); err != nil {
+	devbox, err := client.Devboxes.Create(ctx, runloop.DevboxCreateParams{NetworkPolicyID: "npol_1"})
+	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(devbox.ID, "has", devbox.LaunchParameters.NetworkPolicyID)
-	// Output: dbx_000001 has npol_1
+
+	// Forcing a shutdown has no method of its own.
+	var view struct {
+		ShutdownReason string `json:"shutdown_reason"`
+	}
+	path := "/v1/devboxes/" + url.PathEscape(devbox.ID) + "/shutdown?force=true"
+	if err := client.Do(ctx, http.MethodPost, path, nil, &view); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(view.ShutdownReason)
+	// Output: api_shutdown
 }

@@ -79,20 +79,6 @@ func TestMarshalRulesThatAllowNothing(t *testing.T) {
 	})
 }
 
-func TestMarshalLaunchParameters(t *testing.T) {
-	t.Parallel()
-	forEachCodec(t, func(t *testing.T, c codec) {
-		data, err := c.marshal(map[string]any{"launch_parameters": runloop.LaunchParameters{NetworkPolicyID: "npol_1"}})
-		require.NoError(t, err)
-		assert.JSONEq(t, `{"launch_parameters": {"network_policy_id": "npol_1"}}`, string(data))
-
-		// No ID must not look like a wish for no policy: the API gets to see it.
-		data, err = c.marshal(runloop.LaunchParameters{})
-		require.NoError(t, err)
-		assert.JSONEq(t, `{"network_policy_id": ""}`, string(data))
-	})
-}
-
 // A caller may keep policies where it likes: what comes back is what went in.
 func TestJSONRoundTrip(t *testing.T) {
 	t.Parallel()

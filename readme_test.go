@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"os"
 	"strings"
 	"testing"
@@ -107,30 +106,19 @@ func TestREADMEOrchestrator(t *testing.T) {
 	assert.Len(t, server.Devboxes(), 2)
 }
 
-func readmeOrchestrator(ctx context.Context, client *runloop.Client, hosts []string) error {
+func readmeOrchestrator(ctx context.Context, client *runloop.Client, hosts []string) (err error) {
 	rules := runloop.EgressRules{AllowedHostnames: hosts}
-	policy, err := client.NetworkPolicies.Ensure(ctx, runloop.NetworkPolicyCreateParams{
-		Name:   "task-" + rules.Fingerprint(), // same rules, same name
-		Egress: rules,
+	devbox, err := client.Devboxes.Launch(ctx, runloop.DevboxCreateParams{
+		Name:          "task-17",
+		NetworkPolicy: &runloop.NetworkPolicyCreateParams{Name: "task-" + rules.Fingerprint(), Egress: rules},
 	})
 	if err != nil {
 		return err
 	}
-
-	var devbox struct {
-		ID               string                   `json:"id"`
-		LaunchParameters runloop.LaunchParameters `json:"launch_parameters"`
-	}
-	err = client.Do(ctx, "POST", "/v1/devboxes", map[string]any{
-		"launch_parameters": runloop.LaunchParameters{NetworkPolicyID: policy.ID},
-	}, &devbox)
-	if err != nil {
-		return err
-	}
-	if devbox.LaunchParameters.NetworkPolicyID != policy.ID {
-		err := client.Do(ctx, "POST", "/v1/devboxes/"+url.PathEscape(devbox.ID)+"/shutdown", nil, nil)
-		return errors.Join(fmt.Errorf("devbox %s does not have policy %s", devbox.ID, policy.ID), err)
-	}
+	defer func() {
+		_, shutdownErr := client.Devboxes.Shutdown(context.WithoutCancel(ctx), devbox.ID)
+		err = errors.Join(err, shutdownErr)
+	}()
 	return nil
 }
 

@@ -246,7 +246,7 @@ func TestDeleteOfAPolicyInUseStaysOne(t *testing.T) {
 	onFake(func(t *testing.T, fake *fakeAPI) {
 		id := fake.AddPolicy(buildPolicy(time.Hour)).ID
 		require.NoError(t, fake.client.Do(t.Context(), http.MethodPost, "/v1/devboxes",
-			map[string]any{"launch_parameters": runloop.LaunchParameters{NetworkPolicyID: id}}, nil))
+			map[string]any{"launch_parameters": map[string]any{"network_policy_id": id}}, nil))
 		fake.ResetRequests()
 		fake.Inject(remove, runlooptest.Disconnect())
 

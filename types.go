@@ -179,13 +179,3 @@ func (p *NetworkPolicyPage) NextCursor() string {
 }
 
 func (p *NetworkPolicyPage) hasMore() bool { return p.HasMore }
-
-// LaunchParameters is the part of a devbox launch that attaches a policy: the
-// member launch_parameters in the body of POST /v1/devboxes. To set other launch
-// parameters too, embed it in a struct of your own.
-type LaunchParameters struct {
-	// NetworkPolicyID is the policy's ID. It is sent even when it is empty: a
-	// devbox that is launched without a policy may connect to anything, so a
-	// forgotten ID must not look like a wish for none.
-	NetworkPolicyID string `json:"network_policy_id"`
-}

@@ -411,21 +411,16 @@ func compareRestOfTheAPI(t *testing.T) {
 	fake := runlooptest.NewLoopbackServer(t, runlooptest.WithPolicies(aPolicy("build")))
 	id := fake.Policies()[0].ID
 
-	var devbox struct {
-		LaunchParameters runloop.LaunchParameters `json:"launch_parameters"`
-	}
-	err := newClient(t, fake.URL).Do(t.Context(), "POST", "/v1/devboxes", map[string]any{
-		"launch_parameters": runloop.LaunchParameters{NetworkPolicyID: id},
-	}, &devbox)
+	devbox, err := newClient(t, fake.URL).Devboxes.Create(t.Context(), runloop.DevboxCreateParams{NetworkPolicyID: id})
 	require.NoError(t, err)
-	assert.Equal(t, id, devbox.LaunchParameters.NetworkPolicyID)
+	assert.Equal(t, id, devbox.NetworkPolicyID)
 	var services []string
 	for _, field := range reflect.VisibleFields(reflect.TypeFor[runloop.Client]()) {
 		if field.IsExported() {
 			services = append(services, field.Name)
 		}
 	}
-	assert.Equal(t, []string{"NetworkPolicies"}, services)
+	assert.Equal(t, []string{"NetworkPolicies", "Devboxes"}, services)
 
 	report := officially(t, fake.URL, call{
 		service: "devboxes",

@@ -86,6 +86,6 @@ func launch(t *testing.T, fake *runlooptest.Server, policyID string) {
 	t.Helper()
 	client, err := fake.Client()
 	require.NoError(t, err)
-	body := map[string]any{"launch_parameters": runloop.LaunchParameters{NetworkPolicyID: policyID}}
+	body := map[string]any{"launch_parameters": map[string]any{"network_policy_id": policyID}}
 	require.NoError(t, client.Do(t.Context(), http.MethodPost, "/v1/devboxes", body, nil))
 }

@@ -4,7 +4,7 @@
 // an account may have 100.
 //
 // With RUNLOOP_API_KEY set, it uses the real API, and else a fake with that limit.
-// It launches no devboxes; the command devbox shows how. The policies stay, for the
+// It launches no devboxes. The policies stay, for the
 // next run; with -clean, it deletes them at the end.
 package main
 
