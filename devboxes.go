@@ -149,11 +149,14 @@ func (s *DevboxesService) resolveShutdown(ctx context.Context, op, id string, lo
 	}
 }
 
-// How long AwaitRunning lets the API hold a poll, and how long it goes on without a
-// response.
+// How many seconds AwaitRunning lets the API hold a poll.
 const (
-	maxHold    = 30 * time.Second
-	minHold    = 5 * time.Second
+	maxHold = 30
+	minHold = 5
+)
+
+const (
+	// maxSilence is how long AwaitRunning goes on while there are only transient errors.
 	maxSilence = 2 * time.Minute
 	// quickPoll is the time below which a response came without being held.
 	quickPoll = time.Second
@@ -187,25 +190,24 @@ func (s *DevboxesService) await(ctx context.Context, op, id string, opts []Optio
 	hold := maxHold
 	heard := time.Now() // the last response that was not a transient error
 	faults, quick := 0, 0
-	for polls := 1; ; polls++ {
-		start := time.Now()
-		devbox, err := s.poll(ctx, op, id, min(hold, left(ctx)), opts)
-		switch {
-		case err == nil && devbox != nil && devbox.Status == DevboxRunning:
-			return devbox, nil
-		case ctx.Err() != nil: // whatever came last
+	for polls := 0; ; polls++ {
+		if ctx.Err() != nil || left(ctx) <= 0 { // whatever came last
 			ended := engine.Ended(ctx, op, false)
 			ended.Attempts = polls
 			return nil, newError(ended)
+		}
+		start := time.Now()
+		devbox, err := s.poll(ctx, op, id, min(hold, seconds(left(ctx))), opts)
+		switch {
+		case err == nil && devbox != nil && devbox.Status == DevboxRunning:
+			return devbox, nil
+		case ctx.Err() != nil || left(ctx) <= 0:
 		case err == nil && devbox != nil && devbox.Status.hasEnded():
 			return nil, s.failed(op, devbox, opts)
+		case err == nil && time.Since(start) >= quickPoll:
+			heard, faults, quick = time.Now(), 0, 0
 		case err == nil:
-			heard, faults = time.Now(), 0
-			if time.Since(start) >= quickPoll {
-				quick = 0
-				continue
-			}
-			quick++
+			heard, faults, quick = time.Now(), 0, quick+1
 			engine.Wait(ctx, quick)
 		case !isTransient(err) || time.Since(heard) >= maxSilence:
 			return nil, err
@@ -219,18 +221,17 @@ func (s *DevboxesService) await(ctx context.Context, op, id string, opts []Optio
 	}
 }
 
-// poll waits for one of awaitedStatuses, for a whole number of seconds. It returns nil
-// if the devbox has none of them by then.
-func (s *DevboxesService) poll(ctx context.Context, op, id string, hold time.Duration, opts []Option) (*Devbox, error) {
-	seconds := max(1, int((hold+time.Second-1)/time.Second))
+// poll waits for one of awaitedStatuses, at most for so many seconds. It returns nil if
+// the devbox has none of them by then.
+func (s *DevboxesService) poll(ctx context.Context, op, id string, hold int, opts []Option) (*Devbox, error) {
 	return send(ctx, s.owner(), opts, engine.Request[*Devbox]{
 		Operation:    op,
 		Method:       http.MethodPost,
 		Route:        devboxWaitRoute,
 		ID:           id,
-		Body:         waitBody{awaitedStatuses, seconds},
+		Body:         waitBody{awaitedStatuses, hold},
 		OnlyReads:    true,
-		Hold:         time.Duration(seconds) * time.Second,
+		Hold:         time.Duration(hold) * time.Second,
 		ResultStatus: http.StatusRequestTimeout,
 		Decode:       decodeDevboxWithID(id),
 		Refusals:     byIDRefusals,
@@ -242,7 +243,12 @@ func left(ctx context.Context) time.Duration {
 	if deadline, ok := ctx.Deadline(); ok {
 		return time.Until(deadline)
 	}
-	return maxHold
+	return maxSilence // more than any hold
+}
+
+// seconds returns a positive duration rounded up, and maxHold for a longer one.
+func seconds(d time.Duration) int {
+	return int((min(d, maxHold*time.Second)-1)/time.Second) + 1
 }
 
 // brokeOff reports whether a proxy may have cut a poll that it held for too long.

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strings"
@@ -44,9 +45,10 @@ func contextError(ctx context.Context) error {
 	return errors.Join(err, cause)
 }
 
-// Ended returns the failure of a call whose context is over while it waits.
+// Ended returns the failure of a call whose context is over while it waits, or whose
+// deadline has passed although the context's timer has not fired yet.
 func Ended(ctx context.Context, operation string, maybeApplied bool) *Failure {
-	err := contextError(ctx)
+	err := cmp.Or(contextError(ctx), context.DeadlineExceeded)
 	return &Failure{Operation: operation, MaybeApplied: maybeApplied, Cause: err, Detail: describeEnd(err)}
 }
 
