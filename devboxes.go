@@ -70,8 +70,8 @@ func (s *DevboxesService) list(ctx context.Context, op string, params DevboxList
 	return send(ctx, s.owner(), opts, request)
 }
 
-// All returns an iterator over all matching devboxes. Requests, errors and page sizes are
-// as in [NetworkPoliciesService.All]:
+// All returns an iterator over all matching devboxes. No request is sent before iteration
+// begins, none after the loop ends, and each range starts over:
 //
 //	for devbox, err := range client.Devboxes.All(ctx, runloop.DevboxListParams{Status: runloop.DevboxRunning}) {
 //		if err != nil {
@@ -80,8 +80,11 @@ func (s *DevboxesService) list(ctx context.Context, op string, params DevboxList
 //		fmt.Println(devbox.ID, devbox.Name)
 //	}
 //
-// A devbox whose status changes while a loop filters by status may be missed or yielded
-// with its former status.
+// An error is yielded once, with a nil devbox, and ends the loop. To continue from there,
+// set StartingAfter to the ID of the last devbox yielded. The loop may shut down the
+// devboxes that it gets. A devbox whose status changes while a loop filters by status may
+// be missed, or yielded with its former status. A page has params.Limit devboxes, 1000 if
+// that is 0. The total is not counted unless params.IncludeTotalCount is set.
 func (s *DevboxesService) All(ctx context.Context, params DevboxListParams, opts ...Option) iter.Seq2[*Devbox, error] {
 	return each(s.pages(ctx, opListDevboxes, params, opts), func(p *DevboxPage) []Devbox { return p.Devboxes })
 }
@@ -124,7 +127,7 @@ func (s *DevboxesService) shutdown(ctx context.Context, op, id string, opts []Op
 		Decode:    decodeEndedDevbox(id),
 		Refusals:  []engine.Refusal{notFoundByDelete},
 		Resolve: func(ctx context.Context, lost engine.Lost) (*Devbox, engine.Resolution) {
-			return s.resolveShutdown(ctx, op, id, lost, forLookup(opts, lost))
+			return s.resolveShutdown(ctx, op, id, forLookup(opts, lost))
 		},
 	})
 }
@@ -132,9 +135,8 @@ func (s *DevboxesService) shutdown(ctx context.Context, op, id string, opts []Op
 // maxLooks is how often a devbox is read to see what a response did not show.
 const maxLooks = 3
 
-// resolveShutdown reads the devbox until it has ended. If the attempts are used up, one
-// look must do.
-func (s *DevboxesService) resolveShutdown(ctx context.Context, op, id string, lost engine.Lost, opts []Option) (*Devbox, engine.Resolution) {
+// resolveShutdown reads the devbox until it has ended.
+func (s *DevboxesService) resolveShutdown(ctx context.Context, op, id string, opts []Option) (*Devbox, engine.Resolution) {
 	for look := 1; ; look++ {
 		devbox, err := s.get(ctx, op, id, []engine.Refusal{devboxGone}, opts)
 		switch {
@@ -142,7 +144,7 @@ func (s *DevboxesService) resolveShutdown(ctx context.Context, op, id string, lo
 			return devbox, engine.Applied
 		case errors.Is(err, errDevboxGone):
 			return &Devbox{ID: id, Status: DevboxShutdown}, engine.Applied
-		case err != nil, look == maxLooks, look > lost.Retries:
+		case err != nil, look == maxLooks:
 			return nil, engine.Unresolved
 		}
 		engine.Wait(ctx, look)
@@ -213,7 +215,7 @@ func (s *DevboxesService) await(ctx context.Context, op, id string, opts []Optio
 			return nil, err
 		default:
 			faults++
-			if brokeOff(err) {
+			if !errors.Is(err, ErrRateLimited) { // a proxy may have cut what it held for too long
 				hold = max(hold/2, minHold)
 			}
 			waitAfter(ctx, faults, err)
@@ -251,12 +253,6 @@ func seconds(d time.Duration) int {
 	return int((min(d, maxHold*time.Second)-1)/time.Second) + 1
 }
 
-// brokeOff reports whether a proxy may have cut a poll that it held for too long.
-func brokeOff(err error) bool {
-	e, ok := errors.AsType[*APIError](err)
-	return !ok || e.StatusCode >= 500
-}
-
 // waitAfter waits as between two attempts, longer if the API asks for it.
 func waitAfter(ctx context.Context, fault int, err error) {
 	const maxRetryAfter = time.Minute
@@ -286,16 +282,16 @@ func (s *DevboxesService) failed(op string, devbox *Devbox, opts []Option) *Devb
 		Op:        op,
 		Devbox:    devbox,
 		RequestID: devbox.Metadata[MetadataRequestID],
-		Problem:   s.redact(opts, problem),
+		Problem:   s.printable(opts, problem),
 		ShutDown:  devbox.Status == DevboxShutdown,
 		meaning:   ErrDevboxFailed,
-		subject:   s.redact(opts, devbox.ID),
+		subject:   s.printable(opts, devbox.ID),
 	}
 }
 
-// redact removes the API key of a call from a text that a response may have filled.
-func (s *DevboxesService) redact(opts []Option, text string) string {
-	return engine.Redact(s.client.settings.with(opts).apiKey, text)
+// printable returns a text from a response without the API key of the call, on one line.
+func (s *DevboxesService) printable(opts []Option, text string) string {
+	return printable(engine.Redact(s.client.settings.with(opts).apiKey, text), maxErrorText)
 }
 
 // owner returns the service's client, or nil when NewClient did not make it.

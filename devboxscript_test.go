@@ -135,7 +135,9 @@ func htmlPage(status int) func(*http.Request) (*http.Response, error) {
 }
 
 // broken is a connection that breaks.
-func broken(*http.Request) (*http.Response, error) { return nil, errors.New("connection reset by peer") }
+func broken(*http.Request) (*http.Response, error) {
+	return nil, errors.New("connection reset by peer")
+}
 
 // The requests of a launch.
 const (

@@ -110,6 +110,40 @@ end.
 of the next one. The Name of [NetworkPolicyListParams] also finds the names that contain
 it; [NetworkPoliciesService.GetByName] finds the policy that is called just so.
 
+# Devboxes
+
+[DevboxesService.Launch] creates a devbox, verifies that it uses its policy, waits until
+it is running, and verifies again. [DevboxesService.Create] and
+[DevboxesService.AwaitRunning] are the two halves, for programs that wait elsewhere.
+
+What is verified is the policy's ID, as the API shows it. It is not verified what the
+policy allows: other programs may change its rules at any time, which is why policies are
+named after their rules. Launch commands and the entrypoint may begin before the first
+verification.
+
+A devbox that fails, does not start in time or does not use its policy is shut down, even
+if the context has ended. One question covers what an error of Launch or Create may leave:
+
+	if e, ok := errors.AsType[*runloop.DevboxError](err); ok && !e.ShutDown {
+		if e.Devbox != nil {
+			fmt.Println("may still be running:", e.Devbox.ID)
+		} else {
+			fmt.Println("may have been created with request ID", e.RequestID)
+		}
+	}
+
+Creating a devbox is the one write that duplicates when repeated, so it is not retried if
+the API may have processed it. Instead, the devbox is looked up by its request ID, which
+every created devbox has in its metadata, under [MetadataRequestID]. A devbox that is not
+found may still be created by a request that is delayed on the way: to find it later, list
+the devboxes and compare their metadata. What a killed process leaves ends by its
+KeepAlive, an hour by default. With [WithIdempotencyKey], the key is the request ID, and
+the next call with the key finds the devbox.
+
+[NetworkPoliciesService.Prune] may delete a policy that a Launch has just looked up. The
+API then refuses the devbox, and Launch creates the policy again. Once the devbox is
+created, Prune can't delete its policy: it is in use.
+
 # Errors
 
 Sentinels say what an error is about, with [errors.Is]:
@@ -133,6 +167,7 @@ error is one of these:
     [ErrResponseTooLarge], or the error of the context.
   - [*ValidationError]: an option or a parameter cannot be right. Nothing was sent.
   - [*DriftError]: a policy has the name, but other rules. It matches [ErrDrift].
+  - [*DevboxError]: a devbox did not come to run under its policy. It tells what is left.
 
 Which calls return which:
 
@@ -149,7 +184,9 @@ Which calls return which:
 	429                     ErrRateLimited    every call
 	500 and above           ErrServer         every call
 	none, not in the list   ErrNotFound       GetByName
-	none, other rules       ErrDrift          Ensure, Apply
+	none, other rules       ErrDrift          Ensure, Apply, Launch
+	none, it ended          ErrDevboxFailed   Launch, AwaitRunning
+	none, not attached      ErrPolicyNotAttached  Launch, Create of a devbox
 
 A 400 that says "not found" or "does not exist" is never ErrPolicyInUse, though still
 ErrBadRequest: the live API answers some unknown IDs so.
@@ -204,7 +241,7 @@ tests of programs that use this package:
 
 # Security
 
-The API key appears in no error, log or format verb. It is sent to the host of the base
+Environment variables of devboxes and the API key appear in no error, log or format verb. It is sent to the host of the base
 URL alone: no redirect is followed, and http:// is refused but for loopback addresses.
 What the API answers is bounded in size and checked before it is used. Rules that a newer
 API has and this version does not know make [EgressRules.Equal] false: a policy that is

@@ -63,6 +63,7 @@ func TestTheCodeOfThePackageDocumentation(t *testing.T) {
 	require.NoError(t, docFirstCall(t.Context()))
 	require.NoError(t, docOptions(t.Context(), server.Policies()[0].ID))
 	require.NoError(t, docOrchestrator(t.Context(), []string{"github.com"}))
+	docWhatIsLeft(&runloop.DevboxError{Op: "launch devbox"})
 	require.NoError(t, docLists(t.Context()))
 	require.NoError(t, docErrors(t.Context(), server.Policies()[0].ID))
 	docRules(t)
@@ -117,6 +118,16 @@ func docOrchestrator(ctx context.Context, hosts []string) (err error) {
 		err = errors.Join(err, shutdownErr)
 	}()
 	return nil
+}
+
+func docWhatIsLeft(err error) {
+	if e, ok := errors.AsType[*runloop.DevboxError](err); ok && !e.ShutDown {
+		if e.Devbox != nil {
+			fmt.Println("may still be running:", e.Devbox.ID)
+		} else {
+			fmt.Println("may have been created with request ID", e.RequestID)
+		}
+	}
 }
 
 func docLists(ctx context.Context) error {

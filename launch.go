@@ -342,9 +342,9 @@ func (l *launch) failure(devbox *Devbox, problem string, cause error) *DevboxErr
 		Op:        l.op,
 		Devbox:    devbox,
 		RequestID: l.requestID,
-		Problem:   l.s.redact(l.opts, problem),
+		Problem:   l.s.printable(l.opts, problem),
 		cause:     settled(cause),
-		subject:   l.s.redact(l.opts, devbox.ID),
+		subject:   l.s.printable(l.opts, devbox.ID),
 	}
 }
 

@@ -44,6 +44,8 @@ func TestClientAndOptionsKeepTheKey(t *testing.T) {
 				assertSecret(t, key, client.NetworkPolicies)
 				assertSecret(t, key, *client.NetworkPolicies)
 				assertSecret(t, key, client.NetworkPolicies.Get)
+				assertSecret(t, key, client.Devboxes)
+				assertSecret(t, key, *client.Devboxes)
 				assert.Equal(t, "runloop.Client", fmt.Sprintf("%+v", client))
 			}
 			assertSecret(t, key, option)
