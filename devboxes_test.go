@@ -273,6 +273,7 @@ func TestShutdowns(t *testing.T) {
 				assert.ErrorIs(t, err, target)
 			}
 			assert.Equal(t, test.is[0] == runloop.ErrMaybeApplied, errors.Is(err, runloop.ErrMaybeApplied))
+			assert.Equal(t, test.is[0] == runloop.ErrNotFound, errors.Is(err, runloop.ErrNotFound), "a not found in doubt proves nothing")
 		}))
 	}
 }

@@ -197,9 +197,11 @@ type launchBody struct {
 // shares nothing with the parameters, which must be valid.
 func newDevboxBody(p DevboxCreateParams) devboxBody {
 	extra, _ := encodeExtra(p.Extra)
+	metadata := make(map[string]string, len(p.Metadata)+1)
+	maps.Copy(metadata, p.Metadata)
 	return devboxBody{
 		Name:                 p.Name,
-		Metadata:             maps.Clone(p.Metadata),
+		Metadata:             metadata,
 		EnvironmentVariables: maps.Clone(p.EnvironmentVariables),
 		Entrypoint:           p.Entrypoint,
 		BlueprintID:          p.BlueprintID,
@@ -219,15 +221,10 @@ func newDevboxBody(p DevboxCreateParams) devboxBody {
 	}
 }
 
-// with returns the body of one create.
-func (b devboxBody) with(policyID, requestID string) devboxBody {
+// set completes the body for one create.
+func (b *devboxBody) set(policyID, requestID string) {
 	b.LaunchParameters.NetworkPolicyID = policyID
-	b.Metadata = maps.Clone(b.Metadata)
-	if b.Metadata == nil {
-		b.Metadata = make(map[string]string, 1)
-	}
 	b.Metadata[MetadataRequestID] = requestID
-	return b
 }
 
 // extraFields are the fields of Extra, and those that it has for the launch parameters.

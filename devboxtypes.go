@@ -90,13 +90,15 @@ const (
 // hasEnded reports whether a devbox with the status never runs again.
 func (s DevboxStatus) hasEnded() bool { return s == DevboxFailure || s == DevboxShutdown }
 
-// DevboxCreateParams are the parameters of Launch and Create. Every format verb prints the
-// name only, because environment variables are often secrets.
+// DevboxCreateParams are the parameters of Launch and Create. Exactly one of
+// NetworkPolicyID, NetworkPolicy and Unrestricted must be set, and at most one of
+// BlueprintID, BlueprintName and SnapshotID. All else is optional.
+//
+// Every format verb prints the name only, because environment variables are often
+// secrets.
 type DevboxCreateParams struct {
-	// Name is optional and need not be unique.
+	// Name need not be unique.
 	Name string
-
-	// Exactly one of NetworkPolicyID, NetworkPolicy and Unrestricted must be set.
 
 	// NetworkPolicyID is the ID of an existing policy.
 	NetworkPolicyID string
@@ -107,8 +109,6 @@ type DevboxCreateParams struct {
 	// its blueprint does not deny. Nothing is verified.
 	Unrestricted bool
 
-	// At most one of BlueprintID, BlueprintName and SnapshotID may be set.
-
 	// BlueprintID is the ID of the blueprint to create the devbox from.
 	BlueprintID string
 	// BlueprintName is the name of the blueprint to create the devbox from.
@@ -116,7 +116,7 @@ type DevboxCreateParams struct {
 	// SnapshotID is the ID of the snapshot to create the devbox from.
 	SnapshotID string
 
-	// Entrypoint is the command that the devbox runs, and ends with. It is optional.
+	// Entrypoint is the command that the devbox runs, and ends with.
 	Entrypoint string
 	// EnvironmentVariables are set in the devbox. They never appear in errors, logs or
 	// formatted output.

@@ -335,8 +335,9 @@ func formatText(s fmt.State, verb rune, text string) {
 }
 
 // A DevboxError reports that a devbox did not come to run under its policy, and what is
-// left of it. Launch, Create and AwaitRunning return it once a devbox was created, or may
-// have been; after every other error there is none. So one question covers a launch:
+// left of it. Launch and Create return it whenever a devbox was created, or may have been:
+// after any other error of them, nothing is left. AwaitRunning returns it for a devbox
+// that has ended. One question covers a launch:
 //
 //	if e, ok := errors.AsType[*runloop.DevboxError](err); ok && !e.ShutDown {
 //		// Something may be left: e.Devbox, or what has e.RequestID.

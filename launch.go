@@ -30,8 +30,11 @@ const (
 // created stays: [NetworkPoliciesService.Prune] deletes it. What a killed process leaves
 // ends with its KeepAlive; with [WithIdempotencyKey], the same call finds it again.
 //
-// If the context has no deadline, Launch gives up after 5 minutes. For the errors, see
-// [DevboxesService.Create] and [DevboxesService.AwaitRunning].
+// If the context has no deadline, Launch gives up after 5 minutes, with
+// [context.DeadlineExceeded]. If the devbox fails or is shut down before it is running, the
+// error matches [ErrDevboxFailed]. All other errors are those of
+// [DevboxesService.Create] and [DevboxesService.AwaitRunning], which describe how Launch
+// deals with faults.
 func (s *DevboxesService) Launch(ctx context.Context, params DevboxCreateParams, opts ...Option) (*Devbox, error) {
 	l, err := s.newLaunch(ctx, opLaunchDevbox, params, opts)
 	if err != nil {
@@ -184,11 +187,12 @@ func (l *launch) send(ctx context.Context) (*Devbox, error) {
 	if l.key == "" {
 		l.requestID = engine.NewRequestID()
 	}
+	l.body.set(l.policyID, l.requestID)
 	return send(ctx, l.s.client, l.opts, engine.Request[*Devbox]{
 		Operation: l.op,
 		Method:    http.MethodPost,
 		Route:     devboxesRoute,
-		Body:      l.body.with(l.policyID, l.requestID),
+		Body:      l.body,
 		Resend:    engine.ResendCareful,
 		RequestID: l.requestID,
 		Decode:    decodeTaggedDevbox(l.requestID),

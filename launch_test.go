@@ -782,7 +782,33 @@ func TestADevboxThatEndsDuringTheLastLookIsNotReturned(t *testing.T) {
 	})(t)
 }
 
+func TestTheLooksAtADevboxPause(t *testing.T) {
+	clienttest.InBubble(func(t *testing.T) {
+		silent := boxWith("queued", `{}`)
+		s, client := newScript(t, concat(one(createBox, ok(silent)), times(3, on(getBox, ok(silent))), one(shutdownBox, ok(box("shutdown")))))
+		_, err := client.Devboxes.Create(t.Context(), underPolicy("npol_1"))
+		require.ErrorIs(t, err, runloop.ErrPolicyNotAttached)
+		assert.Equal(t, s.times[0], s.times[1])
+		clienttest.AssertBackoff(t, s.times[1:4])
+	})(t)
+}
+
 // Cleaning up
+
+// The request ID is the create's, whatever the last view shows.
+func TestAFailureWithoutMetadataHasTheRequestID(t *testing.T) {
+	clienttest.InBubble(func(t *testing.T) {
+		s, client := newScript(t, []step{
+			on(createBox, ok(box("queued"))),
+			on(waitBox, ok(`{"id":"dbx_1","status":"failure"}`)),
+			on(shutdownBox, ok(`{"id":"dbx_1","status":"failure"}`)),
+		})
+		_, err := client.Devboxes.Launch(t.Context(), underPolicy("npol_1"))
+		require.ErrorIs(t, err, runloop.ErrDevboxFailed)
+		assert.Equal(t, s.tag, asDevboxError(t, err).RequestID)
+		assert.True(t, asDevboxError(t, err).ShutDown)
+	})(t)
+}
 
 func TestADevboxThatFailsIsShutDown(t *testing.T) {
 	onFake(func(t *testing.T, fake *fakeAPI) {
@@ -912,12 +938,24 @@ func TestTheCleanUpHasNoBudget(t *testing.T) {
 			view := boxWith("queued", `{"network_policy_id":"npol_2"}`)
 			return ok(strings.ReplaceAll(view, "{tag}", body.Metadata[runloop.MetadataRequestID]))(r)
 		}))
+		ctx, stop := context.WithCancel(t.Context())
 		var group sync.WaitGroup
-		for range 300 { // at once, so that no time refills the budget
-			group.Go(func() { _, _ = client.Devboxes.Get(t.Context(), "dbx_0") })
+		defer group.Wait()
+		defer stop()
+		for range 200 { // and they keep it spent: time refills it
+			group.Go(func() {
+				for ctx.Err() == nil {
+					_, _ = client.Devboxes.Get(ctx, "dbx_0")
+					time.Sleep(100 * time.Millisecond)
+				}
+			})
 		}
-		group.Wait()
-		_, err := client.Devboxes.Create(t.Context(), underPolicy("npol_1"))
+		time.Sleep(10*time.Second + 50*time.Millisecond)
+		_, err := client.Devboxes.Shutdown(t.Context(), "dbx_1")
+		require.Equal(t, 1, attempts, "the budget is spent")
+		require.Error(t, err)
+		attempts = 0
+		_, err = client.Devboxes.Create(t.Context(), underPolicy("npol_1"))
 		assert.True(t, asDevboxError(t, err).ShutDown)
 		assert.Equal(t, 4, attempts)
 	})(t)
