@@ -59,7 +59,7 @@ func TestDoMethods(t *testing.T) {
 		api, client := clienttest.NewAPI(t)
 		err := client.Do(t.Context(), method, "/v1/devboxes", nil, nil)
 		text := refused(t, err, "do", "method")
-		assert.Contains(t, text, "is none of GET, HEAD, OPTIONS, PUT, DELETE, POST and PATCH")
+		assert.Contains(t, text, "is not one of GET, HEAD, OPTIONS, PUT, DELETE, POST and PATCH")
 		assert.Empty(t, api.Sent())
 	}
 }
@@ -93,15 +93,15 @@ func TestDoPaths(t *testing.T) {
 func TestDoRefusesWhatIsNoPathBelowTheBaseURL(t *testing.T) {
 	t.Parallel()
 	for path, problem := range map[string]string{
-		"":                               `is not below the base URL: write it as in "/v1/devboxes"`,
-		"v1/devboxes":                    "is not below the base URL",
-		"?limit=1":                       "is not below the base URL",
-		"https://evil.example.test/v1":   "is not below the base URL",
-		"//evil.example.test/v1":         "is not below the base URL",
-		"//robot:pass@evil.example.test": "is not below the base URL",
-		"@evil.example.test/v1":          "is not below the base URL",
-		"mailto:robot":                   "is not below the base URL",
-		".":                              "is not below the base URL",
+		"":                               `is not relative to the base URL: write it as in "/v1/devboxes"`,
+		"v1/devboxes":                    "is not relative to the base URL",
+		"?limit=1":                       "is not relative to the base URL",
+		"https://evil.example.test/v1":   "is not relative to the base URL",
+		"//evil.example.test/v1":         "is not relative to the base URL",
+		"//robot:pass@evil.example.test": "is not relative to the base URL",
+		"@evil.example.test/v1":          "is not relative to the base URL",
+		"mailto:robot":                   "is not relative to the base URL",
+		".":                              "is not relative to the base URL",
 		"/.":                             "has a dot segment: write the path that it leads to",
 		"/v1/../v2":                      "has a dot segment",
 		"/v1/devboxes/..":                "has a dot segment",
@@ -163,8 +163,8 @@ func TestDoBodies(t *testing.T) {
 		body    any
 		problem string
 	}{
-		"bytes":                    {[]byte(`{}`), "[]byte would be sent in base64: wrap JSON into json.RawMessage"},
-		"reader":                   {strings.NewReader(`{}`), "*strings.Reader is a reader: pass the value that is to be sent as JSON"},
+		"bytes":                    {[]byte(`{}`), "[]byte would be sent in base64: wrap JSON in json.RawMessage"},
+		"reader":                   {strings.NewReader(`{}`), "*strings.Reader is a reader: pass the value to encode as JSON"},
 		"buffer":                   {bytes.NewBufferString(`{}`), "*bytes.Buffer is a reader"},
 		"function":                 {unmarshalable{}, "unsupported type"},
 		"channel":                  {make(chan int), "unsupported type"},

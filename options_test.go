@@ -41,29 +41,29 @@ func TestBadOptionsAreRefused(t *testing.T) {
 	}{
 		"key, empty":            {runloop.WithAPIKey(""), "WithAPIKey", "the API key is empty"},
 		"key, blank":            {runloop.WithAPIKey(" \t"), "WithAPIKey", "the API key is empty"},
-		"key, blank at its end": {runloop.WithAPIKey("ak_secret "), "WithAPIKey", "has a blank"},
-		"key, blank in it":      {runloop.WithAPIKey("Bearer ak_secret"), "WithAPIKey", "has a blank"},
-		"key, line break":       {runloop.WithAPIKey("ak_secret\r\nX-Evil: 1"), "WithAPIKey", "has a blank, a line break"},
-		"key, NUL":              {runloop.WithAPIKey("ak_secret\x00"), "WithAPIKey", "another character that no key has"},
-		"key, not ASCII":        {runloop.WithAPIKey("ak_secreté"), "WithAPIKey", "another character that no key has"},
-		"key, not UTF-8":        {runloop.WithAPIKey("ak_secret\xff"), "WithAPIKey", "another character that no key has"},
+		"key, blank at its end": {runloop.WithAPIKey("ak_secret "), "WithAPIKey", "contains a space"},
+		"key, blank in it":      {runloop.WithAPIKey("Bearer ak_secret"), "WithAPIKey", "contains a space"},
+		"key, line break":       {runloop.WithAPIKey("ak_secret\r\nX-Evil: 1"), "WithAPIKey", "contains a space, a line break"},
+		"key, NUL":              {runloop.WithAPIKey("ak_secret\x00"), "WithAPIKey", "another invalid character"},
+		"key, not ASCII":        {runloop.WithAPIKey("ak_secreté"), "WithAPIKey", "another invalid character"},
+		"key, not UTF-8":        {runloop.WithAPIKey("ak_secret\xff"), "WithAPIKey", "another invalid character"},
 		"key, too long":         {runloop.WithAPIKey("ak_secret" + tooLong), "WithAPIKey", "too long"},
-		"HTTP client, nil":      {runloop.WithHTTPClient(nil), "WithHTTPClient", "leave the option out"},
+		"HTTP client, nil":      {runloop.WithHTTPClient(nil), "WithHTTPClient", "nil client: omit the option"},
 		"header, no name":       {runloop.WithHeader("", "ak_secret"), "WithHeader", `a header has no name`},
-		"header, blank in name": {runloop.WithHeader("X Team", "ak_secret"), "WithHeader", `after "X", the name of a header has a character that none has`},
-		"header, colon in name": {runloop.WithHeader("X-Team:", "ak_secret"), "WithHeader", `after "X-Team", the name of a header has a character that none has`},
-		"header, name injects":  {runloop.WithHeader("X-Team\r\nX-Evil", "ak_secret"), "WithHeader", `after "X-Team", the name of a header has a character that none has`},
+		"header, blank in name": {runloop.WithHeader("X Team", "ak_secret"), "WithHeader", `the name of a header has an invalid character after "X"`},
+		"header, colon in name": {runloop.WithHeader("X-Team:", "ak_secret"), "WithHeader", `the name of a header has an invalid character after "X-Team"`},
+		"header, name injects":  {runloop.WithHeader("X-Team\r\nX-Evil", "ak_secret"), "WithHeader", `the name of a header has an invalid character after "X-Team"`},
 		"header, CR":            {runloop.WithHeader("X-Team", "ak_secret\rX-Evil: 1"), "WithHeader", "the value of header X-Team has a line break"},
 		"header, LF":            {runloop.WithHeader("X-Team", "ak_secret\nX-Evil: 1"), "WithHeader", "the value of header X-Team has a line break"},
-		"header, NUL":           {runloop.WithHeader("X-Team", "ak_secret\x00"), "WithHeader", "the value of header X-Team has a line break or another character"},
-		"header, DEL":           {runloop.WithHeader("X-Team", "ak_secret\x7f"), "WithHeader", "or another character that no header can carry"},
-		"header, not ASCII":     {runloop.WithHeader("X-Team", "ak_secreté"), "WithHeader", "or another character that no header can carry"},
+		"header, NUL":           {runloop.WithHeader("X-Team", "ak_secret\x00"), "WithHeader", "the value of header X-Team has a line break or another invalid character"},
+		"header, DEL":           {runloop.WithHeader("X-Team", "ak_secret\x7f"), "WithHeader", "or another invalid character"},
+		"header, not ASCII":     {runloop.WithHeader("X-Team", "ak_secreté"), "WithHeader", "or another invalid character"},
 		"header, too long":      {runloop.WithHeader("X-Team", "ak_secret"+tooLong), "WithHeader", "is longer than 8192 bytes"},
 		"header, replays":       {runloop.WithHeader("idempotency-key", "ak_secret"), "WithHeader", "use WithIdempotencyKey on a single call"},
 		"header, replays too":   {runloop.WithHeader("X-IDEMPOTENCY-KEY", "ak_secret"), "WithHeader", "use WithIdempotencyKey on a single call"},
-		"base URL, injects":     {runloop.WithBaseURL("http://localhost/ak_secret\r\nX-Evil: 1"), "WithBaseURL", "it is not a URL"},
+		"base URL, injects":     {runloop.WithBaseURL("http://localhost/ak_secret\r\nX-Evil: 1"), "WithBaseURL", "is not a URL"},
 		"user agent, LF":        {runloop.WithUserAgent("bot/1\nX-Evil: ak_secret"), "WithUserAgent", "has a line break"},
-		"timeout, zero":         {runloop.WithAttemptTimeout(0), "WithAttemptTimeout", "0s is not positive: leave the option out for the default of 30s"},
+		"timeout, zero":         {runloop.WithAttemptTimeout(0), "WithAttemptTimeout", "0s is not positive: omit the option for the default of 30s"},
 		"timeout, negative":     {runloop.WithAttemptTimeout(-time.Second), "WithAttemptTimeout", "-1s is not positive"},
 		"retries, negative":     {runloop.WithMaxRetries(-1), "WithMaxRetries", "-1 is not between 0 and 100: write 0 for no retries"},
 		"retries, too many":     {runloop.WithMaxRetries(101), "WithMaxRetries", "101 is not between 0 and 100"},
@@ -130,7 +130,7 @@ func TestOptionsOfOneCallAreRefusedByNewClient(t *testing.T) {
 		"WithResponseInto":   runloop.WithResponseInto(&response),
 	} {
 		_, err := runloop.NewClient(runloop.WithAPIKey(clienttest.APIKey), option)
-		assert.Equal(t, "runloop: new client: "+field+": it is for one call: pass it to the method", refused(t, err, "new client", field))
+		assert.Equal(t, "runloop: new client: "+field+": the option applies to one call: pass it to the method", refused(t, err, "new client", field))
 	}
 }
 
@@ -140,12 +140,12 @@ func TestBadOptionsOfOneCall(t *testing.T) {
 		option         runloop.Option
 		field, problem string
 	}{
-		"idempotency key, empty":      {runloop.WithIdempotencyKey(""), "WithIdempotencyKey", "the key is empty: leave the option out for a new one"},
+		"idempotency key, empty":      {runloop.WithIdempotencyKey(""), "WithIdempotencyKey", "the key is empty: omit the option for a new one"},
 		"idempotency key, too long":   {runloop.WithIdempotencyKey(strings.Repeat("k", 256)), "WithIdempotencyKey", "longer than 255 bytes"},
 		"idempotency key, injects":    {runloop.WithIdempotencyKey("k\r\nX-Evil: 1"), "WithIdempotencyKey", "other than visible ASCII"},
 		"idempotency key, blank":      {runloop.WithIdempotencyKey("task 17"), "WithIdempotencyKey", "other than visible ASCII"},
 		"idempotency key, not ASCII":  {runloop.WithIdempotencyKey("tâche"), "WithIdempotencyKey", "other than visible ASCII"},
-		"response, no place to go to": {runloop.WithResponseInto(nil), "WithResponseInto", "the destination is nil"},
+		"response, no place to go to": {runloop.WithResponseInto(nil), "WithResponseInto", "nil destination"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
