@@ -25,7 +25,7 @@ import (
 // plantedKeys are keys as they are, and one of characters that texts escape.
 var plantedKeys = map[string]string{
 	"plain": "ak_PLANTED_0123456789",
-	"odd":   `ak<PLANTED>&/"\+=%41'~`,
+	"odd":   `ak>PLANTED&/"\+=%41'~`,
 }
 
 func TestClientAndOptionsKeepTheKey(t *testing.T) {
