@@ -155,6 +155,7 @@ func TestHTTP2ConnectionThatGoesDead(t *testing.T) {
 		server := wiretest.NewServer(t,
 			wiretest.HTTP2Conn("reply, and then go dead", func(h *wiretest.HTTP2) { h.Reply(h.Read(), 200, clienttest.PolicyJSON) }),
 			wiretest.HTTP2Conn("reply", func(h *wiretest.HTTP2) { h.Reply(h.Read(), 200, clienttest.PolicyJSON) }))
+		wiretest.NeedHTTP2(t)
 		client := newPoolClient(t, server)
 		pool := runloop.PoolOf(client)
 		pool.Protocols = new(http.Protocols)
