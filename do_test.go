@@ -279,6 +279,15 @@ func TestDoHasNoResultForHEAD(t *testing.T) {
 	assert.Empty(t, api.Sent())
 }
 
+func TestDoRetriesHEAD(t *testing.T) {
+	clienttest.InBubble(func(t *testing.T) {
+		api, client := clienttest.NewAPI(t)
+		api.Answers(http.MethodHead, "/v1/devboxes", clienttest.Answer(503, ``), clienttest.NoAnswer("connection reset"), clienttest.Answer(200, ``))
+		require.NoError(t, client.Do(t.Context(), http.MethodHead, "/v1/devboxes", nil, nil))
+		assert.Len(t, api.Sent(), 3)
+	})(t)
+}
+
 func TestDoIdempotent(t *testing.T) {
 	t.Parallel()
 	for _, method := range []string{http.MethodPost, http.MethodPatch, http.MethodPut, http.MethodGet} {

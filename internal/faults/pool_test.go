@@ -153,7 +153,7 @@ func Test111TheCallersHTTPClientIsLeftAlone(t *testing.T) {
 		reply := wiretest.Reply(200, policyJSON)
 		server := wiretest.NewServer(t, reply, wiretest.Refuse().Times(4), reply, reply)
 		callers := server.Client()
-		callers.CheckRedirect = func(*http.Request, []*http.Request) error { return nil }
+		callers.Timeout = time.Minute
 		getAsCaller := func() {
 			resp, err := callers.Get("http://127.0.0.1/of-the-caller")
 			require.NoError(t, err)
