@@ -1,6 +1,8 @@
 package runloop_test
 
 import (
+	"context"
+	"fmt"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -12,6 +14,7 @@ import (
 	runloop "github.com/runloop-community/runloop-go"
 	"github.com/runloop-community/runloop-go/internal/clienttest"
 	"github.com/runloop-community/runloop-go/internal/wiretest"
+	"github.com/runloop-community/runloop-go/runlooptest"
 )
 
 type middleware = func(http.RoundTripper) http.RoundTripper
@@ -114,4 +117,36 @@ func TestBadMiddlewareIsRefused(t *testing.T) {
 			assert.Empty(t, api.Sent())
 		})
 	}
+}
+
+// A roundTripper is a function that is an http.RoundTripper.
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+func ExampleWithMiddleware() {
+	printStatus := func(next http.RoundTripper) http.RoundTripper {
+		return roundTripper(func(r *http.Request) (*http.Response, error) {
+			resp, err := next.RoundTrip(r)
+			if err == nil {
+				fmt.Println(r.Method, resp.StatusCode)
+			}
+			return resp, err
+		})
+	}
+
+	server := runlooptest.NewServer() // in place of the API
+	defer server.Close()
+	server.Inject(runlooptest.CreateNetworkPolicy, runlooptest.Status(503))
+	client, err := server.Client(runloop.WithMiddleware(printStatus))
+	if err != nil {
+		panic(err)
+	}
+	_, err = client.NetworkPolicies.Create(context.Background(), runloop.NetworkPolicyCreateParams{Name: "offline"})
+	if err != nil {
+		panic(err)
+	}
+	// Output:
+	// POST 503
+	// POST 200
 }

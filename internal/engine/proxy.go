@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"strings"
 )
 
 // A ProxyRefused reports that a proxy refused to connect to the API (CONNECT). The
@@ -73,7 +72,7 @@ func statusOf(err error) int {
 	for ; err != nil; err = errors.Unwrap(err) {
 		text := err.Error()
 		for status := http.StatusBadRequest; status < 600; status++ {
-			if known := http.StatusText(status); known != "" && strings.EqualFold(text, known) {
+			if known := http.StatusText(status); known != "" && text == known {
 				return status
 			}
 		}

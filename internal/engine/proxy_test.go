@@ -49,6 +49,7 @@ func TestTheTextOfAStatusIsARefusalBeforeAnyConnection(t *testing.T) {
 		"in a url.Error":     {&url.Error{Op: "Get", URL: "https://x", Err: errors.New("Unauthorized")}, false, 401},
 		"with a connection":  {errors.New("Forbidden"), true, 0},
 		"no status":          {errors.New("connection refused"), false, 0},
+		"in another case":    {errors.New("forbidden"), false, 0},
 		"part of a text":     {errors.New("token: Forbidden"), false, 0},
 		"a success":          {errors.New("OK"), false, 0},
 		"a redirect":         {errors.New("Found"), false, 0},
