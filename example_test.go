@@ -68,7 +68,7 @@ func ExampleNewClient() {
 	fmt.Println(err)
 	// Output:
 	// runloop.Client <nil>
-	// runloop: new client: WithBaseURL: it does not start with https://: write one like https://api.runloop.ai
+	// runloop: new client: WithBaseURL: does not start with https://: write one like https://api.runloop.ai
 }
 
 func ExampleNetworkPoliciesService_Create() {

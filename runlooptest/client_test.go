@@ -13,6 +13,21 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// It sets the environment, so it is not parallel.
+func TestClientReadsNothingFromTheEnvironment(t *testing.T) {
+	t.Setenv("RUNLOOP_API_KEY", "ak_environment")
+	t.Setenv("RUNLOOP_BASE_URL", "::bad")
+	for _, headers := range []string{"no colon", "X-Team: blue"} {
+		t.Setenv("RUNLOOP_CUSTOM_HEADERS", headers)
+		s := runlooptest.NewTestServer(t)
+		client, err := s.Client()
+		require.NoError(t, err)
+		_, err = client.NetworkPolicies.List(t.Context(), runloop.NetworkPolicyListParams{})
+		require.NoError(t, err)
+		assert.NotContains(t, s.Requests()[0].Header, "X-Team")
+	}
+}
+
 func TestClientReachesItsServer(t *testing.T) {
 	t.Parallel()
 	for name, newServer := range map[string]func(runlooptest.TB, ...runlooptest.Option) *runlooptest.Server{

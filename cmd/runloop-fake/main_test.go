@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"github.com/runloop-community/runloop-go"
+	_ "github.com/runloop-community/runloop-go/internal/clienttest" // unsets RUNLOOP_*
+	"github.com/runloop-community/runloop-go/internal/wiretest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -104,6 +106,7 @@ func TestServesAndLogs(t *testing.T) {
 
 func TestHTTP2WithoutTLS(t *testing.T) {
 	t.Parallel()
+	wiretest.NeedHTTP2(t)
 	url, stderr := start(t)
 	transport := &http.Transport{Protocols: new(http.Protocols)}
 	transport.Protocols.SetUnencryptedHTTP2(true)

@@ -120,7 +120,7 @@ func TestAmbiguousAttempts(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			tt.attempt.evidence = &evidence{requestID: own, direct: tt.direct, hostPort: "localhost:80"}
+			tt.attempt.evidence = &evidence{requestID: own, transport: &Transport{Direct: tt.direct}, hostPort: "localhost:80"}
 			for _, event := range tt.events {
 				event(tt.attempt.evidence)
 			}

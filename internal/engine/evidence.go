@@ -5,7 +5,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
-	"net/url"
 	"strings"
 	"sync/atomic"
 )
@@ -16,10 +15,8 @@ import (
 // when the attempt is over.
 type evidence struct {
 	requestID string
-	// direct is set when the transport is net/http's own, which sends nothing else.
-	direct   bool
-	hostPort string // what this write asks a connection for, without a proxy
-	http1    *atomic.Bool
+	transport *Transport
+	hostPort  string // what this write asks a connection for, without a proxy
 
 	wanted       atomic.Int32 // connections for this write
 	wantedOthers atomic.Int32
@@ -43,7 +40,7 @@ func (e *evidence) trace() *httptrace.ClientTrace {
 }
 
 func (e *evidence) getConn(hostPort string) {
-	if e.direct || e.hostPort == hostPort {
+	if e.transport.Direct || e.hostPort == hostPort {
 		e.wanted.Add(1)
 	} else {
 		e.wantedOthers.Add(1)
@@ -53,8 +50,8 @@ func (e *evidence) getConn(hostPort string) {
 func (e *evidence) gotConn(info httptrace.GotConnInfo) {
 	e.got.Add(1)
 	e.conn.Store(&info.Conn)
-	if isTLS, isHTTP2 := protocol(info.Conn); isTLS && !isHTTP2 && e.http1 != nil {
-		e.http1.Store(true)
+	if isTLS, isHTTP2 := protocol(info.Conn); isTLS && !isHTTP2 {
+		e.transport.http1.Store(true)
 	}
 }
 
@@ -79,7 +76,7 @@ func (e *evidence) wroteHeaderField(name string, values []string) {
 // unprocessed reports whether the server certainly did nothing with the send on conn
 // before, which is now repeated on conn. Only net/http's reasons are known.
 func (e *evidence) unprocessed(before, conn *net.Conn) bool {
-	if !e.direct || before == nil || conn == nil {
+	if !e.transport.Direct || before == nil || conn == nil {
 		return false
 	}
 	if _, isHTTP2 := protocol(*before); isHTTP2 {
@@ -113,13 +110,4 @@ func protocol(conn net.Conn) (isTLS, isHTTP2 bool) {
 func unprocessedText(text string) bool {
 	return strings.Contains(text, "cannot retry err [") &&
 		(strings.Contains(text, "REFUSED_STREAM") || strings.Contains(text, "graceful shutdown GOAWAY"))
-}
-
-// hostPortOf returns what net/http asks a connection for when there is no proxy.
-func hostPortOf(u *url.URL) string {
-	port := u.Port()
-	if port == "" {
-		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
-	}
-	return net.JoinHostPort(u.Hostname(), port)
 }

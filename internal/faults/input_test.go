@@ -150,13 +150,13 @@ func Test83BaseURLs(t *testing.T) {
 	}
 	const instead = "write one like https://api.runloop.ai"
 	for base, problem := range map[string]string{
-		"api.runloop.ai":                "it does not start with https://: " + instead,
-		"ftp://api.runloop.ai":          "it does not start with https://: " + instead,
-		"https://":                      "it names no host: " + instead,
-		"https://api.runloop.ai?x=1":    "it has a query or fragment: leave out what follows the path",
-		"https://u:secret@api.test":     "it holds a user name or password: leave them out, the API key goes into WithAPIKey",
-		"https://api.runloop.ai/a/../b": "its path has a dot segment: write the path that it leads to",
-		"http://api.runloop.ai":         "with http:// everyone on the way can read the API key: write https://, or add WithPlaintextHTTP",
+		"api.runloop.ai":                "does not start with https://: " + instead,
+		"ftp://api.runloop.ai":          "does not start with https://: " + instead,
+		"https://":                      "has no host: " + instead,
+		"https://api.runloop.ai?x=1":    "has a query or fragment: remove what follows the path",
+		"https://u:secret@api.test":     "has a user name or password: remove them, the API key goes into WithAPIKey",
+		"https://api.runloop.ai/a/../b": "has a dot segment in its path: write the path that it leads to",
+		"http://api.runloop.ai":         "with http://, anyone on the network path can read the API key: write https://, or add WithPlaintextHTTP",
 	} {
 		t.Run(base, func(t *testing.T) {
 			t.Parallel()

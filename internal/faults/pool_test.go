@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -153,7 +154,7 @@ func Test111TheCallersHTTPClientIsLeftAlone(t *testing.T) {
 		reply := wiretest.Reply(200, policyJSON)
 		server := wiretest.NewServer(t, reply, wiretest.Refuse().Times(4), reply, reply)
 		callers := server.Client()
-		callers.CheckRedirect = func(*http.Request, []*http.Request) error { return nil }
+		callers.Timeout = time.Minute
 		getAsCaller := func() {
 			resp, err := callers.Get("http://127.0.0.1/of-the-caller")
 			require.NoError(t, err)

@@ -279,6 +279,7 @@ func Test33HeadersOverOneMebibyte(t *testing.T) {
 
 func Test33HeadersOverOneMebibyteByHTTP2(t *testing.T) {
 	t.Parallel()
+	wiretest.NeedHTTP2(t)
 	server := wiretest.NewLoopback(t, longHeader, func(s *httptest.Server) {
 		s.EnableHTTP2 = true
 		s.StartTLS()
