@@ -175,7 +175,7 @@ func assertCreateRecovers2(t *testing.T, fault func(h *wiretest.HTTP2, stream ui
 		}
 		server = wiretest.NewServer(t, wiretest.HTTP2Conn("faulty", faulty), wiretest.HTTP2Conn("healthy", healthy).Forever())
 		server.UseHTTP2()
-		logTo, log := warnings()
+		logTo, log := events()
 
 		policy, err := createCall.Policy(t.Context(), clienttest.NewWireClient(t, server), logTo)
 

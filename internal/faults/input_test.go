@@ -276,13 +276,13 @@ func Test87Nil(t *testing.T) {
 		"context": {func(c *runloop.Client) error {
 			_, err := c.NetworkPolicies.Get(nilContext, "npol_1")
 			return err
-		}, "runloop: get network policy: ctx: it is nil: pass context.Background()"},
+		}, "runloop: get network policy: ctx: nil context: pass context.Background()"},
 		"context of a loop": {func(c *runloop.Client) error {
 			for _, err := range c.NetworkPolicies.All(nilContext, runloop.NetworkPolicyListParams{}) {
 				return err
 			}
 			return nil
-		}, "runloop: list network policies: ctx: it is nil: pass context.Background()"},
+		}, "runloop: list network policies: ctx: nil context: pass context.Background()"},
 		"client": {func(*runloop.Client) error {
 			return nilClient.Do(context.Background(), http.MethodGet, "/v1/devboxes", nil, nil)
 		}, "runloop: GET /v1/devboxes: Client: it is nil or was not made by NewClient"},
