@@ -9,14 +9,14 @@ import (
 	"time"
 )
 
-// API is the fake API of one account: an [http.Handler] with state. Make one with
-// [New], or let [NewServer] and [NewTestServer] make one together with a server.
+// API is the fake API of one account: an [http.Handler] with state. Create one with
+// [New], or together with a server with [NewServer] or [NewTestServer].
 //
-// All methods may be called at any time and by many goroutines at once.
+// Its methods are safe for concurrent use.
 type API struct {
 	config config
 
-	mu         sync.Mutex // guards all below; each operation holds it throughout
+	mu         sync.Mutex // guards all below; never held while anything waits
 	policies   policyStore
 	devboxes   store[*devbox]
 	scripts    map[Operation]*script
@@ -66,7 +66,7 @@ type call struct {
 	missed         bool // the fault had nothing to act on
 }
 
-// ServeHTTP answers one request.
+// ServeHTTP serves one request.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
 	c := &call{
@@ -85,8 +85,8 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ans.send(w)
 }
 
-// arrive begins the request's record and gives the request its fault, in one step:
-// faults meet requests in the order in which the record has them.
+// arrive begins the request's record and picks its fault, in one step: faults meet
+// requests in the order of the record.
 func (a *API) arrive(c *call, r *http.Request) *Request {
 	record := &Request{
 		Operation: c.operation(),
@@ -113,8 +113,8 @@ func (a *API) arrive(c *call, r *http.Request) *Request {
 	return record
 }
 
-// answer carries the request out, unless its fault forbids that, and returns what
-// the client gets to see.
+// answer applies the request, unless its fault forbids that, and returns what the
+// client sees.
 func (a *API) answer(c *call) answer {
 	if c.fault.before != nil {
 		c.fault.before()
@@ -154,7 +154,7 @@ func (a *API) deliver(c *call) {
 	a.perform(c)
 }
 
-// perform checks the request and carries it out.
+// perform checks the request and applies it.
 func (a *API) perform(c *call) answer {
 	if err := a.authorize(c.header); err != nil {
 		return errorAnswer(err)
@@ -179,7 +179,7 @@ func (a *API) finish(c *call, record *Request, status int) time.Time {
 	defer a.mu.Unlock()
 	record.Status = status
 	if c.missed && c.faultNumber > 0 {
-		a.missed = append(a.missed, fmt.Sprintf("%s: fault %d (%v): the answer gave it nothing to act on", c.route.op, c.faultNumber, c.fault))
+		a.missed = append(a.missed, fmt.Sprintf("%s: fault %d (%v): the response gave it nothing to act on", c.route.op, c.faultNumber, c.fault))
 	}
 	return a.config.clock()
 }
