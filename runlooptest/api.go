@@ -77,12 +77,12 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	c.body, c.bodyErr = readBody(w, r)
 	record := a.arrive(c, r)
-	ans := a.answer(c)
-	now := a.finish(c, record, ans.status)
+	res := a.respond(c)
+	now := a.finish(c, record, res.status)
 	record.log(r.Context(), a.config.logger, time.Since(start))
 	w.Header().Set("Date", now.UTC().Format(http.TimeFormat))
 	w.Header().Set("X-Runloop-Request-Id", record.ID)
-	ans.send(w)
+	res.send(w)
 }
 
 // arrive begins the request's record and picks its fault, in one step: faults meet
@@ -113,9 +113,9 @@ func (a *API) arrive(c *call, r *http.Request) *Request {
 	return record
 }
 
-// answer applies the request, unless its fault forbids that, and returns what the
+// respond applies the request, unless its fault forbids that, and returns what the
 // client sees.
-func (a *API) answer(c *call) answer {
+func (a *API) respond(c *call) response {
 	if c.fault.before != nil {
 		c.fault.before()
 	}
@@ -125,25 +125,25 @@ func (a *API) answer(c *call) answer {
 		delayBefore, delayAfter = delayAfter, delayBefore
 	}
 	if !sleep(ctx, a.config.latency) || !sleep(ctx, delayBefore) {
-		return answer{}
+		return response{}
 	}
-	var ans answer
+	var res response
 	switch {
 	case c.fault.kind == late:
 		orphan := *c
 		time.AfterFunc(c.fault.lateBy, func() { a.deliver(&orphan) })
 	case c.fault.kind == replay:
 		a.perform(c)
-		ans = a.perform(c)
+		res = a.perform(c)
 	case c.fault.commits():
-		ans = a.perform(c)
+		res = a.perform(c)
 	}
 	if !sleep(ctx, delayAfter) {
-		return answer{}
+		return response{}
 	}
-	ans, ok := c.fault.distort(ans)
+	res, ok := c.fault.distort(res)
 	c.missed = !ok || c.fault.kind == repeatCursor && !c.cursorRepeated
-	return ans
+	return res
 }
 
 // deliver performs a request whose client has gone.
@@ -155,21 +155,21 @@ func (a *API) deliver(c *call) {
 }
 
 // perform checks the request and applies it.
-func (a *API) perform(c *call) answer {
+func (a *API) perform(c *call) response {
 	if err := a.authorize(c.header); err != nil {
-		return errorAnswer(err)
+		return errorResponse(err)
 	}
 	if c.route == nil {
-		return errorAnswer(noRoute(c.allowed))
+		return errorResponse(noRoute(c.allowed))
 	}
 	if c.bodyErr != nil {
-		return errorAnswer(c.bodyErr)
+		return errorResponse(c.bodyErr)
 	}
 	view, err := c.route.perform(a, c)
 	if err != nil {
-		return errorAnswer(err)
+		return errorResponse(err)
 	}
-	return viewAnswer(view)
+	return viewResponse(view)
 }
 
 // finish completes the record before the response is sent, so that a client that

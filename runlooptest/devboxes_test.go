@@ -160,7 +160,7 @@ func TestDevboxRefusals(t *testing.T) {
 		`{"name": 1}`:                                                 "wrong type or value at /name",
 		`{"metadata": {"a": 1}}`:                                      "wrong type or value at /metadata/a",
 		`{"environment_variables": {"a": true}}`:                      "wrong type or value at /environment_variables/a",
-		`{"launch_parameters": {"a": 1, "a": 2}}`:                     "duplicate member",
+		`{"launch_parameters": {"a": 1, "a": 2}}`:                     "duplicate field",
 		`{"launch_parameters": {"network_policy_id": "npol_000001"}`:  "malformed JSON",
 		`{"blueprint_id": "bp_2"}`:                                    `Blueprint "bp_2" not found`,
 		`{"blueprint_name": "other"}`:                                 `Blueprint "other" not found`,
@@ -348,7 +348,7 @@ func TestWaitForStatus(t *testing.T) {
 			`{"statuses": ["running"], "timeout_seconds": 31}`:   "not from 1 to 30",
 			`{"statuses": ["running"], "timeout_seconds": 1.5}`:  "wrong type or value at /timeout_seconds",
 			`{"statuses": ["running"], "timeout_seconds": "30"}`: "wrong type or value at /timeout_seconds",
-			`{"statuses": ["running"], "timeout": 3}`:            "unknown member at /timeout",
+			`{"statuses": ["running"], "timeout": 3}`:            "unknown field at /timeout",
 		} {
 			requireRefusal(t, wait(t, s, "dbx_000001", body), 400, text)
 		}

@@ -206,7 +206,7 @@ func TestDeviations(t *testing.T) {
 
 	url, _ = start(t, "-version-0.1")
 	_, err = do(t, newClient(t, url), "POST", "/v1/network-policies", body)
-	require.ErrorContains(t, err, "unknown member")
+	require.ErrorContains(t, err, "unknown field")
 }
 
 func TestRequestsUnderWayAreAnsweredBeforeTheEnd(t *testing.T) {
