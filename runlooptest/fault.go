@@ -206,15 +206,10 @@ func (f Fault) none() bool {
 	return f.kind == healthy && f.before == nil && f.delay == 0 && len(f.header) == 0 && !f.cut
 }
 
-// commits reports whether a request that meets the fault is applied.
+// commits reports whether a request that meets the fault is applied before the
+// response.
 func (f Fault) commits() bool {
-	switch f.kind {
-	case scriptedAnswer, disconnect:
-		return f.afterCommit
-	case late:
-		return false
-	}
-	return true
+	return f.afterCommit || f.kind != scriptedAnswer && f.kind != disconnect
 }
 
 // distort turns the API's response into what the client sees. It returns false when
