@@ -272,9 +272,8 @@ func echoing(launch jsontext.Value, policyID string) jsontext.Value {
 	return jsontext.Value(mustMarshal(fields))
 }
 
-// copied returns the devbox as it is now, for a caller who owns it.
+// copied returns a copy that shares nothing.
 func (d *devbox) copied() Devbox {
-	d.settle()
 	c := d.Devbox
 	c.EnvironmentVariables = maps.Clone(c.EnvironmentVariables)
 	c.Metadata = maps.Clone(c.Metadata)

@@ -93,7 +93,7 @@ func (a *API) AddDevbox(d Devbox) Devbox {
 		panic(fmt.Sprintf("runlooptest: the devbox ID %q is taken", d.ID))
 	}
 	stored := &devbox{Devbox: d, changed: make(chan struct{})}
-	stored.Devbox = stored.copied() // shares nothing with the caller's
+	stored.Devbox = stored.copied()
 	launch := jsontext.Value(stored.LaunchParameters)
 	if launch != nil && (!launch.IsValid() || launch.Kind() != '{') {
 		panic("runlooptest: the launch parameters are not a JSON object")
