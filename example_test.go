@@ -51,7 +51,7 @@ func Example() {
 	fmt.Println(devbox.ID, "is", devbox.Status)
 	// Output:
 	// task-824f54ea367e8936 allows 2 hosts
-	// dbx_000001 is running
+	// dbx_000001 is provisioning
 }
 
 func ExampleNewClient() {

@@ -69,6 +69,7 @@ func (e *edition) fake(t *testing.T, opts ...runlooptest.Option) *runlooptest.Se
 	if !e.younger {
 		opts = append(opts, runlooptest.WithVersion01())
 	}
+	opts = append(opts, runlooptest.WithPolicyLimit(0)) // the traffic has more policies
 	return runlooptest.NewTestServer(t, opts...)
 }
 

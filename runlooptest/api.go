@@ -9,37 +9,42 @@ import (
 	"time"
 )
 
-// API is the fake API of one account: an [http.Handler] with state. Make one with
-// [New], or let [NewServer] and [NewTestServer] make one together with a server.
+// API is the fake API of one account: an [http.Handler] with state. Create one with
+// [New], or together with a server with [NewServer] or [NewTestServer].
 //
-// All methods may be called at any time and by many goroutines at once.
+// Its methods are safe for concurrent use.
 type API struct {
 	config config
 
-	mu         sync.Mutex // guards all below; each operation holds it throughout
+	mu         sync.Mutex // guards all below; never held while anything waits
 	policies   policyStore
-	devboxes   []*devboxView
+	devboxes   store[*devbox]
 	scripts    map[Operation]*script
 	missed     []string // scripted faults that had nothing to act on
 	random     *rand.Rand
 	requests   []*Request
 	requestIDs int
+
+	devboxScripts    []DevboxScript
+	nextDevboxScript int
 }
 
 // New returns an API that listens nowhere. It panics when a policy of
 // [WithPolicies] cannot be added.
 //
-// A fault that closes the connection panics with [http.ErrAbortHandler], which
-// the server of net/http expects. A caller that is no such server has to recover.
+// A fault that closes the connection panics with [http.ErrAbortHandler], which the
+// server of net/http expects. A caller that is not such a server has to recover.
 func New(opts ...Option) *API {
 	a := &API{
 		config:   newConfig(opts),
 		policies: newPolicyStore(),
+		devboxes: newStore[*devbox]("dbx"),
 		scripts:  map[Operation]*script{},
 	}
 	if a.config.faultRate > 0 {
 		a.random = rand.New(rand.NewPCG(a.config.faultSeed, 0))
 	}
+	mustMarshal(a.emptyPolicy()) // checks the unknown fields
 	for _, p := range a.config.policies {
 		a.AddPolicy(p)
 	}
@@ -49,6 +54,7 @@ func New(opts ...Option) *API {
 // A call is one request on its way through the API.
 type call struct {
 	target
+	ctx      context.Context // of the request
 	header   http.Header
 	rawQuery string
 	body     []byte
@@ -60,25 +66,27 @@ type call struct {
 	missed         bool // the fault had nothing to act on
 }
 
-// ServeHTTP answers one request.
+// ServeHTTP serves one request.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
 	c := &call{
 		target:   locate(r.Method, r.URL),
+		ctx:      r.Context(),
 		header:   r.Header,
 		rawQuery: r.URL.RawQuery,
 	}
 	c.body, c.bodyErr = readBody(w, r)
 	record := a.arrive(c, r)
-	ans := a.answer(r.Context(), c)
-	a.finish(c, record, ans.status)
+	res := a.respond(c)
+	now := a.finish(c, record, res.status)
 	record.log(r.Context(), a.config.logger, time.Since(start))
+	w.Header().Set("Date", now.UTC().Format(http.TimeFormat))
 	w.Header().Set("X-Runloop-Request-Id", record.ID)
-	ans.send(w)
+	res.send(w)
 }
 
-// arrive begins the request's record and gives the request its fault, in one step:
-// faults meet requests in the order in which the record has them.
+// arrive begins the request's record and picks its fault, in one step: faults meet
+// requests in the order of the record.
 func (a *API) arrive(c *call, r *http.Request) *Request {
 	record := &Request{
 		Operation: c.operation(),
@@ -105,55 +113,75 @@ func (a *API) arrive(c *call, r *http.Request) *Request {
 	return record
 }
 
-// answer carries the request out, unless its fault forbids that, and returns what
-// the client gets to see.
-func (a *API) answer(ctx context.Context, c *call) answer {
+// respond applies the request, unless its fault forbids that, and returns what the
+// client sees.
+func (a *API) respond(c *call) response {
+	if c.fault.before != nil {
+		c.fault.before()
+	}
+	ctx := c.ctx
 	delayBefore, delayAfter := c.fault.delay, time.Duration(0)
 	if c.fault.afterCommit {
 		delayBefore, delayAfter = delayAfter, delayBefore
 	}
 	if !sleep(ctx, a.config.latency) || !sleep(ctx, delayBefore) {
-		return answer{}
+		return response{}
 	}
-	var ans answer
-	if c.fault.commits() {
-		ans = a.perform(c)
+	var res response
+	switch {
+	case c.fault.kind == late:
+		orphan := *c
+		time.AfterFunc(c.fault.lateBy, func() { a.deliver(&orphan) })
+	case c.fault.kind == replay:
+		a.perform(c)
+		res = a.perform(c)
+	case c.fault.commits():
+		res = a.perform(c)
 	}
 	if !sleep(ctx, delayAfter) {
-		return answer{}
+		return response{}
 	}
-	ans, ok := c.fault.distort(ans)
+	res, ok := c.fault.distort(res)
 	c.missed = !ok || c.fault.kind == repeatCursor && !c.cursorRepeated
-	return ans
+	return res
 }
 
-// perform checks the request and carries it out.
-func (a *API) perform(c *call) answer {
+// deliver performs a request whose client has gone.
+func (a *API) deliver(c *call) {
+	var cancel context.CancelFunc
+	c.ctx, cancel = context.WithCancel(context.Background())
+	cancel() // nothing waits for a status
+	a.perform(c)
+}
+
+// perform checks the request and applies it.
+func (a *API) perform(c *call) response {
 	if err := a.authorize(c.header); err != nil {
-		return errorAnswer(err)
+		return errorResponse(err)
 	}
 	if c.route == nil {
-		return errorAnswer(noRoute(c.allowed))
+		return errorResponse(noRoute(c.allowed))
 	}
 	if c.bodyErr != nil {
-		return errorAnswer(c.bodyErr)
+		return errorResponse(c.bodyErr)
 	}
 	view, err := c.route.perform(a, c)
 	if err != nil {
-		return errorAnswer(err)
+		return errorResponse(err)
 	}
-	return viewAnswer(view)
+	return viewResponse(view)
 }
 
-// finish completes the record before the answer is sent, so that a client that
-// has its answer finds its request complete.
-func (a *API) finish(c *call, record *Request, status int) {
+// finish completes the record before the response is sent, so that a client that
+// has its response finds its request complete. It returns the time.
+func (a *API) finish(c *call, record *Request, status int) time.Time {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	record.Status = status
 	if c.missed && c.faultNumber > 0 {
-		a.missed = append(a.missed, fmt.Sprintf("%s: fault %d (%v): the answer gave it nothing to act on", c.route.op, c.faultNumber, c.fault))
+		a.missed = append(a.missed, fmt.Sprintf("%s: fault %d (%v): the response gave it nothing to act on", c.route.op, c.faultNumber, c.fault))
 	}
+	return a.config.clock()
 }
 
 // nowMS is the time as the API has it.

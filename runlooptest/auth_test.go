@@ -71,7 +71,9 @@ var everyOperation = []struct {
 	method, path string
 }{
 	{runlooptest.CreateDevbox, "POST", "/v1/devboxes"},
+	{runlooptest.ListDevboxes, "GET", "/v1/devboxes"},
 	{runlooptest.GetDevbox, "GET", "/v1/devboxes/dbx_000001"},
+	{runlooptest.WaitForDevboxStatus, "POST", "/v1/devboxes/dbx_000001/wait_for_status"},
 	{runlooptest.ShutdownDevbox, "POST", "/v1/devboxes/dbx_000001/shutdown"},
 	{runlooptest.CreateNetworkPolicy, "POST", "/v1/network-policies"},
 	{runlooptest.ListNetworkPolicies, "GET", "/v1/network-policies"},

@@ -8,10 +8,10 @@ import (
 // defaultAPIKey is what [Server.Client] sends when the fake accepts any key.
 const defaultAPIKey = "test-key"
 
-// Client returns a client of the SDK for this server: with its URL, a key that it
-// accepts and its [Server.HTTPClient]. The options come after these and may
-// replace them. Nothing is read from the environment. The error is that of
-// [runloop.NewClient].
+// Client returns a client of the SDK for this server, with its URL, a key that it
+// accepts and its [Server.HTTPClient]. The client reads nothing from the environment,
+// whatever RUNLOOP_* is set. The options are applied after these and may replace
+// them. The error is that of [runloop.NewClient].
 func (s *Server) Client(opts ...runloop.Option) (*runloop.Client, error) {
 	key := s.config.apiKey
 	if key == "" {

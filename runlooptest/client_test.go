@@ -13,21 +13,6 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// It sets the environment, so it is not parallel.
-func TestClientReadsNothingFromTheEnvironment(t *testing.T) {
-	t.Setenv("RUNLOOP_API_KEY", "ak_environment")
-	t.Setenv("RUNLOOP_BASE_URL", "::bad")
-	for _, headers := range []string{"no colon", "X-Team: blue"} {
-		t.Setenv("RUNLOOP_CUSTOM_HEADERS", headers)
-		s := runlooptest.NewTestServer(t)
-		client, err := s.Client()
-		require.NoError(t, err)
-		_, err = client.NetworkPolicies.List(t.Context(), runloop.NetworkPolicyListParams{})
-		require.NoError(t, err)
-		assert.NotContains(t, s.Requests()[0].Header, "X-Team")
-	}
-}
-
 func TestClientReachesItsServer(t *testing.T) {
 	t.Parallel()
 	for name, newServer := range map[string]func(runlooptest.TB, ...runlooptest.Option) *runlooptest.Server{
@@ -64,7 +49,7 @@ func TestClientReachesItsServer(t *testing.T) {
 				ID string `json:"id"`
 			}
 			require.NoError(t, client.Do(ctx, http.MethodPost, "/v1/devboxes", map[string]any{
-				"launch_parameters": runloop.LaunchParameters{NetworkPolicyID: created.ID},
+				"launch_parameters": map[string]string{"network_policy_id": created.ID},
 			}, &devbox))
 			_, err = client.NetworkPolicies.Delete(ctx, created.ID)
 			require.ErrorIs(t, err, runloop.ErrPolicyInUse)
@@ -86,6 +71,31 @@ func TestClientOptionsComeAfterTheServers(t *testing.T) {
 
 	_, err = s.Client(runloop.WithBaseURL("no url"))
 	require.Error(t, err)
+}
+
+// It sets the environment, so it is not parallel.
+func TestClientReadsNothingFromTheEnvironment(t *testing.T) {
+	for name, value := range map[string]string{
+		"RUNLOOP_API_KEY": "not a key", "RUNLOOP_BASE_URL": "not a URL", "RUNLOOP_CUSTOM_HEADERS": "no colon",
+		"HTTP_PROXY": "http://127.0.0.1:1", "http_proxy": "http://127.0.0.1:1",
+	} {
+		t.Setenv(name, value)
+	}
+	s := runlooptest.NewTestServer(t, runlooptest.WithAPIKey("the-key"))
+	client, err := s.Client()
+	require.NoError(t, err)
+	_, err = client.NetworkPolicies.Create(t.Context(), runloop.NetworkPolicyCreateParams{Name: "build"})
+	require.NoError(t, err)
+
+	t.Setenv("RUNLOOP_CUSTOM_HEADERS", "X-From-Environment: yes")
+	client, err = s.Client(runloop.WithHeader("X-From-Option", "yes"))
+	require.NoError(t, err)
+	s.ResetRequests()
+	_, err = client.NetworkPolicies.Get(t.Context(), "npol_000001")
+	require.NoError(t, err)
+	header := s.Requests()[0].Header
+	assert.Empty(t, header["X-From-Environment"])
+	assert.Equal(t, []string{"yes"}, header["X-From-Option"])
 }
 
 // An outage of hours, in no time: the client's retries wait on the bubble's clock.

@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/runloop-community/runloop-go"
 	"github.com/runloop-community/runloop-go/runlooptest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -268,6 +269,100 @@ func TestAClientThatGivesUpDuringADelayChangesNothing(t *testing.T) {
 	})
 }
 
+func TestBeforeRunsFirst(t *testing.T) {
+	inBubble(func(t *testing.T) {
+		const path = "/v1/network-policies/npol_000001"
+		s := runlooptest.NewTestServer(t, seeded(3), runlooptest.WithLatency(time.Second))
+		start := time.Now()
+		var took time.Duration
+		s.Inject(runlooptest.GetNetworkPolicy,
+			runlooptest.Before(func() {
+				took = time.Since(start)
+				// The API's methods and requests to it work here.
+				assert.Len(t, s.Policies(), 3)
+				assert.Len(t, s.Requests(), 1)
+				assert.Zero(t, s.Requests()[0].Status)
+				assert.Equal(t, 200, send(t, s, "POST", path+"/delete", ``).status)
+			}),
+			runlooptest.Status(503).WithDelay(time.Minute).Before(func() { s.AddPolicy(runloop.NetworkPolicy{Name: "new"}) }),
+		)
+		s.Inject(runlooptest.ShutdownDevbox, runlooptest.Disconnect().AfterCommit().Before(func() { s.AddDevbox(runlooptest.Devbox{}) }))
+		requireRefusal(t, send(t, s, "GET", path, ``), 404, "not found")
+		assert.Zero(t, took, "ahead of every delay")
+		assert.Equal(t, "call", s.Requests()[0].Fault)
+		assert.Equal(t, 503, send(t, s, "GET", path, ``).status)
+		assert.Len(t, s.Policies(), 3)
+		_, err := trySend(s, "POST", "/v1/devboxes/dbx_000001/shutdown", ``)
+		require.ErrorIs(t, err, io.EOF)
+		assert.Equal(t, "shutdown", s.Devboxes()[0].Status)
+	})(t)
+}
+
+func TestLateDelivery(t *testing.T) {
+	inBubble(func(t *testing.T) {
+		const path = "/v1/network-policies"
+		s := runlooptest.NewTestServer(t, runlooptest.WithAPIKey("any-key"))
+		s.Inject(runlooptest.CreateNetworkPolicy, runlooptest.Late(time.Minute), runlooptest.Late(2*time.Minute).AfterCommit())
+		for range 2 {
+			_, err := trySend(s, "POST", path, `{"name": "x"}`)
+			require.ErrorIs(t, err, io.EOF)
+		}
+		assert.Empty(t, s.Policies(), "lost for now")
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		require.Len(t, s.Policies(), 1)
+		requireOK(t, send(t, s, "POST", path+"/npol_000001/delete", ``))
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		require.Len(t, s.Policies(), 1, "a policy comes back after its delete")
+		assert.Equal(t, time.Now().UTC(), s.Policies()[0].CreateTime)
+		assert.Len(t, s.Requests(runlooptest.CreateNetworkPolicy), 2, "a delivery is no request of its own")
+
+		// What is still on its way when the bubble ends does no harm.
+		s.Inject(runlooptest.CreateDevbox, runlooptest.Late(time.Hour))
+		s.Inject(runlooptest.WaitForDevboxStatus, runlooptest.Late(0))
+		_, _ = trySend(s, "POST", "/v1/devboxes", ``)
+		s.AddDevbox(runlooptest.Devbox{Status: "queued"})
+		_, _ = trySend(s, "POST", "/v1/devboxes/dbx_000001/wait_for_status", `{"statuses": ["running"]}`)
+	})(t)
+}
+
+func TestReplay(t *testing.T) {
+	t.Parallel()
+	bothNetworks(t, func(t *testing.T, s *runlooptest.Server) {
+		s.Inject(runlooptest.CreateNetworkPolicy, runlooptest.Replay())
+		s.Inject(runlooptest.CreateDevbox, runlooptest.Replay())
+		requireRefusal(t, send(t, s, "POST", "/v1/network-policies", `{"name": "x"}`), 400, "already exists")
+		assert.Len(t, s.Policies(), 1)
+		assert.Equal(t, "dbx_000002", field(t, requireOK(t, send(t, s, "POST", "/v1/devboxes", ``)), "id"))
+		assert.Len(t, s.Devboxes(), 2)
+		assert.Len(t, s.Requests(), 2)
+	})
+}
+
+func TestPage(t *testing.T) {
+	t.Parallel()
+	bothNetworks(t, func(t *testing.T, s *runlooptest.Server) {
+		const path, page = "/v1/network-policies", "<html>\r\n<head><title>404 Not Found</title></head>\r\n<body>\r\n<center><h1>404 Not Found</h1></center>\r\n</body>\r\n</html>\r\n"
+		s.Inject(runlooptest.CreateNetworkPolicy, runlooptest.Page(404), runlooptest.Page(404).AfterCommit(), runlooptest.Page(404).WithCutBody(20), runlooptest.Status(400).WithCutBody(12))
+		for _, policies := range []int{0, 1} {
+			r := send(t, s, "POST", path, `{"name": "x"}`)
+			assert.Equal(t, 404, r.status)
+			assert.Equal(t, page, r.body)
+			assert.Equal(t, []string{"text/html"}, r.header["Content-Type"])
+			assert.Len(t, s.Policies(), policies)
+		}
+		r, err := trySend(s, "POST", path, `{"name": "y"}`)
+		require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+		assert.Equal(t, page[:20], r.body)
+		r, err = trySend(s, "POST", path, `{"name": "y"}`)
+		require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+		assert.Equal(t, 400, r.status)
+		assert.Equal(t, `{"error":"sc`, r.body)
+		assert.Len(t, s.Policies(), 1, "a cut does not apply what the fault does not")
+	})
+}
+
 func TestUnfiredFaultsFailTheTest(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -296,7 +391,7 @@ func TestUnfiredFaultsFailTheTest(t *testing.T) {
 				s.Inject(runlooptest.ListNetworkPolicies, runlooptest.RepeatCursor())
 				_, _ = trySend(s, "GET", "/v1/network-policies", ``)
 			},
-			want: []string{"listNetworkPolicies: fault 1 (repeat cursor): the answer gave it nothing to act on"},
+			want: []string{"listNetworkPolicies: fault 1 (repeat cursor): the response gave it nothing to act on"},
 		},
 		{
 			name: "no list to repeat a cursor of",
@@ -304,7 +399,7 @@ func TestUnfiredFaultsFailTheTest(t *testing.T) {
 				s.Inject(runlooptest.ListNetworkPolicies, runlooptest.RepeatCursor())
 				_, _ = trySend(s, "GET", "/v1/network-policies?limit=0", ``)
 			},
-			want: []string{"listNetworkPolicies: fault 1 (repeat cursor): the answer gave it nothing to act on"},
+			want: []string{"listNetworkPolicies: fault 1 (repeat cursor): the response gave it nothing to act on"},
 		},
 		{
 			name: "body too short to be cut",
@@ -312,11 +407,20 @@ func TestUnfiredFaultsFailTheTest(t *testing.T) {
 				s.Inject(runlooptest.ListNetworkPolicies, runlooptest.CutBody(56))
 				_, _ = trySend(s, "GET", "/v1/network-policies", ``)
 			},
-			want: []string{"listNetworkPolicies: fault 1 (cut body after 56 bytes): the answer gave it nothing to act on"},
+			want: []string{"listNetworkPolicies: fault 1 (cut body after 56 bytes): the response gave it nothing to act on"},
+		},
+		{
+			name: "nothing was launched",
+			inject: func(s *runlooptest.Server) {
+				s.ScriptDevboxes(runlooptest.DevboxScript{Statuses: []string{"queued"}}, runlooptest.DevboxScript{}, runlooptest.DevboxScript{Echo: new("")})
+				_, _ = trySend(s, "POST", "/v1/devboxes", ``)
+			},
+			want: []string{"devbox script 3: no launch came"},
 		},
 		{
 			name: "placeholders need no request",
 			inject: func(s *runlooptest.Server) {
+				s.ScriptDevboxes(runlooptest.DevboxScript{})
 				s.Inject(runlooptest.GetDevbox, runlooptest.Fault{}, runlooptest.Fault{})
 			},
 		},
@@ -403,6 +507,11 @@ func TestFaultStrings(t *testing.T) {
 		"cut body after 0 bytes":  runlooptest.CutBody(0),
 		"answer 429":              runlooptest.Status(429).WithHeader("Retry-After", "1"),
 		"delay 3s, answer 502":    runlooptest.Answer(502, "").WithDelay(3 * time.Second),
+		"call":                    runlooptest.Before(func() {}),
+		"deliver 5s late":         runlooptest.Late(5 * time.Second).AfterCommit(),
+		"replay":                  runlooptest.Replay().AfterCommit(),
+		"call, delay 1s, answer 404 after commit, cut body after 9 bytes": runlooptest.Page(404).WithCutBody(9).WithDelay(time.Second).AfterCommit().Before(func() {}),
+		"cut body after 3 bytes": runlooptest.CutBody(3).WithHeader("A", "b"),
 	} {
 		assert.Equal(t, want, f.String())
 	}
@@ -425,6 +534,7 @@ func TestFaultsThatMakeNoSensePanic(t *testing.T) {
 		"informational status":        func() { runlooptest.Answer(100, "") },
 		"status beyond 999":           func() { runlooptest.Status(1000) },
 		"negative cut":                func() { runlooptest.CutBody(-1) },
+		"negative lateness":           func() { runlooptest.Late(-1) },
 		"no such operation":           func() { s.Inject("listPolicies", runlooptest.Status(503)) },
 		"no operation":                func() { s.Inject("", runlooptest.Status(503)) },
 		"cursor of a call without it": func() { s.Inject(runlooptest.GetNetworkPolicy, runlooptest.RepeatCursor()) },
@@ -447,7 +557,7 @@ func TestRandomFaults(t *testing.T) {
 	t.Parallel()
 	run := func(t *testing.T, rate float64, seed uint64, scripted ...runlooptest.Fault) (faults []string) {
 		t.Helper()
-		s := runlooptest.NewTestServer(t, runlooptest.WithRandomFaults(rate, seed))
+		s := runlooptest.NewTestServer(t, runlooptest.WithRandomFaults(rate, seed), runlooptest.WithPolicyLimit(0))
 		s.Inject(runlooptest.CreateNetworkPolicy, scripted...)
 		healthy, committed := 0, 0
 		for i := range 300 {

@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// An Operation is one call that the API offers. Faults are scripted and requests
-// are recorded by operation. The values are the operation ids of the API's
-// OpenAPI description.
+// An Operation is one call of the API. Faults are scripted and requests are
+// recorded by operation. The values for network policies are the operation IDs of
+// the API's OpenAPI description.
 type Operation string
 
 // The operations that the fake knows.
@@ -19,7 +19,9 @@ const (
 	UpdateNetworkPolicy Operation = "updateNetworkPolicy" // POST /v1/network-policies/{id}
 	DeleteNetworkPolicy Operation = "deleteNetworkPolicy" // POST /v1/network-policies/{id}/delete
 	CreateDevbox        Operation = "createDevbox"        // POST /v1/devboxes, or /v1/devboxes/create_and_await_running
+	ListDevboxes        Operation = "listDevboxes"        // GET /v1/devboxes
 	GetDevbox           Operation = "getDevbox"           // GET /v1/devboxes/{id}
+	WaitForDevboxStatus Operation = "waitForDevboxStatus" // POST /v1/devboxes/{id}/wait_for_status
 	ShutdownDevbox      Operation = "shutdownDevbox"      // POST /v1/devboxes/{id}/shutdown
 )
 
@@ -38,8 +40,10 @@ var routes = []route{
 	{UpdateNetworkPolicy, http.MethodPost, []string{"v1", "network-policies", "{id}"}, (*API).updatePolicy},
 	{DeleteNetworkPolicy, http.MethodPost, []string{"v1", "network-policies", "{id}", "delete"}, (*API).deletePolicy},
 	{CreateDevbox, http.MethodPost, []string{"v1", "devboxes"}, (*API).createDevbox},
-	{CreateDevbox, http.MethodPost, []string{"v1", "devboxes", "create_and_await_running"}, (*API).createDevbox},
+	{CreateDevbox, http.MethodPost, []string{"v1", "devboxes", "create_and_await_running"}, (*API).createAndAwaitDevbox},
+	{ListDevboxes, http.MethodGet, []string{"v1", "devboxes"}, (*API).listDevboxes},
 	{GetDevbox, http.MethodGet, []string{"v1", "devboxes", "{id}"}, (*API).getDevbox},
+	{WaitForDevboxStatus, http.MethodPost, []string{"v1", "devboxes", "{id}", "wait_for_status"}, (*API).waitForDevboxStatus},
 	{ShutdownDevbox, http.MethodPost, []string{"v1", "devboxes", "{id}", "shutdown"}, (*API).shutdownDevbox},
 }
 
@@ -116,7 +120,7 @@ func (r *route) match(segments []string) (id string, ok bool) {
 	return id, true
 }
 
-// known says whether op is an operation of the API.
+// known reports whether op is an operation of the API.
 func (op Operation) known() bool {
 	for i := range routes {
 		if routes[i].op == op {

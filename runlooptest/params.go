@@ -2,14 +2,18 @@ package runlooptest
 
 import "strings"
 
-// applyTo sets in v what the params provide. What they leave out keeps its
-// value, and a list that they provide replaces the whole list.
-func (p *policyParams) applyTo(v *policyView) error {
+// applyTo sets in v what the params provide. What they leave out keeps its value,
+// and a list that they provide replaces the whole list.
+func (p *policyParams) applyTo(v *policyView, c *config) error {
 	if p.Name != nil {
-		if strings.TrimSpace(*p.Name) == "" {
+		name := *p.Name
+		if c.normalizeName != nil {
+			name = c.normalizeName(name)
+		}
+		if strings.TrimSpace(name) == "" {
 			return badRequest("name must not be blank")
 		}
-		v.Name = *p.Name
+		v.Name = name
 	}
 	if p.Description != nil {
 		v.Description = p.Description
@@ -37,7 +41,7 @@ func (p *policyParams) applyTo(v *policyView) error {
 		e.AllowedHostnames = hostnames
 	}
 	if p.AllowedCIDRs != nil {
-		cidrs, err := checkCIDRs(p.AllowedCIDRs)
+		cidrs, err := checkCIDRs(p.AllowedCIDRs, string(c.defaultProtocol))
 		if err != nil {
 			return err
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"net"
 	"sync"
-	"syscall"
 )
 
 // A pipeNetwork is a network of one listener whose connections are in memory.
@@ -31,7 +30,7 @@ func (n *pipeNetwork) DialContext(ctx context.Context, network, _ string) (net.C
 		case n.conns <- server:
 			return client, nil
 		case <-n.closed:
-			err = syscall.ECONNREFUSED
+			err = errRefused
 		case <-ctx.Done():
 			err = ctx.Err()
 		}

@@ -11,7 +11,7 @@ func (a *API) createPolicy(c *call) (any, error) {
 		return nil, badRequest("name is required")
 	}
 	view := a.emptyPolicy()
-	if err := params.applyTo(view); err != nil {
+	if err := params.applyTo(view, &a.config); err != nil {
 		return nil, err
 	}
 
@@ -53,7 +53,7 @@ func (a *API) updatePolicy(c *call) (any, error) {
 		return nil, a.unknownPolicy(c.id)
 	}
 	view := *old
-	if err := params.applyTo(&view); err != nil {
+	if err := params.applyTo(&view, &a.config); err != nil {
 		return nil, err
 	}
 	if other := a.policies.byName[view.Name]; other != nil && other != old {
@@ -97,6 +97,9 @@ func (a *API) emptyPolicy() *policyView {
 	if !a.config.v01 {
 		view.Egress.AllowRunloopMirrors = new(bool)
 		view.Egress.AllowedCIDRs = []cidrView{}
+	}
+	if len(a.config.unknownFields) > 0 {
+		view.Egress.unknown = mustMarshal(a.config.unknownFields)
 	}
 	return view
 }

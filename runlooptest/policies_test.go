@@ -321,3 +321,59 @@ func TestPolicyLimit(t *testing.T) {
 	requireOK(t, send(t, s, "POST", "/v1/network-policies/"+b+"/delete", ``))
 	create(t, s, `{"name": "c"}`)
 }
+
+func TestPolicyLimitByDefault(t *testing.T) {
+	t.Parallel()
+	s := runlooptest.NewTestServer(t, seeded(99))
+	create(t, s, `{"name": "a"}`)
+	requireRefusal(t, send(t, s, "POST", "/v1/network-policies", `{"name": "b"}`), 400, "limit of 100 network policies")
+	assert.Len(t, s.Policies(), 100)
+	for _, limit := range []int{0, -1} {
+		create(t, runlooptest.NewTestServer(t, seeded(101), runlooptest.WithPolicyLimit(limit)), `{"name": "a"}`)
+	}
+}
+
+func TestNormalizedNames(t *testing.T) {
+	t.Parallel()
+	s := runlooptest.NewTestServer(t, runlooptest.WithNormalizedNames(func(name string) string { return strings.ToLower(strings.TrimSpace(name)) }))
+	id := create(t, s, `{"name": " Build "}`)
+	assert.Equal(t, "build", s.Policies()[0].Name)
+	requireRefusal(t, send(t, s, "POST", "/v1/network-policies", `{"name": "BUILD"}`), 400, "already exists")
+	requireOK(t, send(t, s, "POST", "/v1/network-policies/"+id, `{"name": "Other"}`))
+	assert.Equal(t, "other", s.Policies()[0].Name)
+	create(t, s, `{"name": "BUILD"}`)
+}
+
+func TestDefaultProtocol(t *testing.T) {
+	t.Parallel()
+	s := runlooptest.NewTestServer(t, runlooptest.WithDefaultProtocol(runloop.ProtocolTCP))
+	create(t, s, `{"name": "x", "allowed_cidrs": [{"cidr": "10.0.0.0/8", "ports": [{"port": 1}, {"port": 2, "protocol": "UDP"}]}, {"cidr": "192.0.2.0/24"}]}`)
+	assert.Equal(t, []runloop.AllowedCIDR{
+		{CIDR: "10.0.0.0/8", Ports: []runloop.PortRule{{Port: 1, Protocol: runloop.ProtocolTCP}, {Port: 2, Protocol: runloop.ProtocolUDP}}},
+		{CIDR: "192.0.2.0/24"},
+	}, s.Policies()[0].Egress.AllowedCIDRs)
+}
+
+func TestUnknownFields(t *testing.T) {
+	t.Parallel()
+	s := runlooptest.NewTestServer(t, seeded(1), runlooptest.WithUnknownFields(map[string]any{"ruleset_version": 2, "audit": map[string]any{"enabled": false}}))
+	created := requireOK(t, send(t, s, "POST", "/v1/network-policies", `{"name": "x", "allow_all": true}`))
+	updated := requireOK(t, send(t, s, "POST", "/v1/network-policies/npol_000001", `{"allow_all": true}`))
+	for _, body := range []string{created, updated} {
+		assert.Equal(t, map[string]any{
+			"allow_all": true, "allow_devbox_to_devbox": true, "allowed_hostnames": []any{}, "allow_agent_gateway": false, "allow_mcp_gateway": false,
+			"allow_runloop_mirrors": false, "allowed_cidrs": []any{}, "ruleset_version": 2.0, "audit": map[string]any{"enabled": false},
+		}, field(t, body, "egress"))
+	}
+	client, err := s.Client()
+	require.NoError(t, err)
+	policy, err := client.NetworkPolicies.Get(t.Context(), "npol_000001")
+	require.NoError(t, err)
+	assert.Equal(t, s.Policies()[0], *policy)
+
+	for name, fields := range map[string]map[string]any{
+		"known field": {"allow_all": true}, "no JSON": {"f": func() {}},
+	} {
+		assert.Panics(t, func() { runlooptest.New(runlooptest.WithUnknownFields(fields)) }, name)
+	}
+}

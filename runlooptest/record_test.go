@@ -2,6 +2,7 @@ package runlooptest_test
 
 import (
 	"bytes"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -85,7 +86,7 @@ func TestRequestsByOperation(t *testing.T) {
 	assert.Empty(t, s.Requests())
 	send(t, s, "GET", "/v1/network-policies", ``)
 	assert.Len(t, s.Requests(), 1)
-	assert.Equal(t, "req_000017", s.Requests()[0].ID, "ids go on")
+	assert.Equal(t, fmt.Sprintf("req_%06d", 2*len(everyOperation)+1), s.Requests()[0].ID, "ids go on")
 }
 
 func TestRecordedRequestsAreCopies(t *testing.T) {

@@ -3,11 +3,11 @@ package runlooptest_test
 import (
 	"context"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
-	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -39,8 +39,17 @@ func TestServerOnLoopback(t *testing.T) {
 
 	s.Close()
 	_, err = http.Get(s.URL + "/v1/network-policies")
-	require.ErrorIs(t, err, syscall.ECONNREFUSED)
+	requireRefused(t, err)
 	s.Close() // once more does no harm
+}
+
+// requireRefused requires the error of a dial when nothing listens.
+func requireRefused(t *testing.T, err error) {
+	t.Helper()
+	var refused *net.OpError
+	require.ErrorAs(t, err, &refused)
+	assert.Equal(t, "dial", refused.Op)
+	assert.ErrorContains(t, refused.Err, "refused")
 }
 
 func TestServerInMemory(t *testing.T) {
@@ -54,7 +63,7 @@ func TestServerInMemory(t *testing.T) {
 
 	tb.end()
 	_, err := trySend(s, "GET", "/v1/network-policies", ``)
-	require.ErrorIs(t, err, syscall.ECONNREFUSED)
+	requireRefused(t, err)
 	s.Close()
 	assert.Empty(t, tb.errors)
 }
@@ -199,4 +208,41 @@ func TestEveryAnswerHasARequestID(t *testing.T) {
 		assert.False(t, seen[id])
 		seen[id] = true
 	}
+}
+
+func TestDatesAreThoseOfTheAPIsClock(t *testing.T) {
+	t.Parallel()
+	const path = "/v1/network-policies"
+	check := func(t *testing.T, s *runlooptest.Server, want time.Time) {
+		t.Helper()
+		s.Inject(runlooptest.CreateNetworkPolicy, runlooptest.Fault{}, runlooptest.Page(502), runlooptest.Status(503).WithHeader("Date", "yesterday"))
+		for _, date := range []string{want.Format(http.TimeFormat), want.Format(http.TimeFormat), "yesterday"} {
+			assert.Equal(t, []string{date}, send(t, s, "POST", path, `{"name": "x"}`).header["Date"])
+		}
+		assert.Equal(t, want, s.Policies()[0].CreateTime)
+		assert.Equal(t, want, s.Requests()[0].Time.UTC())
+	}
+	bothServers := map[string]func(runlooptest.TB, ...runlooptest.Option) *runlooptest.Server{
+		"in memory": runlooptest.NewTestServer, "on loopback": runlooptest.NewLoopbackServer,
+	}
+	for name, newServer := range bothServers {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			check(t, newServer(t, atNoon()), noon)
+			check(t, newServer(t, runlooptest.WithClockSkew(-24*time.Hour), atNoon()), noon.Add(-24*time.Hour))
+		})
+	}
+	t.Run("in a bubble", inBubble(func(t *testing.T) {
+		check(t, runlooptest.NewTestServer(t), time.Now().UTC())
+		time.Sleep(time.Hour)
+		s := runlooptest.NewTestServer(t, runlooptest.WithClockSkew(6*time.Minute), runlooptest.WithStartup(time.Second))
+		check(t, s, time.Now().UTC().Add(6*time.Minute))
+
+		// A startup takes as long as it does on a clock that is right.
+		requireOK(t, send(t, s, "POST", "/v1/devboxes", ``))
+		assert.Equal(t, "provisioning", statusOf(t, s, "dbx_000001"))
+		time.Sleep(time.Second)
+		assert.Equal(t, "running", statusOf(t, s, "dbx_000001"))
+		assert.Equal(t, time.Now().UTC().Add(6*time.Minute-time.Second), s.Devboxes()[0].CreateTime)
+	}))
 }

@@ -1,15 +1,16 @@
 package runlooptest
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
-	"time"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/runloop-community/runloop-go"
 )
 
-// Policies returns the account's policies as they are now, oldest first, each of
-// them deeply equal to what a client of the SDK gets. The caller owns them.
+// Policies returns the account's current policies, oldest first. Each is deeply equal
+// to what a client of the SDK gets. The caller owns them.
 func (a *API) Policies() []runloop.NetworkPolicy {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -20,12 +21,12 @@ func (a *API) Policies() []runloop.NetworkPolicy {
 	return policies
 }
 
-// AddPolicy puts a policy into the account, as its newest, and returns it as it is
-// stored. No request is recorded. An empty ID gets the next one that the fake
-// makes, a zero CreateTime is now, and a zero UpdateTime is the CreateTime.
+// AddPolicy adds a policy to the account, as its newest, and returns it as it is
+// stored. No request is recorded. An empty ID gets the next one in the fake's order,
+// a zero CreateTime is now, and a zero UpdateTime is the CreateTime.
 //
-// AddPolicy panics when the name is blank, or the name or id is taken. The rules
-// are not checked: an account may have policies from before the API did.
+// AddPolicy panics when the name is blank, or the name or ID is taken. The rules are
+// not checked: an account may have policies that are older than the API's checks.
 func (a *API) AddPolicy(p runloop.NetworkPolicy) runloop.NetworkPolicy {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -51,39 +52,77 @@ func (a *API) AddPolicy(p runloop.NetworkPolicy) runloop.NetworkPolicy {
 	return view.policy()
 }
 
-// A Devbox is a devbox that was launched in the fake.
-type Devbox struct {
-	// ID is "dbx_000001" for the first devbox, and so on.
-	ID string
-	// Name is empty when the devbox has none.
-	Name string
-	// Status is "running", or "shutdown" once the devbox is shut down.
-	Status string
-	// NetworkPolicyID is empty when the devbox was launched without a policy.
-	NetworkPolicyID string
-	// CreateTime is in UTC, to the millisecond.
-	CreateTime time.Time
+// Devboxes returns the account's devboxes, oldest first, including those that have
+// ended. It is not a look: it moves no devbox on. The caller owns them.
+func (a *API) Devboxes() []Devbox {
+	return a.devboxesThat(func(*devbox) bool { return true })
 }
 
-// Devboxes returns the account's devboxes as they are now, those that are shut
-// down included, oldest first.
-func (a *API) Devboxes() []Devbox {
+// Running returns the devboxes that have not ended, oldest first: all whose status is
+// neither "failure" nor "shutdown". A test for leaks requires that there are none.
+func (a *API) Running() []Devbox {
+	return a.devboxesThat(func(d *devbox) bool { return !d.over() })
+}
+
+func (a *API) devboxesThat(keep func(*devbox) bool) []Devbox {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	devboxes := make([]Devbox, 0, len(a.devboxes))
-	for _, view := range a.devboxes {
-		devbox := Devbox{
-			ID:              view.ID,
-			Status:          view.Status,
-			NetworkPolicyID: view.policyID,
-			CreateTime:      time.UnixMilli(view.CreateTimeMS).UTC(),
+	devboxes := make([]Devbox, 0, len(a.devboxes.ordered))
+	for _, d := range a.devboxes.ordered {
+		d.settle()
+		if keep(d) {
+			devboxes = append(devboxes, d.copied())
 		}
-		if view.Name != nil {
-			devbox.Name = *view.Name
-		}
-		devboxes = append(devboxes, devbox)
 	}
 	return devboxes
+}
+
+// AddDevbox adds a devbox to the account, as its newest, and returns it as it is
+// stored. No request is recorded, no script is taken, and the devbox keeps its status
+// until it is shut down. An empty ID gets the next one in the fake's order, an empty
+// Status is "running", a zero CreateTime is now, and a zero EndTime of a devbox that
+// has ended is the CreateTime. The policy of NetworkPolicyID need not exist; it is
+// added to the launch parameters.
+//
+// AddDevbox panics when the ID is taken or the LaunchParameters are not a JSON
+// object.
+func (a *API) AddDevbox(d Devbox) Devbox {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.devboxes.byID[d.ID] != nil {
+		panic(fmt.Sprintf("runlooptest: the devbox ID %q is taken", d.ID))
+	}
+	stored := &devbox{Devbox: d, changed: make(chan struct{})}
+	stored.Devbox = stored.copied()
+	launch := jsontext.Value(stored.LaunchParameters)
+	if launch != nil && (!launch.IsValid() || launch.Kind() != '{') {
+		panic("runlooptest: the launch parameters are not a JSON object")
+	}
+	if d.NetworkPolicyID != "" {
+		if launch == nil {
+			launch = jsontext.Value("{}")
+		}
+		stored.LaunchParameters = json.RawMessage(echoing(launch, d.NetworkPolicyID))
+	}
+	if d.ID == "" {
+		stored.ID = a.devboxes.newID()
+	}
+	if d.Name != "" {
+		stored.name = &stored.Name
+	}
+	if d.Status == "" {
+		stored.Status = statusRunning
+	}
+	if d.CreateTime.IsZero() {
+		stored.CreateTime = a.config.clock()
+	}
+	stored.CreateTime = fromMS(stored.CreateTime.UnixMilli())
+	stored.transitions = []transitionView{{stored.Status, stored.CreateTime.UnixMilli()}}
+	if stored.over() && d.EndTime.IsZero() {
+		stored.EndTime = stored.CreateTime
+	}
+	a.devboxes.add(stored.ID, stored)
+	return stored.copied()
 }
 
 // viewOf returns the view of a policy that is not the API's.
@@ -139,8 +178,8 @@ func (v *policyView) policy() runloop.NetworkPolicy {
 			AllowAgentGateway:   v.Egress.AllowAgentGateway,
 			AllowMCPGateway:     v.Egress.AllowMCPGateway,
 		},
-		CreateTime: time.UnixMilli(v.CreateTimeMS).UTC(),
-		UpdateTime: time.UnixMilli(v.UpdateTimeMS).UTC(),
+		CreateTime: fromMS(v.CreateTimeMS),
+		UpdateTime: fromMS(v.UpdateTimeMS),
 	}
 	if v.Description != nil {
 		p.Description = *v.Description
@@ -150,6 +189,12 @@ func (v *policyView) policy() runloop.NetworkPolicy {
 	}
 	for _, cidr := range v.Egress.AllowedCIDRs {
 		p.Egress.AllowedCIDRs = append(p.Egress.AllowedCIDRs, cidr.allowedCIDR())
+	}
+	if v.Egress.unknown != nil {
+		// Only a decoder of the SDK can set them.
+		if err := p.Egress.UnmarshalJSON(mustMarshal(v.Egress)); err != nil {
+			panic("runlooptest: the SDK cannot decode a policy of the fake: " + err.Error())
+		}
 	}
 	return p
 }

@@ -108,6 +108,7 @@ func TestOptionsThatMakeNoSensePanic(t *testing.T) {
 		"unknown-id status": func() { runlooptest.WithUnknownIDStatus(410) },
 		"rate below 0":      func() { runlooptest.WithRandomFaults(-0.1, 1) },
 		"rate above 1":      func() { runlooptest.WithRandomFaults(1.1, 1) },
+		"negative startup":  func() { runlooptest.WithStartup(-1) },
 		"rate is no number": func() { runlooptest.WithRandomFaults(math.NaN(), 1) },
 	} {
 		assert.Panics(t, f, name)

@@ -6,33 +6,61 @@ import (
 	"slices"
 )
 
-// policyStore holds the account's policies. It is not safe for concurrent use;
-// API.mu guards it.
-type policyStore struct {
-	ordered []*policyView // oldest first
-	byID    map[string]*policyView
-	byName  map[string]*policyView
-	count   int // of the ids made
+// store holds what the account has of one kind. It is not safe for concurrent
+// use; API.mu guards it.
+type store[T comparable] struct {
+	prefix  string // of the IDs
+	ordered []T    // oldest first
+	byID    map[string]T
+	count   int // of the IDs that newID returned
 }
 
-func newPolicyStore() policyStore {
-	return policyStore{byID: map[string]*policyView{}, byName: map[string]*policyView{}}
+func newStore[T comparable](prefix string) store[T] {
+	return store[T]{prefix: prefix, byID: map[string]T{}}
 }
 
-// newID returns the next id that no seeded policy has.
-func (s *policyStore) newID() string {
+// newID returns the next ID that nothing in the store has.
+func (s *store[T]) newID() string {
 	for {
 		s.count++
-		id := fmt.Sprintf("npol_%06d", s.count)
-		if s.byID[id] == nil {
+		id := fmt.Sprintf("%s_%06d", s.prefix, s.count)
+		if _, taken := s.byID[id]; !taken {
 			return id
 		}
 	}
 }
 
+func (s *store[T]) add(id string, item T) {
+	s.ordered = append(s.ordered, item)
+	s.byID[id] = item
+}
+
+// listed returns the items in the order in which a list shows them.
+func (s *store[T]) listed(oldestFirst bool) iter.Seq[T] {
+	if oldestFirst {
+		return slices.Values(s.ordered)
+	}
+	return func(yield func(T) bool) {
+		for _, item := range slices.Backward(s.ordered) {
+			if !yield(item) {
+				return
+			}
+		}
+	}
+}
+
+// policyStore is the store of policies, whose names are unique.
+type policyStore struct {
+	store[*policyView]
+	byName map[string]*policyView
+}
+
+func newPolicyStore() policyStore {
+	return policyStore{newStore[*policyView]("npol"), map[string]*policyView{}}
+}
+
 func (s *policyStore) add(p *policyView) {
-	s.ordered = append(s.ordered, p)
-	s.byID[p.ID] = p
+	s.store.add(p.ID, p)
 	s.byName[p.Name] = p
 }
 
@@ -48,18 +76,4 @@ func (s *policyStore) remove(p *policyView) {
 	s.ordered = slices.Delete(s.ordered, i, i+1)
 	delete(s.byID, p.ID)
 	delete(s.byName, p.Name)
-}
-
-// all returns the policies in the order in which a list has them.
-func (s *policyStore) all(oldestFirst bool) iter.Seq[*policyView] {
-	if oldestFirst {
-		return slices.Values(s.ordered)
-	}
-	return func(yield func(*policyView) bool) {
-		for _, p := range slices.Backward(s.ordered) {
-			if !yield(p) {
-				return
-			}
-		}
-	}
 }

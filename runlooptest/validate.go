@@ -27,7 +27,7 @@ func checkHostnames(items []*string) ([]string, error) {
 
 func isBlankOrControl(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }
 
-func checkCIDRs(items []*cidrParams) ([]cidrView, error) {
+func checkCIDRs(items []*cidrParams, defaultProtocol string) ([]cidrView, error) {
 	cidrs := make([]cidrView, 0, len(items))
 	for i, item := range items {
 		if item == nil || item.CIDR == nil {
@@ -45,6 +45,9 @@ func checkCIDRs(items []*cidrParams) ([]cidrView, error) {
 			view, problem := checkPort(port)
 			if problem != "" {
 				return nil, badRequest("allowed_cidrs[%d].ports[%d]%s", i, j, problem)
+			}
+			if view.Protocol == nil && defaultProtocol != "" {
+				view.Protocol = &defaultProtocol
 			}
 			cidr.Ports = append(cidr.Ports, view)
 		}

@@ -1,11 +1,14 @@
 package runlooptest
 
-import "github.com/go-json-experiment/json/jsontext"
+import (
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
 
 // The structs of this file are the bodies that go over the wire. They are the
 // fake's own, and not the SDK's, so that a mistake in the SDK's encoding shows.
 
-// policyParams is the body of create and of update. A nil member was absent or
+// policyParams is the body of create and of update. A nil field was absent or
 // null. Lists have pointers so that a null among the items can be refused.
 type policyParams struct {
 	policyParamsV01
@@ -13,7 +16,7 @@ type policyParams struct {
 	AllowedCIDRs        []*cidrParams `json:"allowed_cidrs"`
 }
 
-// policyParamsV01 are the members that version 0.1 of the API knows.
+// policyParamsV01 are the fields that version 0.1 of the API knows.
 type policyParamsV01 struct {
 	Name                *string   `json:"name"`
 	Description         *string   `json:"description"`
@@ -46,8 +49,8 @@ type policyView struct {
 	UpdateTimeMS int64      `json:"update_time_ms"`
 }
 
-// egressView leaves the two younger members out when they are nil, which they
-// are for version 0.1 only.
+// egressView leaves out the two fields that version 0.1 does not have when they are
+// nil, as they are for that version only.
 type egressView struct {
 	AllowAll            bool       `json:"allow_all"`
 	AllowDevboxToDevbox bool       `json:"allow_devbox_to_devbox"`
@@ -56,6 +59,19 @@ type egressView struct {
 	AllowMCPGateway     bool       `json:"allow_mcp_gateway"`
 	AllowRunloopMirrors *bool      `json:"allow_runloop_mirrors,omitzero"`
 	AllowedCIDRs        []cidrView `json:"allowed_cidrs,omitzero"`
+
+	unknown jsontext.Value // an object whose fields are shown as well, or nil
+}
+
+// MarshalJSON adds the unknown fields. The encoder checks what it returns.
+func (e egressView) MarshalJSON() ([]byte, error) {
+	type known egressView
+	object, err := json.Marshal(known(e))
+	if err != nil || e.unknown == nil {
+		return object, err
+	}
+	object[len(object)-1] = ',' // replaces the closing brace
+	return append(object, e.unknown[1:]...), nil
 }
 
 type cidrView struct {
@@ -80,33 +96,56 @@ type emptyParams struct{}
 
 // devboxParams is the part of a devbox create that the fake looks at.
 type devboxParams struct {
-	Name             *string           `json:"name"`
-	Metadata         map[string]string `json:"metadata"`
-	LaunchParameters *jsontext.Value   `json:"launch_parameters"`
-	// NetworkPolicyID is where the policy does not belong.
-	NetworkPolicyID *jsontext.Value `json:"network_policy_id"`
+	Name                 *string           `json:"name"`
+	Metadata             map[string]string `json:"metadata"`
+	EnvironmentVariables map[string]string `json:"environment_variables"`
+	Entrypoint           *string           `json:"entrypoint"`
+	BlueprintID          *string           `json:"blueprint_id"`
+	BlueprintName        *string           `json:"blueprint_name"`
+	SnapshotID           *string           `json:"snapshot_id"`
+	LaunchParameters     *jsontext.Value   `json:"launch_parameters"`
 }
 
+// launchParams are the launch parameters whose types the fake checks.
 type launchParams struct {
-	NetworkPolicyID *string `json:"network_policy_id"`
+	NetworkPolicyID      *string  `json:"network_policy_id"`
+	ResourceSizeRequest  *string  `json:"resource_size_request"`
+	CustomCPUCores       *float64 `json:"custom_cpu_cores"`
+	CustomGBMemory       *float64 `json:"custom_gb_memory"`
+	CustomDiskSize       *float64 `json:"custom_disk_size"`
+	Architecture         *string  `json:"architecture"`
+	KeepAliveTimeSeconds *int64   `json:"keep_alive_time_seconds"`
+	LaunchCommands       []string `json:"launch_commands"`
+}
+
+type waitParams struct {
+	Statuses       []string `json:"statuses"`
+	TimeoutSeconds *int     `json:"timeout_seconds"`
 }
 
 type devboxView struct {
 	ID               string            `json:"id"`
 	Name             *string           `json:"name,omitzero"`
 	Status           string            `json:"status"`
+	BlueprintID      string            `json:"blueprint_id,omitzero"`
+	SnapshotID       string            `json:"snapshot_id,omitzero"`
 	Capabilities     []string          `json:"capabilities"`
 	CreateTimeMS     int64             `json:"create_time_ms"`
 	EndTimeMS        *int64            `json:"end_time_ms"`
 	LaunchParameters jsontext.Value    `json:"launch_parameters"`
 	Metadata         map[string]string `json:"metadata"`
 	StateTransitions []transitionView  `json:"state_transitions"`
-	ShutdownReason   *string           `json:"shutdown_reason,omitzero"`
-
-	policyID string
+	FailureReason    string            `json:"failure_reason,omitzero"`
+	ShutdownReason   string            `json:"shutdown_reason,omitzero"`
 }
 
 type transitionView struct {
 	Status           string `json:"status"`
 	TransitionTimeMS int64  `json:"transition_time_ms"`
+}
+
+type devboxListView struct {
+	Devboxes   []*devboxView `json:"devboxes"`
+	HasMore    bool          `json:"has_more"`
+	TotalCount *int          `json:"total_count,omitzero"`
 }

@@ -4,7 +4,9 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -20,6 +22,7 @@ import (
 
 	"github.com/runloop-community/runloop-go"
 	_ "github.com/runloop-community/runloop-go/internal/clienttest" // unsets RUNLOOP_*
+	"github.com/runloop-community/runloop-go/internal/noenv"
 	"github.com/runloop-community/runloop-go/internal/wiretest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -73,7 +76,9 @@ func start(t *testing.T, args ...string) (url string, stderr *buffer) {
 
 func newClient(t *testing.T, url string, opts ...runloop.Option) *runloop.Client {
 	t.Helper()
-	client, err := runloop.NewClient(append([]runloop.Option{runloop.WithBaseURL(url), runloop.WithAPIKey("secret-key")}, opts...)...)
+	client, err := runloop.NewClient(append([]runloop.Option{
+		noenv.Option.(runloop.Option), runloop.WithBaseURL(url), runloop.WithAPIKey("secret-key"),
+	}, opts...)...)
 	require.NoError(t, err)
 	t.Cleanup(client.CloseIdleConnections)
 	return client
@@ -81,7 +86,7 @@ func newClient(t *testing.T, url string, opts ...runloop.Option) *runloop.Client
 
 func TestServesAndLogs(t *testing.T) {
 	t.Parallel()
-	url, stderr := start(t, "-policies", "1234")
+	url, stderr := start(t, "-policies", "1234", "-policy-limit", "1235")
 	client := newClient(t, url)
 
 	count := 0
@@ -96,10 +101,12 @@ func TestServesAndLogs(t *testing.T) {
 	assert.Equal(t, 1234, count)
 	_, err := client.NetworkPolicies.Create(t.Context(), runloop.NetworkPolicyCreateParams{Name: "private"})
 	require.NoError(t, err)
+	_, err = client.NetworkPolicies.Create(t.Context(), runloop.NetworkPolicyCreateParams{Name: "private-2"})
+	require.ErrorContains(t, err, "limit of 1235")
 
 	logged := stderr.String()
 	assert.Contains(t, logged, "method=POST path=/v1/network-policies operation=createNetworkPolicy status=200")
-	assert.Equal(t, 3, strings.Count(logged, "\n"), logged)
+	assert.Equal(t, 4, strings.Count(logged, "\n"), logged)
 	assert.NotContains(t, logged, "secret-key")
 	assert.NotContains(t, logged, "private")
 }
@@ -135,6 +142,74 @@ func TestFaults(t *testing.T) {
 	_, err := client.NetworkPolicies.Create(t.Context(), runloop.NetworkPolicyCreateParams{Name: "x"})
 	require.Error(t, err)
 	assert.Contains(t, stderr.String(), "fault=")
+}
+
+// do sends a request without a method of its own and returns the response's body.
+func do(t *testing.T, client *runloop.Client, method, path, body string) (map[string]any, error) {
+	t.Helper()
+	var sent any
+	if body != "" {
+		sent = json.RawMessage(body)
+	}
+	var got map[string]any
+	err := client.Do(t.Context(), method, path, sent, &got)
+	return got, err
+}
+
+func TestDevboxes(t *testing.T) {
+	t.Parallel()
+	url, _ := start(t, "-policies", "1", "-blueprints", "bp_1,base", "-clock-skew", "-24h",
+		"-script", "queued", "-script", "provisioning,failure:out_of_memory", "-script", "running,shutdown:idle", "-script", "echo=npol_x@2,provisioning,running")
+	client := newClient(t, url)
+	const body = `{"blueprint_id": "bp_1", "launch_parameters": {"network_policy_id": "npol_000001"}}`
+	var got []string
+	for range 5 {
+		created, err := do(t, client, "POST", "/v1/devboxes", body)
+		require.NoError(t, err)
+		seen, err := do(t, client, "GET", "/v1/devboxes/"+created["id"].(string), "")
+		require.NoError(t, err)
+		policy := seen["launch_parameters"].(map[string]any)["network_policy_id"]
+		got = append(got, fmt.Sprint(created["status"], " ", seen["status"], " ", seen["failure_reason"], " ", seen["shutdown_reason"], " ", policy))
+		assert.InDelta(t, time.Now().Add(-24*time.Hour).UnixMilli(), created["create_time_ms"], 60_000)
+	}
+	assert.Equal(t, []string{
+		"queued queued <nil> <nil> npol_000001",
+		"provisioning failure out_of_memory <nil> npol_000001",
+		"running shutdown <nil> idle npol_000001",
+		"provisioning running <nil> <nil> npol_x",
+		"provisioning running <nil> <nil> npol_000001",
+	}, got)
+	_, err := do(t, client, "POST", "/v1/devboxes", `{"blueprint_id": "bp_2"}`)
+	require.ErrorContains(t, err, "not found")
+}
+
+func TestDeviations(t *testing.T) {
+	t.Parallel()
+	url, _ := start(t, "-trim-names", "-lower-names", "-default-protocol", "TCP", "-conflict-status", "409", "-unknown-id-status", "400", "-oldest-first", "-startup", "1h")
+	client := newClient(t, url, runloop.WithMaxRetries(0))
+	const body = `{"name": " Build ", "allowed_cidrs": [{"cidr": "10.0.0.0/8", "ports": [{"port": 1}]}]}`
+	_, err := do(t, client, "POST", "/v1/network-policies", body)
+	require.NoError(t, err)
+	_, err = client.NetworkPolicies.Create(t.Context(), runloop.NetworkPolicyCreateParams{Name: "other"})
+	require.NoError(t, err)
+	page, err := client.NetworkPolicies.List(t.Context(), runloop.NetworkPolicyListParams{})
+	require.NoError(t, err)
+	assert.Equal(t, "build", page.NetworkPolicies[0].Name)
+	assert.Equal(t, runloop.ProtocolTCP, page.NetworkPolicies[0].Egress.AllowedCIDRs[0].Ports[0].Protocol)
+
+	_, err = do(t, client, "POST", "/v1/network-policies", body)
+	require.ErrorContains(t, err, "409 Conflict")
+	_, err = do(t, client, "GET", "/v1/network-policies/npol_x", "")
+	require.ErrorContains(t, err, "400 Bad Request")
+	created, err := do(t, client, "POST", "/v1/devboxes", "")
+	require.NoError(t, err)
+	seen, err := do(t, client, "GET", "/v1/devboxes/"+created["id"].(string), "")
+	require.NoError(t, err)
+	assert.Equal(t, "provisioning", seen["status"])
+
+	url, _ = start(t, "-version-0.1")
+	_, err = do(t, newClient(t, url), "POST", "/v1/network-policies", body)
+	require.ErrorContains(t, err, "unknown field")
 }
 
 func TestRequestsUnderWayAreAnsweredBeforeTheEnd(t *testing.T) {
@@ -188,6 +263,15 @@ func TestUsage(t *testing.T) {
 		{"fault rate", []string{"-fault-rate", "1.5"}, exitUsage, "-fault-rate 1.5 is not from 0 to 1"},
 		{"fault rate that is none", []string{"-fault-rate", "NaN"}, exitUsage, "-fault-rate NaN is not from 0 to 1"},
 		{"fault seed", []string{"-fault-seed", "-1"}, exitUsage, "-fault-seed"},
+		{"negative startup", []string{"-startup", "-1s"}, exitUsage, "-startup -1s is negative"},
+		{"conflict status", []string{"-conflict-status", "422"}, exitUsage, "-conflict-status 422 is neither 400 nor 409"},
+		{"unknown-id status", []string{"-unknown-id-status", "410"}, exitUsage, "-unknown-id-status 410 is neither 400 nor 404"},
+		{"default protocol", []string{"-default-protocol", "tcp"}, exitUsage, `-default-protocol "tcp" is neither TCP nor UDP`},
+		{"empty script", []string{"-script", ""}, exitUsage, "a status is empty"},
+		{"empty status in a script", []string{"-script", "queued,,running"}, exitUsage, "a status is empty"},
+		{"reason of a status without", []string{"-script", "running:idle"}, exitUsage, `"running" has a reason`},
+		{"echo of no response", []string{"-script", "echo=npol_1@0"}, exitUsage, `"0" is not the number of a response`},
+		{"echo of a word", []string{"-script", "echo=@x"}, exitUsage, `"x" is not the number of a response`},
 		{"address", []string{"-addr", "nowhere"}, exitError, "nowhere"},
 		{"address in use", []string{"-addr", taken.Addr().String()}, exitError, "address already in use"},
 	}
@@ -216,6 +300,7 @@ func TestSignalsEndTheProcess(t *testing.T) {
 			stdout, err := cmd.StdoutPipe()
 			require.NoError(t, err)
 			require.NoError(t, cmd.Start())
+			t.Cleanup(func() { _ = cmd.Wait() }) // the context has ended by then, which kills it
 			url := readyURL(t, stdout)
 			policy, err := newClient(t, url).NetworkPolicies.GetByName(t.Context(), "policy-0001")
 			require.NoError(t, err)

@@ -289,8 +289,10 @@ function suite(options) {
       const policy = await create();
       const devbox = await launch(policy.id);
       assert.equal(devbox.launch_parameters.network_policy_id, policy.id);
-      assert.equal(devbox.status, 'running');
-      assert.deepEqual(await devboxes.retrieve(devbox.id), devbox);
+      assert.equal(devbox.status, 'provisioning');
+      const { status, state_transitions, ...running } = await devboxes.retrieve(devbox.id);
+      assert.equal(status, 'running');
+      assert.deepEqual({ ...running, status: devbox.status, state_transitions: state_transitions.slice(0, 1) }, devbox);
     });
 
     it('launches and waits until the devbox runs', async () => {

@@ -44,9 +44,10 @@ func (a *attempt) accepted() bool {
 // each failed call) does not reach the transport that calls share.
 func (c *call[T]) RoundTrip(base *http.Request) (*http.Response, error) {
 	limit := c.cfg.Timeout + c.req.Hold
-	a := &attempt{timeout: attemptTimeout{limit}}
+	c.last = attempt{timeout: attemptTimeout{limit}}
+	a := &c.last
 	c.attempts++
-	c.last, c.waiting = a, false
+	c.waiting = false
 
 	start := time.Now()
 	ctx, cancel := context.WithTimeoutCause(base.Context(), limit, &a.timeout)

@@ -22,7 +22,7 @@ type call[T any] struct {
 
 	client       http.Client // its transport is the call
 	attempts     int
-	last         *attempt
+	last         attempt
 	result       T
 	response     *Response // the last one that came without being a usable success
 	fault        error     // the last fault without a response, while the context lasted

@@ -83,7 +83,7 @@ func faulty(api http.Handler, draw func(*http.Request) strike) wiretest.Step {
 // fate, and the account behind it. It is for a bubble.
 func faultyServer(t testing.TB, draw func(*http.Request) strike) (*wiretest.Server, *runlooptest.API) {
 	t.Helper()
-	api := runlooptest.New()
+	api := runlooptest.New(runlooptest.WithPolicyLimit(0))
 	server := wiretest.NewServer(t, faulty(api, draw))
 	// The race detector can follow 8,000 goroutines, and each connection has four.
 	server.Transport.MaxConnsPerHost = 100

@@ -114,7 +114,8 @@ func TestAnotherBehaviourIsToldAndMet(t *testing.T) {
 			}
 			assert.Equal(t, other.shown, shown)
 			assert.Less(t, fake.requests.count(), 175, "others use the account too")
-			assert.Len(t, fake.server.Devboxes(), 1, "each costs money")
+			assert.Len(t, fake.server.Devboxes(), 2, "each costs money")
+			assert.Empty(t, fake.server.Running())
 		})
 	}
 }

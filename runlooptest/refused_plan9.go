@@ -1,0 +1,6 @@
+package runlooptest
+
+import "syscall"
+
+// errRefused is the error of a dial when nothing listens.
+const errRefused = syscall.ErrorString("connection refused")
