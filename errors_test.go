@@ -42,7 +42,7 @@ func TestWhatAnErrorIsAbout(t *testing.T) {
 		body   string
 		want   meanings
 	}{
-		{400, `{"message": "limit must be positive"}`, meanings{"ErrBadRequest": all}},
+		{400, `{"message": "name must be text"}`, meanings{"ErrBadRequest": all}},
 		{400, `{"message": "Invalid API version"}`, meanings{"ErrBadRequest": all}},
 		{400, ``, meanings{"ErrBadRequest": all, "ErrPolicyInUse": {remove}}},
 		{400, `{}`, meanings{"ErrBadRequest": all, "ErrPolicyInUse": {remove}}},
@@ -83,10 +83,6 @@ func TestWhatAnErrorIsAbout(t *testing.T) {
 		{409, `{"message": "too many policies"}`, meanings{"ErrConflict": all, "ErrPolicyLimit": {create}}},
 		{422, `{"message": "policy limit reached"}`, meanings{"ErrPolicyLimit": {create}}},
 		{429, `{"message": "rate limit exceeded"}`, meanings{"ErrRateLimited": all}},
-		{400, `{"message": "name exceeds the length limit"}`, meanings{"ErrBadRequest": all}},
-		{400, `{"message": "allowed_hostnames exceeds the limit"}`, meanings{"ErrBadRequest": all}},
-		{400, `{"message": "the maximum number of CIDRs is 100"}`, meanings{"ErrBadRequest": all}},
-		{400, `{"message": "limit of 255 characters"}`, meanings{"ErrBadRequest": all}},
 		{401, ``, meanings{"ErrUnauthorized": all}},
 		{401, `{"message": "already exists, not found, in use"}`, meanings{"ErrUnauthorized": all}},
 		{403, `{"message": "account does not have devbox capability"}`, meanings{"ErrForbidden": all}},

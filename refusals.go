@@ -19,9 +19,6 @@ func saying(words, not string) func(string) bool {
 	}
 }
 
-// partOfAPolicy is what has limits within one policy.
-const partOfAPolicy = `time|length|size|characters?|bytes|descriptions?|host ?names?|cidrs?|ports?|rules?|entries`
-
 var (
 	saysNotFound = saying(
 		`not found|not be found|(?:does not|doesn't|did not|didn't) exist|no longer exists?|no such|non ?existent|unknown (?:network )?(?:policy|id)`,
@@ -38,10 +35,7 @@ var (
 	)
 	saysLimit = saying(
 		`limits?|quotas?|maximum (?:number|of)|too many (?:network )?policies`,
-		// Limits of one policy, of requests, and the parameter of a list.
-		`rate limit(?:s|ed|ing)?|limits? (?:must|should|parameter)|invalid limits?|`+
-			`(?:`+partOfAPolicy+`) (?:\w+ ){0,4}(?:limits?|maximum (?:number|of))|`+
-			`(?:limits?|maximum(?: number)?) (?:is|of) (?:\w+ ){0,2}(?:`+partOfAPolicy+`)`,
+		`rate limit(?:s|ed|ing)?|(?:time|length|size|characters?|host ?names?|cidrs?|rules?|entries) limits?|limit (?:is|of) \d+ (?:characters|bytes)`,
 	)
 )
 

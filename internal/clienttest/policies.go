@@ -106,9 +106,9 @@ func UpdatePolicy(ctx context.Context, client *runloop.Client, opts ...runloop.O
 func FailWith(t testing.TB, call PolicyCall, answer httpmock.Responder, opts ...runloop.Option) error {
 	t.Helper()
 	api, client := NewAPI(t, append([]runloop.Option{runloop.WithMaxRetries(0)}, opts...)...)
-	// A write whose effect is unknown is looked up, and nothing is learned.
-	api.Answers(http.MethodGet, PoliciesPath, httpmock.NewStringResponder(http.StatusForbidden, ""))
-	api.Answers(http.MethodGet, PolicyPath, httpmock.NewStringResponder(http.StatusForbidden, ""))
+	// A write whose effect is unknown is looked up, in vain.
+	api.Answers(http.MethodGet, PoliciesPath, Answer(http.StatusForbidden, `{}`))
+	api.Answers(http.MethodGet, PolicyPath, Answer(http.StatusForbidden, `{}`))
 	api.Answers(call.Method, call.Path, answer)
 	got, err := call.Do(t.Context(), client)
 	require.Error(t, err)
