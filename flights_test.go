@@ -296,6 +296,63 @@ func TestTheOthersGoOnWithoutTheCallThatWasCancelled(t *testing.T) {
 	}
 }
 
+// A write of the call that was cancelled may have been applied, which the errors of those
+// that shared it report.
+func TestTheOthersReportMaybeAfterAWriteThatWasCancelled(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		cancelAt string // the method of the request in which the call is cancelled
+		maybe    bool
+	}{
+		"in the create": {http.MethodPost, true},
+		"in the lookup": {http.MethodGet, false},
+	} {
+		t.Run(name, onFake(func(t *testing.T, fake *fakeAPI) {
+			type caller struct{}
+			contexts, cancels := nContexts(t.Context(), 4), make([]context.CancelFunc, 4)
+			for i := range contexts {
+				contexts[i], cancels[i] = context.WithCancel(context.WithValue(t.Context(), caller{}, i))
+				defer cancels[i]()
+			}
+			// The first call flies alone and is refused. One of the others, whichever it is,
+			// is cancelled in its request, and the next lookup is refused.
+			requests := make(map[string]int)
+			cancelled := -1
+			next := fake.HTTPClient().Transport
+			var err error
+			fake.client, err = fake.Client(runloop.WithHTTPClient(&http.Client{Transport: clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
+				requests[r.Method]++
+				switch {
+				case cancelled >= 0:
+					return &http.Response{StatusCode: 403}, nil
+				case requests[r.Method] == 2 && r.Method == test.cancelAt:
+					cancelled = r.Context().Value(caller{}).(int)
+					cancels[cancelled]()
+					return nil, r.Context().Err()
+				case r.Method == http.MethodPost:
+					return &http.Response{StatusCode: 403}, nil
+				}
+				time.Sleep(time.Second)
+				return next.RoundTrip(r)
+			})}))
+			require.NoError(t, err)
+
+			results := ensureAll(fake, contexts...)
+
+			require.Positive(t, cancelled)
+			for i, r := range results {
+				if i == cancelled {
+					require.ErrorIs(t, r.err, context.Canceled)
+				} else {
+					require.ErrorIs(t, r.err, runloop.ErrForbidden)
+				}
+				assert.Equal(t, i > 0 && test.maybe, errors.Is(r.err, runloop.ErrMaybeApplied), "call %d", i)
+			}
+			assertNothingIsLeft(t, fake.client)
+		}))
+	}
+}
+
 func TestAllCallsAreCancelled(t *testing.T) {
 	onFake(func(t *testing.T, fake *fakeAPI) {
 		fake.Inject(list, runlooptest.Delay(time.Minute))

@@ -67,16 +67,23 @@ func (s *NetworkPoliciesService) resolveDelete(ctx context.Context, op, id strin
 
 // holdFor reports whether the policy has the values that p sets.
 func (p NetworkPolicyUpdateParams) holdFor(policy *NetworkPolicy) bool {
-	if p.Name != nil && !sameName(*p.Name, policy.Name) ||
-		p.Description != nil && *p.Description != policy.Description {
+	if p.Name != nil && *p.Name != policy.Name ||
+		p.Description != nil && *p.Description != policy.Description ||
+		p.AllowAll != nil && *p.AllowAll != policy.Egress.AllowAll {
 		return false
 	}
-	set := policy.Egress
+	// The rules that AllowAll makes irrelevant were set all the same. It turns devbox to
+	// devbox on.
+	have := policy.Egress
+	have.AllowAll = false
+	set := have
+	if policy.Egress.AllowAll {
+		p.AllowDevboxToDevbox = nil
+	}
 	for _, flag := range []struct {
 		want *bool
 		dst  *bool
 	}{
-		{p.AllowAll, &set.AllowAll},
 		{p.AllowDevboxToDevbox, &set.AllowDevboxToDevbox},
 		{p.AllowAgentGateway, &set.AllowAgentGateway},
 		{p.AllowMCPGateway, &set.AllowMCPGateway},
@@ -92,7 +99,7 @@ func (p NetworkPolicyUpdateParams) holdFor(policy *NetworkPolicy) bool {
 	if p.AllowedCIDRs != nil {
 		set.AllowedCIDRs = *p.AllowedCIDRs
 	}
-	return set.Equal(policy.Egress)
+	return set.Equal(have)
 }
 
 // clone shares no list with p.

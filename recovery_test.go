@@ -263,6 +263,38 @@ func TestALookupHasTheAttemptsThatAreLeft(t *testing.T) {
 	})
 }
 
+// A lookup that the context ends is a call that the context ended. What is known of
+// the write comes with the error.
+func TestTheContextEndsWithinALookup(t *testing.T) {
+	t.Parallel()
+	for name, faults := range map[string][]runlooptest.Fault{
+		"lost every time":     nTimes(lost(), 4),
+		"503 every time":      nTimes(runlooptest.Status(503), 4),
+		"an unusable success": {runlooptest.Answer(204, "")},
+		"a refusal":           {runlooptest.Status(503), runlooptest.Status(403)},
+	} {
+		eachWrite(t, name, func(t *testing.T, fake *fakeAPI, w write) {
+			fake.Inject(w.op, faults...)
+			fake.Inject(w.lookup, runlooptest.Delay(time.Hour))
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			defer cancel()
+			start := time.Now()
+
+			_, err := w.do(ctx, fake)
+
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+			require.ErrorIs(t, err, runloop.ErrMaybeApplied)
+			assert.Equal(t, 20*time.Second, time.Since(start))
+			if name == "503 every time" {
+				require.ErrorIs(t, err, runloop.ErrServer)
+			}
+			if name == "a refusal" {
+				require.ErrorIs(t, err, runloop.ErrForbidden)
+			}
+		})
+	}
+}
+
 // A policy that has the name but can hardly be of this call stays a conflict.
 func TestCreateAdoptsOnlyWhatItSent(t *testing.T) {
 	t.Parallel()
@@ -632,7 +664,17 @@ func TestUpdateComparesWhatItSet(t *testing.T) {
 		{"the description", `{}`, `, "description": "new"`, runloop.NetworkPolicyUpdateParams{Description: new("new")}, true},
 		{"another description", `{}`, `, "description": "old"`, runloop.NetworkPolicyUpdateParams{Description: new("new")}, false},
 		{"no description", `{}`, `, "description": "old"`, runloop.NetworkPolicyUpdateParams{Description: new("")}, false},
-		{"the name in another case", `{}`, "", runloop.NetworkPolicyUpdateParams{Name: new("Build")}, true},
+		{"the name in another case", `{}`, "", runloop.NetworkPolicyUpdateParams{Name: new("Build")}, false},
+		// The API ignores the other rules while everything is allowed, but stores them.
+		{"host names beside allow all", `{"allow_all": true, "allowed_hostnames": ["a.example"]}`, "",
+			runloop.NetworkPolicyUpdateParams{AllowedHostnames: &[]string{"b.example"}}, false},
+		{"a gateway beside allow all", `{"allow_all": true}`, "", runloop.NetworkPolicyUpdateParams{AllowMCPGateway: new(true)}, false},
+		{"a gateway off beside allow all", `{"allow_all": true, "allow_agent_gateway": true}`, "",
+			runloop.NetworkPolicyUpdateParams{AllowAll: new(true), AllowAgentGateway: new(false)}, false},
+		{"a range beside allow all", `{"allow_all": true, "allowed_cidrs": [{"cidr": "10.0.0.0/8"}]}`, "",
+			runloop.NetworkPolicyUpdateParams{AllowedCIDRs: &[]runloop.AllowedCIDR{}}, false},
+		{"allow all turns devbox to devbox on", `{"allow_all": true, "allow_devbox_to_devbox": true}`, "",
+			runloop.NetworkPolicyUpdateParams{AllowAll: new(true), AllowDevboxToDevbox: new(false)}, true},
 		{"another name", `{}`, "", runloop.NetworkPolicyUpdateParams{Name: new("deploy")}, false},
 		{"nothing is set", `{"allow_all": true}`, "", runloop.NetworkPolicyUpdateParams{}, true},
 	} {

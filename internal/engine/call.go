@@ -113,6 +113,10 @@ func (c *call[T]) finish(ctx context.Context) *Failure {
 		c.logRecovered(ctx, f)
 		return nil
 	}
+	if c.contextErr == nil && c.resolvedAt > 0 && c.resolvedAt == c.attempts && ctx.Err() != nil {
+		c.contextErr = contextError(ctx) // which ended the lookup
+		f = c.failure()
+	}
 	if c.exhausted && (c.attempts > 1 || c.note != "") {
 		c.logGaveUp(ctx, f)
 	}
