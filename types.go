@@ -51,7 +51,7 @@ type EgressRules struct {
 	// the API, and sent by Create only when it is not empty.
 	AllowedCIDRs []AllowedCIDR
 
-	unknown unknownMembers
+	unknown unknownFields
 }
 
 // An AllowedCIDR allows an IPv4 address range, on some ports or on all of them.
@@ -61,7 +61,7 @@ type AllowedCIDR struct {
 	// Ports narrows the range. With none, every port and protocol is allowed.
 	Ports []PortRule
 
-	unknown unknownMembers
+	unknown unknownFields
 }
 
 // A PortRule allows one port or a range of ports.
@@ -74,7 +74,7 @@ type PortRule struct {
 	// and the API decides.
 	Protocol Protocol
 
-	unknown unknownMembers
+	unknown unknownFields
 }
 
 // A Protocol is a transport protocol, as a [PortRule] names it.
