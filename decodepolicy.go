@@ -188,7 +188,7 @@ func (d decoder) egress(r *EgressRules) error {
 		case "allow_devbox_to_devbox":
 			return d.boolean(&r.AllowDevboxToDevbox)
 		case "allowed_hostnames":
-			if err := d.texts(&r.AllowedHostnames, maxHostnames); err != nil {
+			if err := d.texts(&r.AllowedHostnames, maxHostnames, maxHostnameText); err != nil {
 				return err
 			}
 			return add(&d.inDocument.hostnames, len(r.AllowedHostnames), maxHostnamesOfPage, "host names")
@@ -280,6 +280,9 @@ func (d decoder) countRange() error {
 func (d decoder) unknownField(dst *[]byte, name []byte) (err error) {
 	if d.strict {
 		return fmt.Errorf("%s is not a known field", d.place())
+	}
+	if err := add(&d.inDocument.unknown, 1, maxUnknownOfPage, "unknown rules"); err != nil {
+		return err
 	}
 	before := len(*dst)
 	// The name comes first: reading the value invalidates it.

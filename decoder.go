@@ -25,14 +25,16 @@ const (
 	maxFields = 20_000
 
 	maxHostnames         = 100_000   // of a policy
-	maxHostnamesOfPage   = 2_000_000 // of all its policies
+	maxHostnamesOfPage   = 1_000_000 // of all its policies
 	maxRanges            = 20_000    // of a policy, and each port rule counts as well
-	maxRangesOfPage      = 100_000
+	maxRangesOfPage      = 50_000
+	maxUnknownOfPage     = 50_000  // unknown fields of rules
 	maxUnknownSize       = 1 << 20 // of the unknown fields of a policy's rules, in bytes
 	maxUnknownSizeOfPage = 4 << 20
-	maxUnknownDepth      = 64  // levels in the value of such a field
-	maxUnknownNumber     = 400 // bytes of a number in it
-	maxToken             = 256 // bytes of a text that can only be short: a CIDR, a protocol
+	maxUnknownDepth      = 64   // levels in the value of such a field
+	maxUnknownNumber     = 400  // bytes of a number in it
+	maxHostnameText      = 1000 // bytes of a host name
+	maxToken             = 50   // bytes of a CIDR or a protocol
 )
 
 // A decoder reads one JSON document token by token. That settles in one place what
@@ -65,7 +67,7 @@ type decoding struct {
 }
 
 // A ruleCount is what rules have become.
-type ruleCount struct{ hostnames, ranges, unknownSize int }
+type ruleCount struct{ hostnames, ranges, unknown, unknownSize int }
 
 var documentReaders = sync.Pool{New: func() any { return new(documentReader) }}
 
@@ -212,7 +214,7 @@ func (d decoder) shortText(dst *string, maxSize int) error {
 	}
 	value, err := unquoted(raw)
 	if len(value) > maxSize {
-		return fmt.Errorf("%s is longer than %d bytes", d.place(), maxSize)
+		return d.tooLong(maxSize)
 	}
 	*dst = string(value)
 	return err
@@ -220,13 +222,15 @@ func (d decoder) shortText(dst *string, maxSize int) error {
 
 // boolean reads true or false. null is false.
 func (d decoder) boolean(dst *bool) error {
-	kind := d.PeekKind()
-	if kind == 't' {
-		*dst = true
-		return d.SkipValue()
+	switch next := d.PeekKind(); {
+	case next == 't' || next == 'f':
+		*dst = next == 't'
+		_, err := d.ReadToken()
+		return err
+	default:
+		_, err := d.scalar('f', "true or false")
+		return err
 	}
-	_, err := d.scalar('f', "true or false")
-	return err
 }
 
 // integer reads a whole number that is written as one: no fraction, no exponent.
@@ -260,7 +264,7 @@ func (d decoder) scalar(kind jsontext.Kind, what string) (jsontext.Value, error)
 
 // texts reads an array of strings, in most cases into one allocation for them all.
 // null is empty.
-func (d decoder) texts(dst *[]string, most int) error {
+func (d decoder) texts(dst *[]string, most, maxSize int) error {
 	if next := d.PeekKind(); next != '[' {
 		_, err := d.scalar('n', "an array of strings")
 		return err
@@ -276,7 +280,7 @@ func (d decoder) texts(dst *[]string, most int) error {
 				return d.unexpected(next, "a string")
 			}
 			*dst = append(*dst, "")
-			return d.text(&(*dst)[len(*dst)-1])
+			return d.shortText(&(*dst)[len(*dst)-1], maxSize)
 		})
 	case n > most:
 		return d.tooMany(most)
@@ -300,6 +304,9 @@ func (d decoder) texts(dst *[]string, most int) error {
 			return d.unexpected(jsontext.Value(rest[:1]).Kind(), "a string")
 		}
 		end := 1 + strings.IndexByte(rest[1:], '"')
+		if end-1 > maxSize {
+			return d.tooLong(maxSize)
+		}
 		*dst = append(*dst, rest[1:end])
 		rest = rest[end+1:]
 	}
@@ -338,6 +345,10 @@ func (d decoder) unexpected(kind jsontext.Kind, want string) error {
 
 func (d decoder) missing(name string) error {
 	return fmt.Errorf("%s has no %q", d.place(), name)
+}
+
+func (d decoder) tooLong(maxSize int) error {
+	return fmt.Errorf("%s has a text of more than %d bytes", d.place(), maxSize)
 }
 
 func (d decoder) tooMany(most int) error {

@@ -22,7 +22,8 @@ import (
 // Go.
 func (r EgressRules) Equal(o EgressRules) bool {
 	mine, theirs := r.canonical(true), o.canonical(true)
-	return slices.Equal(mine.hosts, theirs.hosts) && slices.Equal(mine.others, theirs.others)
+	return slices.EqualFunc(mine.hosts, theirs.hosts, func(a, b string) bool { return compareHosts(a, b) == 0 }) &&
+		slices.Equal(mine.others, theirs.others)
 }
 
 // Diff returns how o differs from r: a line for each rule that only r has, which
@@ -35,7 +36,12 @@ func (r EgressRules) diffWithoutValues(o EgressRules) []string { return r.diff(o
 
 func (r EgressRules) diff(o EgressRules, values bool) []string {
 	mine, theirs := r.canonical(true), o.canonical(true)
-	return append(mine.without(theirs, "- ", values), theirs.without(mine, "+ ", values)...)
+	gone := mine.without(theirs).lines("- ", true, values)
+	added := theirs.without(mine).lines("+ ", true, values)
+	if len(gone) == 0 {
+		return added
+	}
+	return append(gone, added...)
 }
 
 // Fingerprint returns 16 hexadecimal digits. Equal rules have equal fingerprints;
@@ -63,7 +69,7 @@ func (r EgressRules) diff(o EgressRules, values bool) []string {
 // 8785, except that numbers keep all their digits.
 func (r EgressRules) Fingerprint() string {
 	var text strings.Builder
-	for _, line := range r.canonical(true).lines(true) {
+	for _, line := range r.canonical(true).lines("", true, true) {
 		text.WriteString(line + "\n")
 	}
 	sum := sha256.Sum256([]byte(text.String()))
@@ -82,7 +88,7 @@ func (r EgressRules) Fingerprint() string {
 // this version of the SDK does not know and that may allow something. The lines are
 // sorted, printable, and without duplicates; no lines mean that nothing is allowed.
 // Rules that are Equal have the same lines, but for the values of unknown fields.
-func (r EgressRules) Rules() []string { return r.canonical(false).lines(false) }
+func (r EgressRules) Rules() []string { return r.canonical(false).lines("", false, false) }
 
 // Update returns parameters that replace every rule of a policy with r. They set each
 // field, also those that were added after API version 0.1, which a server of that
@@ -140,8 +146,9 @@ func count(n int, noun string) []string {
 	return []string{fmt.Sprintf("%d %ss", n, noun)}
 }
 
-// canonicalRules are rules that are equal exactly when what they allow is: sorted, each
-// once. Host names, which may be very many, are kept without their quotes.
+// canonicalRules are rules that compare as equal exactly when they allow the same:
+// sorted, each once. Host names, which may be very many, are not copied: compareHosts
+// sees their canonical form.
 type canonicalRules struct {
 	hosts  []string
 	others []rule
@@ -181,34 +188,32 @@ func (r EgressRules) canonical(quoted bool) canonicalRules {
 			}
 		}
 		c.others = append(c.others, cidrs...)
-		c.hosts = make([]string, len(r.AllowedHostnames))
-		for i, hostname := range r.AllowedHostnames {
-			c.hosts[i] = canonicalHostname(hostname)
-		}
+		c.hosts = slices.Clone(r.AllowedHostnames)
 	}
-	c.hosts = sortedSet(c.hosts, strings.Compare)
+	c.hosts = sortedSet(c.hosts, compareHosts)
 	c.others = sortedSet(c.others, rule.compare)
 	return c
 }
 
-func sortedSet[T comparable](values []T, compare func(T, T) int) []T {
+func sortedSet[T any](values []T, compare func(T, T) int) []T {
 	slices.SortFunc(values, compare)
-	return slices.Compact(values)
+	return slices.CompactFunc(values, func(a, b T) bool { return compare(a, b) == 0 })
 }
 
-// lines returns the rules as sorted lines, each once.
-func (c canonicalRules) lines(quoted bool) []string { return c.write("", quoted, quoted) }
-
-// write returns the rules as sorted lines, each once, after a mark.
-func (c canonicalRules) write(mark string, quoted, values bool) []string {
+// lines returns the rules as sorted lines after a mark, each once.
+func (c canonicalRules) lines(mark string, quoted, values bool) []string {
+	if len(c.hosts)+len(c.others) == 0 {
+		return nil
+	}
 	lines := make([]string, 0, len(c.hosts)+len(c.others))
-	var line []byte // reused, because quotes and escapes make it grow
+	var line, name []byte // reused, because quotes and escapes make them grow
 	for _, host := range c.hosts {
 		line = append(append(line[:0], mark...), "host "...)
-		if quoted || !isPlain(host) {
-			line = strconv.AppendQuoteToASCII(line, host)
+		name = appendCanonicalHost(name[:0], host)
+		if name := string(name); quoted || !isPlain(name) {
+			line = strconv.AppendQuoteToASCII(line, name)
 		} else {
-			line = append(line, host...)
+			line = append(line, name...)
 		}
 		lines = append(lines, string(line))
 	}
@@ -219,22 +224,22 @@ func (c canonicalRules) write(mark string, quoted, values bool) []string {
 		}
 		lines = append(lines, text)
 	}
-	if len(lines) == 0 {
-		return nil
-	}
 	return sortedSet(lines, strings.Compare)
 }
 
-// without returns the rules that are not among the others, as lines after a mark.
-func (c canonicalRules) without(o canonicalRules, mark string, values bool) []string {
+// without returns the rules that are not among the others.
+func (c canonicalRules) without(o canonicalRules) canonicalRules {
 	return canonicalRules{
-		hosts:  missingFrom(o.hosts, c.hosts, strings.Compare),
+		hosts:  missingFrom(o.hosts, c.hosts, compareHosts),
 		others: missingFrom(o.others, c.others, rule.compare),
-	}.write(mark, true, values)
+	}
 }
 
 // missingFrom returns the values that the sorted others do not have.
 func missingFrom[T any](others, values []T, compare func(T, T) int) []T {
+	if len(others) == 0 {
+		return values
+	}
 	var missing []T
 	for _, value := range values {
 		if _, found := slices.BinarySearchFunc(others, value, compare); !found {
@@ -244,15 +249,33 @@ func missingFrom[T any](others, values []T, compare func(T, T) int) []T {
 	return missing
 }
 
-// canonicalHostname is of ASCII's lower case, because that of Unicode changes.
-func canonicalHostname(hostname string) string {
-	lower := strings.Map(func(r rune) rune {
-		if 'A' <= r && r <= 'Z' {
-			return r + ('a' - 'A')
+// compareHosts compares host names in their canonical form: in lower case, without the
+// trailing dot.
+func compareHosts(a, b string) int {
+	a, b = strings.TrimSuffix(a, "."), strings.TrimSuffix(b, ".")
+	for i := range min(len(a), len(b)) {
+		if a[i] != b[i] {
+			if c := cmp.Compare(lower(a[i]), lower(b[i])); c != 0 {
+				return c
+			}
 		}
-		return r
-	}, hostname)
-	return strings.TrimSuffix(lower, ".")
+	}
+	return cmp.Compare(len(a), len(b))
+}
+
+func appendCanonicalHost(dst []byte, host string) []byte {
+	for _, c := range []byte(strings.TrimSuffix(host, ".")) {
+		dst = append(dst, lower(c))
+	}
+	return dst
+}
+
+// lower is of ASCII, because the lower case of Unicode changes.
+func lower(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		return c + ('a' - 'A')
+	}
+	return c
 }
 
 // isPlain reports whether a name needs no quotes: it cannot look like another rule.
