@@ -32,6 +32,11 @@ func TestBadCreateParamsAreRefused(t *testing.T) {
 		{"no name", runloop.NetworkPolicyCreateParams{}, "Name", "must not be blank"},
 		{"blank name", runloop.NetworkPolicyCreateParams{Name: " \t\n"}, "Name", "must not be blank"},
 		{"name of invalid UTF-8", runloop.NetworkPolicyCreateParams{Name: "a\xff"}, "Name", `"a\xff" is not valid UTF-8`},
+		{"blank before the name", runloop.NetworkPolicyCreateParams{Name: " build"}, "Name", `" build" has blanks around it: write "build"`},
+		{"line break after the name", runloop.NetworkPolicyCreateParams{Name: "build\n"}, "Name", `"build\n" has a control character: write "build"`},
+		{"no-break space after the name", runloop.NetworkPolicyCreateParams{Name: "build\u00a0"}, "Name", `"build\u00a0" has blanks around it: write "build"`},
+		{"control characters in the name", runloop.NetworkPolicyCreateParams{Name: "bu\x00il\x1b\u0085d"}, "Name", `"bu\x00il\x1b\u0085d" has a control character: write "build"`},
+		{"a name of control characters", runloop.NetworkPolicyCreateParams{Name: "\x00"}, "Name", `"\x00" has only control characters: write a name`},
 		{"description of invalid UTF-8", runloop.NetworkPolicyCreateParams{Name: "a", Description: "\xc3"}, "Description", `"\xc3" is not valid UTF-8`},
 		{"host name", runloop.NetworkPolicyCreateParams{Name: "a", Egress: hosts("a.example", "b.example", "https://github.com")},
 			"Egress.AllowedHostnames[2]", `"https://github.com" has a scheme: write "github.com"`},
@@ -71,6 +76,9 @@ func TestBadUpdateParamsAreRefused(t *testing.T) {
 		params         runloop.NetworkPolicyUpdateParams
 		field, problem string
 	}{
+		{"blank after the name", runloop.NetworkPolicyUpdateParams{Name: new("build\t ")}, "Name", `"build\t " has a control character: write "build"`},
+		{"unknown field of a range", runloop.NetworkPolicyUpdateParams{AllowedCIDRs: new(gotRules(t, `{"allowed_cidrs": [{"cidr": "10.0.0.0/8", "vlan": "s3cret"}]}`).AllowedCIDRs)},
+			"AllowedCIDRs[0]", `this version of the SDK cannot send its unknown field "vlan": remove the field, or update the SDK`},
 		{"empty name", runloop.NetworkPolicyUpdateParams{Name: new("")}, "Name", "must not be blank"},
 		{"name of invalid UTF-8", runloop.NetworkPolicyUpdateParams{Name: new("\xff")}, "Name", `"\xff" is not valid UTF-8`},
 		{"description of invalid UTF-8", runloop.NetworkPolicyUpdateParams{Description: new("\xff")}, "Description", `"\xff" is not valid UTF-8`},
@@ -131,6 +139,7 @@ func TestBadNamesAreRefusedByGetByName(t *testing.T) {
 		"":     "must not be blank",
 		" ":    "must not be blank",
 		"\xff": `"\xff" is not valid UTF-8`,
+		" a":   `" a" has blanks around it: write "a"`,
 	} {
 		api, client := clienttest.NewAPI(t)
 		policy, err := client.NetworkPolicies.GetByName(t.Context(), name)
