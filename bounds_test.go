@@ -4,9 +4,7 @@ import (
 	"fmt"
 	"runtime"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 
@@ -18,8 +16,8 @@ const maxCost = 300 << 20
 
 // TestCostOfResponses has responses of 32 MiB that would become far more.
 func TestCostOfResponses(t *testing.T) {
-	if raceDetector {
-		t.Skip("the race detector allocates too")
+	if raceDetector || testing.Short() {
+		t.Skip("the race detector allocates too, and responses of this size take their time")
 	}
 	const size = 32<<20 - 1000
 	// fill repeats what item returns up to size, with commas.
@@ -41,6 +39,7 @@ func TestCostOfResponses(t *testing.T) {
 	field := func(value string) func(int) string {
 		return func(i int) string { return fmt.Sprintf(`"%x":%s`, i, value) }
 	}
+	manyFields := fill(size, field("0"))
 	egress := func(fields string) string { return `{"id":"npol_1","name":"build","egress":{` + fields + `}}` }
 	page := func(policies string) string { return `{"has_more":false,"network_policies":[` + policies + `]}` }
 	// each is a page of n policies of equal size, with these fields in egress.
@@ -52,18 +51,12 @@ func TestCostOfResponses(t *testing.T) {
 	}
 	// most is n policies with m host names each.
 	most := func(n, m int, host string) string {
-		var policies []string
-		for range n {
-			var b strings.Builder
-			for i := range m {
-				if i > 0 {
-					b.WriteByte(',')
-				}
-				fmt.Fprintf(&b, host, i)
-			}
-			policies = append(policies, egress(`"allowed_hostnames":[`+b.String()+`]`))
+		names := make([]string, m)
+		for i := range names {
+			names[i] = fmt.Sprintf(host, i)
 		}
-		return strings.Join(policies, ",")
+		policy := egress(`"allowed_hostnames":[` + strings.Join(names, ",") + `]`)
+		return policy + strings.Repeat(","+policy, n-1)
 	}
 	host := func(i int) string { return fmt.Sprintf(`"h%d.example"`, i) }
 	for name, body := range map[string]func() string{
@@ -72,12 +65,11 @@ func TestCostOfResponses(t *testing.T) {
 		"escaped host names":    func() string { return egress(list("allowed_hostnames", same(`"\u0001"`))(size)) },
 		"nulls for host names":  func() string { return egress(list("allowed_hostnames", same(`null`))(size)) },
 		"lists for host names":  func() string { return egress(list("allowed_hostnames", same(`[]`))(size)) },
-		"objects in host names": func() string { return egress(`"allowed_hostnames":["a",{` + fill(size, field("0")) + `}]`) },
+		"objects in host names": func() string { return egress(`"allowed_hostnames":["a",{` + manyFields + `}]`) },
 		"a bracket in host names": func() string {
-			return egress(`"allowed_hostnames":["]",{` + fill(size, field("0")) + `}]`)
+			return egress(`"allowed_hostnames":["]",{` + manyFields + `}]`)
 		},
-		"a long host name":         func() string { return egress(`"allowed_hostnames":["` + strings.Repeat("a", size) + `"]`) },
-		"a long escaped host name": func() string { return egress(`"allowed_hostnames":["` + strings.Repeat(`\u007f`, size/6) + `"]`) },
+		"a long host name": func() string { return egress(`"allowed_hostnames":["` + strings.Repeat("a", size) + `"]`) },
 		"a long host name to quote": func() string {
 			return egress(`"allowed_hostnames":["` + strings.Repeat("\x7f", size) + `"]`)
 		},
@@ -88,9 +80,6 @@ func TestCostOfResponses(t *testing.T) {
 		"port rules": func() string {
 			return egress(`"allowed_cidrs":[{"cidr":"10.0.0.0/8",` + list("ports", same(`{"port":1}`))(size) + `}]`)
 		},
-		"empty port rules": func() string {
-			return egress(`"allowed_cidrs":[{"cidr":"10.0.0.0/8",` + list("ports", same(`{}`))(size) + `}]`)
-		},
 		"a long range": func() string {
 			return egress(`"allowed_cidrs":[{"cidr":"` + strings.Repeat("a", size/2) + `",` + list("ports", same(`{"port":1}`))(size/2) + `}]`)
 		},
@@ -98,16 +87,16 @@ func TestCostOfResponses(t *testing.T) {
 			return egress(`"allowed_cidrs":[{"cidr":"","ports":[{"port":1,"protocol":"` + strings.Repeat("é", size/2) + `"}]}]`)
 		},
 
-		"unknown fields of rules":    func() string { return egress(fill(size, field("1"))) },
+		"unknown fields of rules":    func() string { return egress(manyFields) },
 		"unknown values of rules":    func() string { return egress(`"new":[` + fill(size, same("1")) + `]`) },
 		"a long unknown field":       func() string { return egress(`"` + strings.Repeat("a", size) + `":1`) },
 		"a long unknown text":        func() string { return egress(`"new":"` + strings.Repeat("\x7f", size) + `"`) },
 		"a long unknown number":      func() string { return egress(`"new":` + strings.Repeat("1", size)) },
 		"unknown levels":             func() string { return egress(`"new":` + strings.Repeat(`[`, size)) },
 		"the most unknown fields":    func() string { return egress(fill(180_000, field("true"))) },
-		"unknown fields of a policy": func() string { return `{` + fill(size, field("1")) + `,"id":"npol_1","egress":{}}` },
-		"unknown fields of a page":   func() string { return `{` + fill(size, field("1")) + `,"network_policies":[],"has_more":false}` },
-		"nested unknown fields":      func() string { return `{"a":{"b":[{` + fill(size, field("1")) + `}]}}` },
+		"unknown fields of a policy": func() string { return `{` + manyFields + `,"id":"npol_1","egress":{}}` },
+		"unknown fields of a page":   func() string { return `{` + manyFields + `,"network_policies":[],"has_more":false}` },
+		"nested unknown fields":      func() string { return `{"a":{"b":[{` + manyFields + `}]}}` },
 		"long names":                 func() string { return `{"a":{` + fill(size, field(`"",`+`"`+strings.Repeat("n", 900)+`":0`)) + `}}` },
 		"objects of 64 fields":       func() string { return `{"a":[` + fill(size, same(`{`+fill(400, field("0"))+`}`)) + `]}` },
 		"objects of 20000 fields":    func() string { return `{"a":[` + fill(size, same(`{`+fill(190_000, field("0"))+`}`)) + `]}` },
@@ -118,8 +107,8 @@ func TestCostOfResponses(t *testing.T) {
 		"deep objects of the wrong kind": func() string {
 			return `{"id":` + strings.Repeat(`{"`+strings.Repeat("n", 3300)+`":`, 9_990) + `x`
 		},
-		"an object for the id":     func() string { return `{"id":{` + fill(size, field("0")) + `}}` },
-		"an object for a flag":     func() string { return egress(`"allow_all":{` + fill(size, field("0")) + `}`) },
+		"an object for the id":     func() string { return `{"id":{` + manyFields + `}}` },
+		"an object for a flag":     func() string { return egress(`"allow_all":{` + manyFields + `}`) },
 		"a long time":              func() string { return `{"id":"npol_1","create_time_ms":` + strings.Repeat("1", size) + `}` },
 		"a long name":              func() string { return `{"id":"npol_1","name":"` + strings.Repeat(`\u00e9`, size/6) + `","egress":{}}` },
 		"a long id":                func() string { return `{"id":"` + strings.Repeat(`\/`, size/2) + `","egress":{}}` },
@@ -127,18 +116,14 @@ func TestCostOfResponses(t *testing.T) {
 		"one text":                 func() string { return `"` + strings.Repeat(`\n`, size/2) + `"` },
 		"the same field with text": func() string { return `{"` + strings.Repeat("a", size) },
 
-		"a page of small policies":  func() string { return page(fill(size, same(egress(``)))) },
-		"a page of policies":        func() string { return page(fill(size, same(wholePolicyJSON(1)))) },
-		"a page of 100":             func() string { return each(100, list("allowed_hostnames", host)) },
-		"a page of 340":             func() string { return each(340, list("allowed_hostnames", same(`""`))) },
-		"a page of 340 with blanks": func() string { return each(340, list("allowed_hostnames", same(`"", `))) },
-		"a page of 100 to quote":    func() string { return each(100, list("allowed_hostnames", same(`"`+strings.Repeat("\x7f", 50)+`"`))) },
-		"a page of 5000":            func() string { return each(5000, list("allowed_hostnames", host)) },
+		"a page of small policies": func() string { return page(fill(size, same(egress(``)))) },
+		"a page of policies":       func() string { return page(fill(size, same(wholePolicyJSON(1)))) },
+		"a page of 100":            func() string { return each(100, list("allowed_hostnames", host)) },
+		"a page of 340":            func() string { return each(340, list("allowed_hostnames", same(`""`))) },
+		"a page of 100 to quote":   func() string { return each(100, list("allowed_hostnames", same(`"`+strings.Repeat("\x7f", 50)+`"`))) },
+		"a page of 5000":           func() string { return each(5000, list("allowed_hostnames", host)) },
 		"a page of 5000 with ranges": func() string {
 			return each(5000, list("allowed_cidrs", same(`{"cidr":"10.0.0.0/8","ports":[{"port":1,"end_port":2,"protocol":"UDP"}]}`)))
-		},
-		"a page of 2000 with ranges": func() string {
-			return page(fill(2000*30*85, same(egress(list("allowed_cidrs", same(`{"cidr":"10.0.0.0/8","ports":[{"port":1,"end_port":2,"protocol":"UDP"}]}`))(23*80)))))
 		},
 		"a page of 5000 with unknown fields": func() string {
 			return each(5000, func(size int) string { return fill(size, field("true")) })
@@ -192,42 +177,40 @@ func TestCostOfResponses(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			body := body()
 			client := allocClient(t, body)
-			var before, after runtime.MemStats
-			var use [2]syscall.Rusage
-			runtime.GC()
-			runtime.ReadMemStats(&before)
-			syscall.Getrusage(syscall.RUSAGE_SELF, &use[0])
-			policy, err := client.NetworkPolicies.Get(t.Context(), "npol_1", runloop.WithMaxRetries(0))
-			var policies []runloop.NetworkPolicy
 			isPage := strings.Contains(body[:60], "network_policies")
+			var policies []runloop.NetworkPolicy
+			var err error
+			var before, after runtime.MemStats
+
+			runtime.ReadMemStats(&before)
 			if isPage {
 				var page *runloop.NetworkPolicyPage
-				runtime.ReadMemStats(&before)
-				syscall.Getrusage(syscall.RUSAGE_SELF, &use[0])
 				page, err = client.NetworkPolicies.List(t.Context(), runloop.NetworkPolicyListParams{}, runloop.WithMaxRetries(0))
-				if page != nil {
+				if err == nil {
 					policies = page.NetworkPolicies
 				}
-			} else if policy != nil {
-				policies = append(policies, *policy)
+			} else {
+				var policy *runloop.NetworkPolicy
+				policy, err = client.NetworkPolicies.Get(t.Context(), "npol_1", runloop.WithMaxRetries(0))
+				if err == nil {
+					policies = append(policies, *policy)
+				}
 			}
-			var decoded runtime.MemStats
-			runtime.ReadMemStats(&decoded)
-			lines := 0
 			for _, policy := range policies {
 				rules := policy.Egress
-				lines += len(rules.String()) + len(rules.Diff(runloop.EgressRules{}))
+				assert.NotEmpty(t, rules.String())
 				rules.Equal(runloop.EgressRules{})
+				rules.Diff(runloop.EgressRules{})
 			}
 			runtime.ReadMemStats(&after)
-			syscall.Getrusage(syscall.RUSAGE_SELF, &use[1])
-			cpu := time.Duration(use[1].Utime.Nano() + use[1].Stime.Nano() - use[0].Utime.Nano() - use[0].Stime.Nano())
-			if err != nil {
+
+			assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(maxCost))
+			if strings.HasPrefix(name, "the largest") {
+				assert.NoError(t, err)
+			} else if err != nil {
 				assert.ErrorIs(t, err, runloop.ErrInvalidResponse)
 				assert.Less(t, len(err.Error()), 300)
 			}
-			t.Logf("%d MiB decoded, %d MiB used, %d ms, %d policies, %.120v", (decoded.TotalAlloc-before.TotalAlloc)>>20, (after.TotalAlloc-decoded.TotalAlloc)>>20, cpu.Milliseconds(), len(policies), err)
-			assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(maxCost))
 		})
 	}
 }
