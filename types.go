@@ -29,8 +29,9 @@ type NetworkPolicy struct {
 // A nil list and an empty list mean the same: nothing is allowed by it.
 //
 // Rules that were decoded, from a response or a file, keep the fields that this version
-// of the SDK does not know, and write them again in JSON, YAML and gob. Such a field can
-// be compared, but not sent: Validate refuses it unless it allows nothing.
+// of the SDK does not know, and write them again in JSON, YAML, gob and every codec that
+// uses [encoding.BinaryMarshaler]. Such a field can be compared, but not sent: Validate
+// refuses it unless it allows nothing.
 type EgressRules struct {
 	// AllowAll allows every destination. The API then ignores the other rules
 	// and turns AllowDevboxToDevbox on.

@@ -16,8 +16,9 @@ const maxPageSize = 5000 // of the API, by its contract
 
 // Validate reports every rule that the API would refuse or misread, as a
 // [*ValidationError] that tells what to write instead. Create, Update, Ensure and
-// Apply call it before they send anything. What only the API can know, such as
-// whether a host name exists, is left to it.
+// Apply make the same checks before they send anything. A field that this version of
+// the SDK does not know is a problem unless it allows nothing, because it cannot be
+// sent. What only the API can know, such as whether a host name exists, is left to it.
 func (r EgressRules) Validate() error {
 	ps := problems{op: "validate egress rules"}
 	ps.checkEgress("EgressRules", "", r)

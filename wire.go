@@ -152,37 +152,37 @@ func (p *PortRule) UnmarshalJSON(document []byte) error {
 	return unmarshal(document, p, decoder.portRule)
 }
 
-// The other forms are the JSON forms in another coat, because a codec that goes by the
-// exported fields would drop unknown rules, and a policy would look narrower than it is.
+// The other forms are the JSON form as well, because a codec that goes by the exported
+// fields would drop unknown rules, and a policy would look narrower than it is.
 
-// GobEncode returns the JSON form.
-func (r EgressRules) GobEncode() ([]byte, error) { return r.MarshalJSON() }
+// MarshalBinary returns the JSON form, for gob and packages like it.
+func (r EgressRules) MarshalBinary() ([]byte, error) { return r.MarshalJSON() }
 
-// GobDecode reads the JSON form.
-func (r *EgressRules) GobDecode(data []byte) error { return r.UnmarshalJSON(data) }
+// UnmarshalBinary reads the JSON form.
+func (r *EgressRules) UnmarshalBinary(data []byte) error { return r.UnmarshalJSON(data) }
 
-// GobEncode returns the JSON form.
-func (c AllowedCIDR) GobEncode() ([]byte, error) { return c.MarshalJSON() }
+// MarshalBinary returns the JSON form, for gob and packages like it.
+func (c AllowedCIDR) MarshalBinary() ([]byte, error) { return c.MarshalJSON() }
 
-// GobDecode reads the JSON form.
-func (c *AllowedCIDR) GobDecode(data []byte) error { return c.UnmarshalJSON(data) }
+// UnmarshalBinary reads the JSON form.
+func (c *AllowedCIDR) UnmarshalBinary(data []byte) error { return c.UnmarshalJSON(data) }
 
-// GobEncode returns the JSON form.
-func (p PortRule) GobEncode() ([]byte, error) { return p.MarshalJSON() }
+// MarshalBinary returns the JSON form, for gob and packages like it.
+func (p PortRule) MarshalBinary() ([]byte, error) { return p.MarshalJSON() }
 
-// GobDecode reads the JSON form.
-func (p *PortRule) GobDecode(data []byte) error { return p.UnmarshalJSON(data) }
+// UnmarshalBinary reads the JSON form.
+func (p *PortRule) UnmarshalBinary(data []byte) error { return p.UnmarshalJSON(data) }
 
 // plainUpdateParams have no methods.
 type plainUpdateParams NetworkPolicyUpdateParams
 
-// GobEncode keeps pointers to zero values, which gob itself takes for nil ones.
-func (p NetworkPolicyUpdateParams) GobEncode() ([]byte, error) {
+// MarshalBinary keeps pointers to zero values, which gob itself takes for nil ones.
+func (p NetworkPolicyUpdateParams) MarshalBinary() ([]byte, error) {
 	return json.Marshal(plainUpdateParams(p))
 }
 
-// GobDecode reads what GobEncode returns.
-func (p *NetworkPolicyUpdateParams) GobDecode(data []byte) error {
+// UnmarshalBinary reads what MarshalBinary returns.
+func (p *NetworkPolicyUpdateParams) UnmarshalBinary(data []byte) error {
 	var plain plainUpdateParams
 	err := json.Unmarshal(data, &plain)
 	if err == nil {
