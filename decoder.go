@@ -42,8 +42,8 @@ const (
 // exact names, no half-filled values. The jsontext decoder below refuses invalid
 // UTF-8, duplicate names and trailing data.
 //
-// jsontext's own ReadValue and SkipValue are for scalars only: what an object costs
-// them depends on the number of its fields.
+// Its methods bound what values cost. jsontext's ReadValue does not, so use it for
+// strings, numbers and literals only.
 type decoder struct{ *documentReader }
 
 // A documentReader is what decodes a document. It is kept for its buffers: a new one
@@ -358,7 +358,7 @@ func (d decoder) tooMany(most int) error {
 // place names the value that was read last.
 func (d decoder) place() string {
 	if pointer := d.StackPointer(); pointer != "" {
-		return string(pointer)
+		return printable(string(pointer), 2*maxHeaderValue)
 	}
 	return "it"
 }

@@ -90,7 +90,7 @@ func fromYAML(unmarshal func(any) error, unmarshalJSON func([]byte) error) error
 	}
 	value, err := jsonValue(value)
 	if err != nil {
-		return err
+		return fmt.Errorf("runloop: read YAML: %w", err)
 	}
 	document, err := json.Marshal(value)
 	if err != nil {
@@ -107,14 +107,14 @@ func jsonValue(value any) (_ any, err error) {
 	case []any:
 		for i := range value {
 			if value[i], err = jsonValue(value[i]); err != nil {
-				return nil, err
+				return nil, fmt.Errorf("%d: %w", i, err)
 			}
 		}
 		return value, nil
 	case map[string]any:
 		for name := range value {
 			if value[name], err = jsonValue(value[name]); err != nil {
-				return nil, err
+				return nil, fmt.Errorf("%s: %w", printable(name, 80), err)
 			}
 		}
 		return value, nil
@@ -123,15 +123,15 @@ func jsonValue(value any) (_ any, err error) {
 		for key, field := range value {
 			name, ok := key.(string)
 			if !ok {
-				return nil, fmt.Errorf("runloop: read YAML: the field name %v is not a string: write it in quotes", key)
+				return nil, fmt.Errorf("the field name %v is not a string: write it in quotes", key)
 			}
 			if object[name], err = jsonValue(field); err != nil {
-				return nil, err
+				return nil, fmt.Errorf("%s: %w", printable(name, 80), err)
 			}
 		}
 		return object, nil
 	}
-	return nil, fmt.Errorf("runloop: read YAML: %v is a %T, which JSON does not have: write it in quotes", value, value)
+	return nil, fmt.Errorf("a %T is not a JSON value: write it in quotes", value)
 }
 
 // toYAML returns the JSON form of a value as one that YAML packages can write.

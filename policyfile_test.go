@@ -142,7 +142,7 @@ func TestYAMLValues(t *testing.T) {
 		"NaN": port(math.NaN()),
 		"the field name true is not a string: write it in quotes": map[any]any{"name": "b", "egress": map[any]any{true: 1}},
 		"the field name 1 is not a string: write it in quotes":    map[any]any{"name": "b", "egress": map[any]any{}, 1: 1},
-		"2026-01-01 00:00:00 +0000 UTC is a time.Time, which JSON does not have: write it in quotes": map[string]any{
+		"runloop: read YAML: name: a time.Time is not a JSON value: write it in quotes": map[string]any{
 			"name": time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), "egress": map[string]any{}},
 		"it has null where an object belongs":   nil,
 		"it has string where an object belongs": "build",
