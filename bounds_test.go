@@ -138,6 +138,9 @@ func TestCostOfResponses(t *testing.T) {
 		"the largest pages of long host names to quote": func() string {
 			return page(most(100, 330, `"%d`+strings.Repeat("\x7f", 990)+`"`))
 		},
+		"the largest policies of long host names": func() string {
+			return page(most(1, 33_000, `"`+strings.Repeat("a", 980)+`%06d"`))
+		},
 		"the largest pages of host names in other scripts": func() string { return page(most(100, 10_000, `"%d.ééééééééééé"`)) },
 		"the largest pages of escapes":                     func() string { return page(most(100, 10_000, `"\u0061%d.a-name-of-usual"`)) },
 		"the largest pages of ranges": func() string {

@@ -68,12 +68,13 @@ func (r EgressRules) diff(o EgressRules, values bool) []string {
 // or its port's: cidr RANGE unknown "NAME" VALUE. VALUE is JSON in the form of RFC
 // 8785, except that numbers keep all their digits.
 func (r EgressRules) Fingerprint() string {
-	var text strings.Builder
+	hash := sha256.New()
+	var text []byte
 	for _, line := range r.canonical(true).lines("", true, true) {
-		text.WriteString(line + "\n")
+		text = append(append(text[:0], line...), '\n')
+		hash.Write(text)
 	}
-	sum := sha256.Sum256([]byte(text.String()))
-	return hex.EncodeToString(sum[:8])
+	return hex.EncodeToString(hash.Sum(nil)[:8])
 }
 
 // Rules returns a line for each rule, for people and audit logs:
@@ -253,6 +254,10 @@ func missingFrom[T any](others, values []T, compare func(T, T) int) []T {
 // trailing dot.
 func compareHosts(a, b string) int {
 	a, b = strings.TrimSuffix(a, "."), strings.TrimSuffix(b, ".")
+	const step = 64 // equal parts are compared faster as a whole
+	for len(a) >= step && len(b) >= step && a[:step] == b[:step] {
+		a, b = a[step:], b[step:]
+	}
 	for i := range min(len(a), len(b)) {
 		if a[i] != b[i] {
 			if c := cmp.Compare(lower(a[i]), lower(b[i])); c != 0 {
