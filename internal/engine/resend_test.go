@@ -26,18 +26,24 @@ type devbox struct {
 	ID string `json:"id"`
 }
 
-// refuseConnection fails like net/http's transport when nobody listens.
+// refuseConnection fails like net/http's transport when nobody listens. A read has no
+// trace.
 func refuseConnection(r *http.Request) (*http.Response, error) {
-	httptrace.ContextClientTrace(r.Context()).GetConn("api.example.test:443")
+	if trace := httptrace.ContextClientTrace(r.Context()); trace != nil {
+		trace.GetConn("api.example.test:443")
+	}
 	return nil, &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
 }
 
 // loseConnection fails when the request is on its way.
 func loseConnection(r *http.Request) (*http.Response, error) {
-	trace := httptrace.ContextClientTrace(r.Context())
-	trace.GetConn("api.example.test:443")
-	trace.GotConn(httptrace.GotConnInfo{})
-	trace.WroteHeaders()
+	if trace := httptrace.ContextClientTrace(r.Context()); trace != nil {
+		trace.GetConn("api.example.test:443")
+		trace.GotConn(httptrace.GotConnInfo{})
+		for name, values := range r.Header {
+			trace.WroteHeaderField(name, values)
+		}
+	}
 	return nil, syscall.ECONNRESET
 }
 

@@ -41,7 +41,7 @@ func TestAnAttemptTakesThirtySecondsAtMost(t *testing.T) {
 			assert.Equal(t, tt.maybeApplied, e.MaybeApplied)
 			assert.NotErrorIs(t, err, context.DeadlineExceeded, "the caller has no deadline")
 			assert.NotErrorIs(t, err, context.Canceled)
-			assert.ErrorContains(t, err, "no answer within 30s")
+			assert.ErrorContains(t, err, "no response within 30s")
 			assert.GreaterOrEqual(t, server.Now(), 121750*time.Millisecond)
 			assert.LessOrEqual(t, server.Now(), 123500*time.Millisecond)
 		}))
