@@ -86,7 +86,9 @@ func (c *call[T]) observe(base *http.Request, ctx context.Context, a *attempt) *
 		requestID: c.requestID,
 		direct:    direct,
 		hostPort:  hostPortOf(base.URL),
-		http1:     c.cfg.HTTP1,
+	}
+	if base.URL.Scheme == "https" {
+		a.evidence.http1 = c.cfg.HTTP1
 	}
 	req := base.WithContext(httptrace.WithClientTrace(ctx, a.evidence.trace()))
 	// Without GetBody, HTTP/2 does not repeat a request by itself but reports why it

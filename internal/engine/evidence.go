@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"crypto/tls"
 	"net"
 	"net/http"
 	"net/http/httptrace"
@@ -18,8 +17,8 @@ type evidence struct {
 	requestID string
 	// direct is set when the transport is net/http's own, which sends nothing else.
 	direct   bool
-	hostPort string // what this write asks a connection for, without a proxy
-	http1    *atomic.Bool
+	hostPort string       // what this write asks a connection for, without a proxy
+	http1    *atomic.Bool // nil without TLS
 
 	wanted       atomic.Int32 // connections for this write
 	wantedOthers atomic.Int32
@@ -29,6 +28,7 @@ type evidence struct {
 	repeatable atomic.Bool // the request has a header that lets net/http repeat it
 	conn       atomic.Pointer[net.Conn]
 	sentOn     atomic.Pointer[net.Conn]
+	sentHTTP2  atomic.Bool
 	doubtful   atomic.Bool // what may have been processed was sent again
 	hooks      httptrace.ClientTrace
 }
@@ -53,13 +53,10 @@ func (e *evidence) getConn(hostPort string) {
 func (e *evidence) gotConn(info httptrace.GotConnInfo) {
 	e.got.Add(1)
 	e.conn.Store(&info.Conn)
-	if isTLS, isHTTP2 := protocol(info.Conn); isTLS && !isHTTP2 && e.http1 != nil {
-		e.http1.Store(true)
-	}
 }
 
 // wroteHeaderField is called for each header before anything of the request is on the
-// wire, in lower case by HTTP/2.
+// wire. HTTP/2 alone writes names in lower case, with TLS or without.
 func (e *evidence) wroteHeaderField(name string, values []string) {
 	switch http.CanonicalHeaderKey(name) {
 	case "Idempotency-Key", "X-Idempotency-Key":
@@ -68,9 +65,13 @@ func (e *evidence) wroteHeaderField(name string, values []string) {
 		if len(values) != 1 || values[0] != e.requestID {
 			return
 		}
+		isHTTP2 := name != "X-Request-Id"
+		if !isHTTP2 && e.http1 != nil {
+			e.http1.Store(true)
+		}
 		conn := e.conn.Load()
-		before := e.sentOn.Swap(conn)
-		if e.sends.Add(1) > 1 && !e.unprocessed(before, conn) {
+		before, beforeHTTP2 := e.sentOn.Swap(conn), e.sentHTTP2.Swap(isHTTP2)
+		if e.sends.Add(1) > 1 && !e.unprocessed(before, beforeHTTP2, conn) {
 			e.doubtful.Store(true)
 		}
 	}
@@ -78,11 +79,11 @@ func (e *evidence) wroteHeaderField(name string, values []string) {
 
 // unprocessed reports whether the server certainly did nothing with the send on conn
 // before, which is now repeated on conn. Only net/http's reasons are known.
-func (e *evidence) unprocessed(before, conn *net.Conn) bool {
+func (e *evidence) unprocessed(before *net.Conn, isHTTP2 bool, conn *net.Conn) bool {
 	if !e.direct || before == nil || conn == nil {
 		return false
 	}
-	if _, isHTTP2 := protocol(*before); isHTTP2 {
+	if isHTTP2 {
 		// The server reported so, by REFUSED_STREAM on a connection that stays or by
 		// GOAWAY. Go 1.26 also repeats after PROTOCOL_ERROR, on another connection.
 		return !repeatsAfterProtocolError || *before == *conn
@@ -101,12 +102,6 @@ func (e *evidence) notReceived() bool {
 // repeated reports whether the transport sent the write again by itself although the
 // server may have processed it.
 func (e *evidence) repeated() bool { return e != nil && e.doubtful.Load() }
-
-// protocol takes what crypto/tls or a wrapper of it reports.
-func protocol(conn net.Conn) (isTLS, isHTTP2 bool) {
-	c, ok := conn.(interface{ ConnectionState() tls.ConnectionState })
-	return ok, ok && c.ConnectionState().NegotiatedProtocol == "h2"
-}
 
 // unprocessedText knows the errors in which net/http reports that the server did
 // nothing with a request that it cannot repeat.

@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"context"
 	"io"
 	"net"
 	"net/http"
@@ -24,6 +25,11 @@ import (
 // A devbox is what Do asks for and knows nothing about.
 type devbox struct {
 	ID string `json:"id"`
+}
+
+// doPost is the write that may do its work twice.
+func doPost(ctx context.Context, c *runloop.Client, opts ...runloop.Option) (any, error) {
+	return nil, c.Do(ctx, http.MethodPost, "/v1/devboxes", map[string]int{"a": 1}, nil, opts...)
 }
 
 // refuseConnection fails like net/http's transport when nobody listens. A read has no
