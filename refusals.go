@@ -25,7 +25,7 @@ var (
 			`(?:do|does|did)(?: not|n't) exists?|no longer exists?|no such|non ?existent|`+
 			`no (?:network )?polic(?:y|ies) (?:\w+ ){0,4}(?:found|exists?)|unknown (?:network )?(?:policy|id)`,
 		// What a policy names, who calls, and what a gateway looks for is not the policy.
-		`(?:host ?names?|hosts?|domains?|cidrs?|routes?|endpoints?|versions?|accounts?|users?|organi[sz]ations?|tenants?|projects?|api keys?)\b.*`,
+		`(?:no such )?(?:host ?names?|hosts?|domains?|cidrs?|routes?|endpoints?|versions?|accounts?|users?|organi[sz]ations?|tenants?|projects?|api keys?)\b.*`,
 	)
 	saysNameTaken = saying(
 		`exists|already (?:exist|in use|used)|taken|(?:not|isn't|be) unique|unique (?:constraint|name|index)|non unique`,
@@ -36,7 +36,9 @@ var (
 	saysInUse = saying(
 		`in (?:active )?use|(?:being|still|currently|is|are) used|used by|(?:still|currently) (?:use|uses|using)|(?:is|are) using|`+
 			`attached to|referenced by|(?:active|running|attached) devbox(?:es)?`,
-		`(?:no|not|never|without|isn't|aren't) (?:\w+ ){0,3}(?:in use|used|use|uses|using|attached|referenced|(?:active|running) devbox(?:es)?)`,
+		// A name that is not quoted can have a "not" in it.
+		`(?:no|not|never|without|isn't|aren't) (?:(?:longer|currently|actively|being|be|been|yet|other|devbox(?:es)?|is|are) ){0,3}`+
+			`(?:in use|used|use|uses|using|attached|referenced|(?:active|running|attached) devbox(?:es)?)`,
 	)
 	saysLimit = saying(
 		`limits?|quotas?|maximum (?:number|of)|too many (?:network )?policies|(?:at most|up to|more than|only) (?:\w+ ){0,2}\d+ (?:network )?policies`,
