@@ -42,7 +42,7 @@ var (
 	)
 	saysLimit = saying(
 		`limits?|quotas?|maximum (?:number|of)|too many (?:network )?policies|(?:at most|up to|more than|only) (?:\w+ ){0,2}\d+ (?:network )?policies`,
-		`rate limit(?:s|ed|ing)?|`+
+		`rate limit(?:s|ed|ing)?|limits? (?:must|should|has to)|invalid limits?|`+
 			// The parts of a policy have limits too.
 			`(?:time|`+parts+`)\b[^.;,]{0,40}?\b(?:limits?|quotas?|maximum (?:number|of))|`+
 			`(?:limits?|quotas?|maximum (?:number|of))\b[^.;:,]{0,40}?\b(?:`+parts+`|requests?|seconds?|minutes?)`,

@@ -72,6 +72,7 @@ func TestWhatAMessageMeans(t *testing.T) {
 				"hostname github.com already exists in allowed_hostnames",
 				"allowed_cidrs: entries must be unique",
 				"this idempotency key is already in use",
+				"limit must be positive",
 				"rate limit exceeded",
 				"You are rate-limited",
 				"Rate limits apply",

@@ -92,6 +92,26 @@ func TestHTTP2UnprocessedWrites(t *testing.T) {
 	}
 }
 
+// Without a body, net/http repeats a write by itself. It was not processed all the same.
+func TestHTTP2UnprocessedWriteWithoutABody(t *testing.T) {
+	for fault, script := range unprocessed2(reply{403, `{}`}) {
+		if fault == "GOAWAY" { // of which Go 1.26 cannot tell that it was not PROTOCOL_ERROR
+			continue
+		}
+		for _, method := range []string{http.MethodPost, http.MethodDelete} {
+			t.Run(fault+"/"+method, clienttest.InBubble(func(t *testing.T) {
+				server, client := newHTTP2Client(t, script...)
+
+				err := client.Do(t.Context(), method, "/v1/devboxes/dbx_1", nil, nil)
+
+				require.ErrorIs(t, err, runloop.ErrForbidden)
+				assert.False(t, clienttest.MaybeApplied(err))
+				assert.Len(t, server.Requests(), 2)
+			}))
+		}
+	}
+}
+
 // By itself, net/http would go on within each attempt, up to the attempt's time limit.
 func TestHTTP2RefusedForEver(t *testing.T) {
 	for _, call := range clienttest.PolicyCalls {

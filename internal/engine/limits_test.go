@@ -79,7 +79,10 @@ func TestASuccessOf32MiBIsRead(t *testing.T) {
 
 func TestAnErrorIsReadUpTo64KiB(t *testing.T) {
 	t.Parallel()
-	for name, test := range map[string]struct{ length, kept int }{
+	for name, test := range map[string]struct {
+		length int64
+		kept   int
+	}{
 		"as long as the limit": {64 << 10, 64 << 10},
 		"one byte longer":      {64<<10 + 1, 64 << 10},
 		"ten megabytes":        {10 << 20, 64 << 10},
@@ -89,7 +92,7 @@ func TestAnErrorIsReadUpTo64KiB(t *testing.T) {
 			t.Parallel()
 			var read int64
 			err := clienttest.FailWith(t, clienttest.GetCall, func(*http.Request) (*http.Response, error) {
-				body := io.TeeReader(io.LimitReader(endless(strings.Repeat("x", 32<<10)), int64(test.length)), counter{&read})
+				body := io.TeeReader(io.LimitReader(endless(strings.Repeat("x", 32<<10)), test.length), counter{&read})
 				return &http.Response{StatusCode: 403, Header: http.Header{}, Body: io.NopCloser(body)}, nil
 			})
 			require.ErrorIs(t, err, runloop.ErrForbidden)
