@@ -19,7 +19,7 @@ import (
 	"github.com/runloop-community/runloop-go/internal/wiretest"
 )
 
-// How much of an answer is read. A pipe has no buffer, so what the server could
+// How much of a response is read. A pipe has no buffer, so what the server could
 // write is what the client took in. From Go 1.27 on, that is up to 256 KiB more:
 // net/http reads on for a moment to keep the connection.
 

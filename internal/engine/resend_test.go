@@ -78,13 +78,13 @@ func TestWhichMethodsDoSendsAgain(t *testing.T) {
 		"connection refused":   {fault: refuseConnection, again: true},
 		"connection lost":      {fault: loseConnection, unknown: true},
 		"an unknown transport": {fault: clienttest.RoundTripper(clienttest.NoAnswer("broken")), unknown: true},
-		"no answer in time":    {fault: hang, unknown: true},
-		"a cut answer":         {fault: cutBody, unknown: true},
+		"no response in time":  {fault: hang, unknown: true},
+		"a cut response":       {fault: cutBody, unknown: true},
 		"408":                  {fault: clienttest.RoundTripper(clienttest.Answer(408, ``)), unknown: true},
 		"425":                  {fault: clienttest.RoundTripper(clienttest.Answer(425, ``))},
 		"500":                  {fault: clienttest.RoundTripper(clienttest.Answer(500, ``)), unknown: true},
 		"503":                  {fault: clienttest.RoundTripper(clienttest.Answer(503, ``)), unknown: true},
-		"503 that says so":     {fault: clienttest.RoundTripper(clienttest.AnswerWith(503, ``, http.Header{"X-Should-Retry": {"true"}})), unknown: true},
+		"503 that asks for it": {fault: clienttest.RoundTripper(clienttest.AnswerWith(503, ``, http.Header{"X-Should-Retry": {"true"}})), unknown: true},
 	} {
 		for _, method := range append(careful, repeatable...) {
 			isCareful := method == "POST" || method == "PATCH"

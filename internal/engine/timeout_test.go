@@ -62,7 +62,7 @@ func TestAnAttemptAfterATimeoutCanSucceed(t *testing.T) {
 
 // A switch of protocols hands the connection over as the body, out of reach of any
 // time limit.
-func TestASwitchOfProtocolsIsAnInvalidAnswer(t *testing.T) {
+func TestASwitchOfProtocolsIsAnInvalidResponse(t *testing.T) {
 	clienttest.InBubble(func(t *testing.T) {
 		server := wiretest.NewServer(t, wiretest.Stall("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: chat\r\n\r\n"))
 		client := clienttest.NewWireClient(t, server)

@@ -55,13 +55,13 @@ func TestARoundTripperThatBreaksItsContract(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("broken")
 	for name, test := range map[string]struct {
-		answer clienttest.RoundTripper
-		want   string
-		is     error
+		response clienttest.RoundTripper
+		want     string
+		is       error
 	}{
 		"nothing at all": {func(*http.Request) (*http.Response, error) { return nil, nil },
 			"no usable response (4 attempts): the RoundTripper returned neither a response nor an error", nil},
-		"an answer and an error": {func(*http.Request) (*http.Response, error) {
+		"a response and an error": {func(*http.Request) (*http.Response, error) {
 			return &http.Response{StatusCode: 200, Body: http.NoBody}, broken
 		}, "no usable response (4 attempts): broken", broken},
 		"no body": {func(*http.Request) (*http.Response, error) { return &http.Response{StatusCode: 200}, nil },
@@ -78,7 +78,7 @@ func TestARoundTripperThatBreaksItsContract(t *testing.T) {
 		t.Run(name, clienttest.InBubble(func(t *testing.T) {
 			var bodies []*closeSpy
 			client := clienttest.NewClientOver(t, clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
-				resp, err := test.answer(r)
+				resp, err := test.response(r)
 				if resp != nil && resp.Body != nil {
 					body := &closeSpy{Reader: resp.Body}
 					resp.Body = body
