@@ -3,7 +3,6 @@ package runloop
 import (
 	"context"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/runloop-community/runloop-go/internal/engine"
@@ -111,12 +110,6 @@ func (p NetworkPolicyUpdateParams) clone() NetworkPolicyUpdateParams {
 		p.AllowedCIDRs = new(EgressRules{AllowedCIDRs: *p.AllowedCIDRs}.clone().AllowedCIDRs)
 	}
 	return p
-}
-
-// sameName reports whether a policy may be called got because it was to be called want:
-// an API may trim names or fold their case.
-func sameName(want, got string) bool {
-	return strings.EqualFold(strings.TrimSpace(want), strings.TrimSpace(got))
 }
 
 // withoutKey returns the options of a call for a second write of it.

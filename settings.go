@@ -121,16 +121,8 @@ func environment(name string) string { return strings.TrimSpace(os.Getenv(name))
 // config validates the settings and returns the engine's configuration. The pool and the
 // budget are the client's.
 func (s *settings) config(op string, own *pool, budget *engine.Budget) (*engine.Config, error) {
-	problems := &ValidationError{Op: op}
-	check := func(field, problem string) {
-		if problem == "" {
-			return
-		}
-		if problems.Problem == "" {
-			problems.Field, problems.Problem = field, problem
-		}
-		problems.Problems = append(problems.Problems, field+": "+problem)
-	}
+	problems := &problems{op: op}
+	check := problems.add
 
 	check(cmp.Or(s.apiKeySource, "WithAPIKey"), s.apiKeyProblem())
 	base, problem := s.parseBaseURL()
@@ -160,12 +152,12 @@ func (s *settings) config(op string, own *pool, budget *engine.Budget) (*engine.
 		check("WithResponseInto", "nil destination: pass the address of an *http.Response variable")
 	}
 	check("WithHTTPClient", s.httpClientProblem())
-	if s.transport == nil && len(problems.Problems) == 0 {
+	if s.transport == nil && problems.err() == nil {
 		s.transport, problem = s.newTransport(own)
 		check("WithMiddleware", problem)
 	}
-	if len(problems.Problems) > 0 {
-		return nil, problems
+	if err := problems.err(); err != nil {
+		return nil, err
 	}
 
 	cfg := &engine.Config{

@@ -31,7 +31,7 @@ func TestClientReachesItsServer(t *testing.T) {
 				AllowMCPGateway:     true,
 				AllowRunloopMirrors: true,
 				AllowedCIDRs: []runloop.AllowedCIDR{
-					{CIDR: "10.0.0.0/8", Ports: []runloop.PortRule{{Port: 1}, {Port: 2, EndPort: 3, Protocol: runloop.ProtocolTCP}}},
+					{CIDR: "10.0.0.0/8", Ports: []runloop.PortRule{{Port: 1, Protocol: runloop.ProtocolUDP}, {Port: 2, EndPort: 3, Protocol: runloop.ProtocolTCP}}},
 					{CIDR: "192.0.2.0/24"},
 				},
 			}

@@ -46,7 +46,7 @@ func TestHopelessFaults(t *testing.T) {
 		"hung up":                       {io.EOF, false},
 		"cut":                           {io.ErrUnexpectedEOF, false},
 		"attempt took too long":         {&attemptTimeout{}, false},
-		"malformed answer":              {errors.New(`malformed HTTP status code "abc"`), false},
+		"malformed response":            {errors.New(`malformed HTTP status code "abc"`), false},
 		"another RoundTripper's":        {errors.New("the sidecar is not ready"), false},
 	} {
 		t.Run(name, func(t *testing.T) {

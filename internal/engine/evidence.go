@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"crypto/tls"
 	"net"
 	"net/http"
 	"net/http/httptrace"
@@ -26,6 +25,7 @@ type evidence struct {
 	repeatable atomic.Bool // the request has a header that lets net/http repeat it
 	conn       atomic.Pointer[net.Conn]
 	sentOn     atomic.Pointer[net.Conn]
+	sentHTTP2  atomic.Bool
 	doubtful   atomic.Bool // what may have been processed was sent again
 	hooks      httptrace.ClientTrace
 }
@@ -50,13 +50,10 @@ func (e *evidence) getConn(hostPort string) {
 func (e *evidence) gotConn(info httptrace.GotConnInfo) {
 	e.got.Add(1)
 	e.conn.Store(&info.Conn)
-	if isTLS, isHTTP2 := protocol(info.Conn); isTLS && !isHTTP2 {
-		e.transport.http1.Store(true)
-	}
 }
 
 // wroteHeaderField is called for each header before anything of the request is on the
-// wire, in lower case by HTTP/2.
+// wire. HTTP/2 alone writes names in lower case, with TLS or without.
 func (e *evidence) wroteHeaderField(name string, values []string) {
 	switch http.CanonicalHeaderKey(name) {
 	case "Idempotency-Key", "X-Idempotency-Key":
@@ -65,9 +62,13 @@ func (e *evidence) wroteHeaderField(name string, values []string) {
 		if len(values) != 1 || values[0] != e.requestID {
 			return
 		}
+		isHTTP2 := name != "X-Request-Id"
+		if !isHTTP2 {
+			e.transport.http1.Store(true)
+		}
 		conn := e.conn.Load()
-		before := e.sentOn.Swap(conn)
-		if e.sends.Add(1) > 1 && !e.unprocessed(before, conn) {
+		before, beforeHTTP2 := e.sentOn.Swap(conn), e.sentHTTP2.Swap(isHTTP2)
+		if e.sends.Add(1) > 1 && !e.unprocessed(before, beforeHTTP2, conn) {
 			e.doubtful.Store(true)
 		}
 	}
@@ -75,14 +76,14 @@ func (e *evidence) wroteHeaderField(name string, values []string) {
 
 // unprocessed reports whether the server certainly did nothing with the send on conn
 // before, which is now repeated on conn. Only net/http's reasons are known.
-func (e *evidence) unprocessed(before, conn *net.Conn) bool {
+func (e *evidence) unprocessed(before *net.Conn, isHTTP2 bool, conn *net.Conn) bool {
 	if !e.transport.Direct || before == nil || conn == nil {
 		return false
 	}
-	if _, isHTTP2 := protocol(*before); isHTTP2 {
-		// The server reported so, by REFUSED_STREAM on a connection that stays or by
-		// GOAWAY. Go 1.26 also repeats after PROTOCOL_ERROR, on another connection.
-		return !repeatsAfterProtocolError || *before == *conn
+	if isHTTP2 {
+		// The server reported so by REFUSED_STREAM, on a connection that stays. On
+		// another one, it may have been PROTOCOL_ERROR, which Go 1.26 repeats as well.
+		return *before == *conn
 	}
 	// net/http repeats a write of which no byte was written.
 	return !e.repeatable.Load()
@@ -98,12 +99,6 @@ func (e *evidence) notReceived() bool {
 // repeated reports whether the transport sent the write again by itself although the
 // server may have processed it.
 func (e *evidence) repeated() bool { return e != nil && e.doubtful.Load() }
-
-// protocol takes what crypto/tls or a wrapper of it reports.
-func protocol(conn net.Conn) (isTLS, isHTTP2 bool) {
-	c, ok := conn.(interface{ ConnectionState() tls.ConnectionState })
-	return ok, ok && c.ConnectionState().NegotiatedProtocol == "h2"
-}
 
 // unprocessedText knows the errors in which net/http reports that the server did
 // nothing with a request that it cannot repeat.

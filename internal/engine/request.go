@@ -34,7 +34,7 @@ type Transport struct {
 	// Direct is set for net/http's own transport, without middleware.
 	Direct bool
 
-	http1 atomic.Bool // a TLS connection of it speaks HTTP/1.1
+	http1 atomic.Bool // it has sent a write over HTTP/1.1
 }
 
 // A Request is one logical call, whose result is a T.

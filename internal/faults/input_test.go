@@ -178,10 +178,10 @@ func Test84ParametersThatTheAPIWouldRefuse(t *testing.T) {
 		_, long := client.NetworkPolicies.List(ctx, runloop.NetworkPolicyListParams{Limit: 5001})
 		_, update := client.NetworkPolicies.Update(ctx, "npol_1", runloop.NetworkPolicyUpdateParams{Name: new("")})
 
-		assert.EqualError(t, create, "runloop: create network policy: Name: it is blank: every policy has a name")
+		assert.EqualError(t, create, "runloop: create network policy: Name: must not be blank")
 		assert.EqualError(t, list, "runloop: list network policies: Limit: -1 is not between 0 and 5000: write 0 for the default")
 		assert.EqualError(t, long, "runloop: list network policies: Limit: 5001 is not between 0 and 5000: write 0 for the default")
-		assert.EqualError(t, update, "runloop: update network policy: Name: it is blank: every policy has a name")
+		assert.EqualError(t, update, "runloop: update network policy: Name: must not be blank")
 		for _, err := range []error{create, list, long, update} {
 			assert.ErrorAs(t, err, new(*runloop.ValidationError))
 		}

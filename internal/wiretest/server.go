@@ -2,6 +2,7 @@ package wiretest
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 	"net/http"
 	"sync"
@@ -18,6 +19,7 @@ type Server struct {
 
 	t     testing.TB
 	start time.Time
+	tls   *tls.Config
 
 	mu       sync.Mutex
 	script   []Step
