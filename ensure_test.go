@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jarcoal/httpmock"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -146,10 +147,59 @@ func TestUnknownRulesAreDrift(t *testing.T) {
 				drift, ok := errors.AsType[*runloop.DriftError](err)
 				require.True(t, ok, "%v", err)
 				assert.Equal(t, call.op, drift.Op)
-				assert.Equal(t, []string{`+ unknown "allow_tunnels" true`}, drift.Diff)
+				assert.Equal(t, []string{`+ unknown "allow_tunnels"`}, drift.Diff, "without the value")
 			}
 			assert.Equal(t, []runlooptest.Operation{list, list, update}, fake.operations())
 		}))
+	}
+}
+
+// The server may repeat the API key anywhere. What an error prints has neither the key nor
+// the value of a field that the SDK does not know.
+func TestDriftShowsNoSecrets(t *testing.T) {
+	t.Parallel()
+	const key, value = "rl_secret_key_1234", "s3cret-value"
+	page := func(name, egress string) httpmock.Responder {
+		return clienttest.Answer(200, `{"network_policies": [{"id": "npol_`+key+`", "name": "`+name+`", "egress": `+egress+`}], "has_more": false}`)
+	}
+	for what, test := range map[string]struct {
+		name, egress string
+	}{
+		"in an unknown field":     {"build", `{"audit": {"token": "` + key + `", "x": "` + value + `"}}`},
+		"as an unknown field":     {"build", `{"` + key + `": "` + value + `"}`},
+		"in an unknown number":    {"build", `{"limit": 12345, "note": "` + value + `"}`},
+		"in a host name":          {"build", `{"allowed_hostnames": ["` + key + `.example"]}`},
+		"in the name":             {"build-" + key, `{"allow_all": true}`},
+		"in a range's unknown":    {"build", `{"allowed_cidrs": [{"cidr": "10.0.0.0/8", "` + key + `": "` + value + `"}]}`},
+		"in an unknown of a port": {"build", `{"allowed_cidrs": [{"cidr": "10.0.0.0/8", "ports": [{"port": 1, "` + key + `": "` + value + `"}]}]}`},
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			api, client := clienttest.NewAPI(t, runloop.WithAPIKey(key))
+			api.Answers(http.MethodGet, clienttest.PoliciesPath, page(test.name, test.egress))
+			for call, do := range map[string]func() error{
+				"ensure": func() error {
+					_, err := client.NetworkPolicies.Ensure(t.Context(), runloop.NetworkPolicyCreateParams{Name: test.name})
+					return err
+				},
+				"plan": func() error {
+					_, err := client.NetworkPolicies.Plan(t.Context(), runloop.NetworkPolicyCreateParams{Name: test.name})
+					return err
+				},
+			} {
+				err := do()
+				drift, ok := errors.AsType[*runloop.DriftError](err)
+				if !ok {
+					require.NoError(t, err)
+					continue // an update would remove the difference
+				}
+				for _, text := range append(drift.Diff, err.Error()) {
+					assert.NotContains(t, text, key, call)
+					assert.NotContains(t, text, value, call)
+					assert.NotContains(t, text, "12345", call)
+				}
+			}
+		})
 	}
 }
 
