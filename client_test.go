@@ -81,7 +81,7 @@ func TestNilContextIsRefused(t *testing.T) {
 		_, err := call.Do(none, client)
 		var invalid *runloop.ValidationError
 		require.ErrorAs(t, err, &invalid)
-		assert.Equal(t, "runloop: "+call.Op+": ctx: it is nil: pass context.Background()", err.Error())
+		assert.Equal(t, "runloop: "+call.Op+": ctx: nil context: pass context.Background()", err.Error())
 	}
 	assert.Empty(t, api.Sent())
 }

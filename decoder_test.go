@@ -2,8 +2,6 @@ package runloop_test
 
 import (
 	"encoding/json"
-	"errors"
-	"fmt"
 	"strings"
 	"testing"
 
@@ -22,12 +20,11 @@ func unreadable(t *testing.T, call clienttest.PolicyCall, status int, body, prob
 	t.Helper()
 	err := clienttest.FailWith(t, call, clienttest.Answer(status, body)) // which also checks that there is no value
 	require.ErrorIs(t, err, runloop.ErrInvalidResponse)
-	transport, ok := errors.AsType[*runloop.TransportError](err)
-	require.True(t, ok)
-	assert.Equal(t, call.IsWrite(), transport.MaybeApplied, "the API said that it did it")
-	assert.Equal(t, 1, transport.Attempts)
-	assert.False(t, transport.Timeout())
-	assert.Contains(t, err.Error(), fmt.Sprintf(`invalid response: status %d, content type "application/json": `, status))
+	e := clienttest.AsAPIError(t, err)
+	assert.Equal(t, status, e.StatusCode)
+	assert.Equal(t, call.IsWrite(), e.MaybeApplied, "the API reported success")
+	assert.Equal(t, 1, e.Attempts)
+	assert.Contains(t, err.Error(), `: invalid response: content type "application/json": `)
 	assert.Contains(t, err.Error(), problem)
 	assert.Less(t, len(err.Error()), 300)
 }

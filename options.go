@@ -151,7 +151,7 @@ func WithIdempotencyKey(key string) Option {
 // WithResponseInto stores the call's last response, error responses included, in *dst,
 // which is unchanged if there was none. The body has been read and can be read again. The
 // option applies to a single call: NewClient rejects it. All stores the response of the
-// last page so far; Ensure and Apply store the response of their last write, and nothing
+// last page requested; Ensure and Apply store the response of their last write, and nothing
 // if there was nothing to write.
 func WithResponseInto(dst **http.Response) Option {
 	return func(s *settings) { s.response, s.responseSet = dst, true }

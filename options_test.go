@@ -352,7 +352,7 @@ func TestWhereTheTimeoutOfAnAttemptComesFrom(t *testing.T) {
 			assert.True(t, e.Timeout())
 			assert.NotErrorIs(t, err, context.DeadlineExceeded, "the caller's deadline has not passed")
 			assert.NotErrorIs(t, err, context.Canceled)
-			assert.ErrorContains(t, err, "no answer within "+test.want.String())
+			assert.ErrorContains(t, err, "no response within "+test.want.String())
 		}))
 	}
 }
@@ -366,10 +366,16 @@ func TestResponseOfALoopIsTheLastPages(t *testing.T) {
 	api.Answers(http.MethodGet, clienttest.PoliciesPath, page("npol_1", true), page("npol_2", false))
 
 	var response *http.Response
+	var seen []string
 	for policy, err := range client.NetworkPolicies.All(t.Context(), runloop.NetworkPolicyListParams{}, runloop.WithResponseInto(&response)) {
 		require.NoError(t, err)
+		require.NotNil(t, response)
 		body, err := io.ReadAll(response.Body)
 		require.NoError(t, err)
-		assert.Contains(t, string(body), policy.ID)
+		seen = append(seen, policy.ID+" "+string(body))
 	}
+
+	require.Len(t, seen, 2)
+	assert.Contains(t, seen[0], "npol_1 ")
+	assert.Contains(t, seen[0], `"id": "npol_2"`, "the last policy of a page comes after the next page")
 }

@@ -60,7 +60,7 @@ func (c *call[T]) newResponse(resp *http.Response, body []byte, err error) *Resp
 	r.Header = redactHeader(clean, resp.Header)
 	r.Body = redactBody(clean, c.cfg.Key, body[:min(len(body), maxErrorBody)], err != nil || len(body) > maxErrorBody)
 	r.Code = Printable(clean.Replace(firstOf(resp.Header.Get("X-Runloop-Error-Code"), e.code)), maxName)
-	r.Message = Printable(clean.Replace(e.message), maxMessage)
+	r.Message = Printable(string(redactBody(clean, c.cfg.Key, []byte(e.message), err != nil)), maxMessage)
 	r.RequestID = Printable(clean.Replace(firstOf(resp.Header.Get("X-Runloop-Request-Id"), resp.Header.Get("X-Request-Id"), e.requestID, c.requestID)), maxName)
 	if location := r.Header.Get("Location"); location != "" && resp.StatusCode >= 300 && resp.StatusCode < 400 {
 		location = withoutQuery(location)

@@ -65,7 +65,7 @@ func TestARoundTripperThatBreaksItsContract(t *testing.T) {
 			return &http.Response{StatusCode: 200, Body: http.NoBody}, broken
 		}, "no usable response (4 attempts): broken", broken},
 		"no body": {func(*http.Request) (*http.Response, error) { return &http.Response{StatusCode: 200}, nil },
-			`200 OK: invalid response: status 200, content type "": the body is empty (4 attempts)`, runloop.ErrInvalidResponse},
+			`200 OK: invalid response: content type "": the body is empty (4 attempts)`, runloop.ErrInvalidResponse},
 		"no header": {func(*http.Request) (*http.Response, error) {
 			return &http.Response{StatusCode: 404, Body: http.NoBody}, nil
 		}, "404 Not Found (1 attempt)", runloop.ErrNotFound},

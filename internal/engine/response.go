@@ -107,7 +107,7 @@ func (c *call[T]) decode(resp *http.Response, body []byte) (err error) {
 		return nil
 	}
 	contentType := redactor(c.cfg.Key, "").Replace(resp.Header.Get("Content-Type")) // before it is cut
-	return fmt.Errorf("%w: status %d, content type %.60q: %w", ErrInvalidResponse, resp.StatusCode, contentType, err)
+	return fmt.Errorf("%w: content type %.60q: %w", ErrInvalidResponse, contentType, err)
 }
 
 // keep returns the response for the caller to keep: its body can be read once
