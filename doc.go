@@ -186,7 +186,7 @@ became of the write:
     sent, description included, and was created after the call began, by the server's
     clock. So Create is not a lock under faults: another program may have created the
     policy during the call. After a success response that cannot be decoded, Create looks
-    before it retries. If there is no policy, the remaining attempts follow.
+    before it retries. If there is no policy, it retries once.
   - Update is repeated. If that does not succeed, Update reads the policy, and succeeds if
     it has the values that were set.
   - Delete looks in the list. If the list does not contain the policy, Delete succeeds. A

@@ -27,6 +27,7 @@ type call[T any] struct {
 	response     *Response // the last one that came without being a usable success
 	fault        error     // the last fault without a response, while the context lasted
 	maybeApplied bool
+	accepted     int // attempts that a server reported to be a success
 
 	waiting    bool // between two attempts
 	wait       time.Duration

@@ -140,7 +140,11 @@ func (c *call[T]) mayResend(ctx context.Context, a *attempt) bool {
 	case ResendCareful:
 		return a.notReceived() || a.refusedUnprocessed() && !a.evidence.repeated()
 	case ResendUnlessAccepted:
-		return !a.accepted() || c.resolve(ctx) == NotApplied
+		if !a.accepted() {
+			return true
+		}
+		c.accepted++ // a server that does nothing but report success does not get better
+		return c.accepted == 1 && c.resolve(ctx) == NotApplied
 	default:
 		return true
 	}

@@ -111,7 +111,7 @@ func Test63EmptyAnswer(t *testing.T) {
 	}
 	t.Run("204", func(t *testing.T) {
 		t.Parallel()
-		assertUnreadable(t, wiretest.Response(204, ""), "status 204", "the body is empty")
+		assertUnreadable(t, wiretest.Response(204, ""), ": 204 No Content: ", "the body is empty")
 	})
 }
 
