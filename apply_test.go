@@ -25,7 +25,7 @@ func TestApplyCreatesWhatIsMissing(t *testing.T) {
 	})(t)
 }
 
-// A policy that is as asked for needs no write, and one that is not needs one.
+// A policy that is as params describe it needs no write, any other one needs one.
 func TestApplyUpdatesWhatDiffers(t *testing.T) {
 	t.Parallel()
 	mirrors := runloop.EgressRules{AllowRunloopMirrors: true}
@@ -33,45 +33,53 @@ func TestApplyUpdatesWhatDiffers(t *testing.T) {
 	for _, test := range []struct {
 		name        string
 		have, want  runloop.EgressRules
-		description string // asked for; the policy's is "old"
+		description string // of params; the policy's is "old"
 		body        string // of the update, "" for none
 	}{
-		{"nothing", hosts("a.example"), hosts("A.example."), "", ""},
-		{"the description it has", hosts("a.example"), hosts("a.example"), "old", ""},
+		{"nothing", hosts("a.example"), hosts("A.example."), "old", ""},
 		{"a new description", hosts("a.example"), hosts("a.example"), "new", `{"description": "new"}`},
-		{"a host name", hosts("a.example"), hosts("b.example"), "",
+		{"no description", hosts("a.example"), hosts("a.example"), "", `{"description": ""}`},
+		{"a host name", hosts("a.example"), hosts("b.example"), "old",
 			`{"allow_all": false, "allow_devbox_to_devbox": false, "allowed_hostnames": ["b.example"], "allow_agent_gateway": false, "allow_mcp_gateway": false}`},
+		{"a host name and the description", hosts("a.example"), hosts("b.example"), "",
+			`{"description": "", "allow_all": false, "allow_devbox_to_devbox": false, "allowed_hostnames": ["b.example"], "allow_agent_gateway": false, "allow_mcp_gateway": false}`},
 		{"everything that was allowed", runloop.EgressRules{AllowAll: true, AllowDevboxToDevbox: true}, runloop.EgressRules{}, "new",
 			`{"description": "new", "allow_all": false, "allow_devbox_to_devbox": false, "allowed_hostnames": [], "allow_agent_gateway": false, "allow_mcp_gateway": false}`},
-		{"mirrors on", runloop.EgressRules{}, mirrors, "",
+		{"mirrors on", runloop.EgressRules{}, mirrors, "old",
 			`{"allow_all": false, "allow_devbox_to_devbox": false, "allowed_hostnames": [], "allow_agent_gateway": false, "allow_mcp_gateway": false, "allow_runloop_mirrors": true}`},
-		{"mirrors off", mirrors, runloop.EgressRules{}, "",
+		{"mirrors off", mirrors, runloop.EgressRules{}, "old",
 			`{"allow_all": false, "allow_devbox_to_devbox": false, "allowed_hostnames": [], "allow_agent_gateway": false, "allow_mcp_gateway": false, "allow_runloop_mirrors": false}`},
-		{"a range", runloop.EgressRules{}, ranges, "",
+		{"a range", runloop.EgressRules{}, ranges, "old",
 			`{"allow_all": false, "allow_devbox_to_devbox": false, "allowed_hostnames": [], "allow_agent_gateway": false, "allow_mcp_gateway": false, "allowed_cidrs": [{"cidr": "10.0.0.0/8"}]}`},
-		{"no range any more", ranges, runloop.EgressRules{}, "",
+		{"no range any more", ranges, runloop.EgressRules{}, "old",
 			`{"allow_all": false, "allow_devbox_to_devbox": false, "allowed_hostnames": [], "allow_agent_gateway": false, "allow_mcp_gateway": false, "allowed_cidrs": []}`},
 	} {
 		t.Run(test.name, onFake(func(t *testing.T, fake *fakeAPI) {
 			there := fake.AddPolicy(runloop.NetworkPolicy{Name: "build", Description: "old", Egress: test.have})
+			params := runloop.NetworkPolicyCreateParams{Name: "build", Description: test.description, Egress: test.want}
 
-			policy, err := fake.client.NetworkPolicies.Apply(t.Context(), runloop.NetworkPolicyCreateParams{
-				Name: "build", Description: test.description, Egress: test.want,
-			})
+			plan, err := fake.client.NetworkPolicies.Plan(t.Context(), params)
+			require.NoError(t, err)
+			assert.Equal(t, there, fake.one(t), "a plan writes nothing")
+			assert.Equal(t, []runlooptest.Operation{list}, fake.operations())
+			fake.ResetRequests()
+
+			policy, err := fake.client.NetworkPolicies.Apply(t.Context(), params)
 
 			require.NoError(t, err)
 			assert.Equal(t, fake.one(t), *policy)
 			assert.Equal(t, there.ID, policy.ID)
 			assert.True(t, test.want.Equal(policy.Egress))
-			if test.description != "" {
-				assert.Equal(t, test.description, policy.Description)
-			} else {
-				assert.Equal(t, "old", policy.Description, "no description asks for none")
-			}
+			assert.Equal(t, test.description, policy.Description)
+			assert.Equal(t, &there, plan.Policy)
 			if test.body == "" {
+				assert.Equal(t, runloop.PlanNone, plan.Action)
+				assert.Empty(t, plan.Diff)
 				assert.Equal(t, []runlooptest.Operation{list}, fake.operations())
 				return
 			}
+			assert.Equal(t, runloop.PlanUpdate, plan.Action)
+			assert.NotEmpty(t, plan.Diff)
 			require.Equal(t, []runlooptest.Operation{list, update}, fake.operations())
 			assert.JSONEq(t, test.body, string(fake.Requests(update)[0].Body))
 		}))

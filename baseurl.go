@@ -8,34 +8,43 @@ import (
 
 const defaultBaseURL = "https://api.runloop.ai"
 
-// parseBaseURL returns the base URL without a trailing slash, or what is wrong
-// with it. It repeats nothing that may hold a password.
+// parseBaseURL returns the base URL without a trailing slash, or what is wrong with it,
+// without anything that may be a password.
 func (s *settings) parseBaseURL() (base, problem string) {
+	const example = "write one like " + defaultBaseURL
 	if s.baseURLSource == "" {
 		return defaultBaseURL, ""
 	}
 	u, err := url.Parse(s.baseURL)
 	switch {
 	case err != nil:
-		return "", "it is not a URL: write one like " + defaultBaseURL
+		return "", "is not a URL: " + example
 	case u.User != nil:
-		return "", "it holds a user name or password: leave them out, the API key goes into WithAPIKey"
+		return "", "has a user name or password: remove them, the API key goes into WithAPIKey"
 	case u.Scheme != "https" && u.Scheme != "http" || u.Opaque != "":
-		return "", "it does not start with https://: write one like " + defaultBaseURL
+		return "", "does not start with https://: " + example
 	case u.Hostname() == "":
-		return "", "it names no host: write one like " + defaultBaseURL
+		return "", "has no host: " + example
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
-		return "", "it has a query or fragment: leave out what follows the path"
+		return "", "has a query or fragment: remove what follows the path"
 	case hasDotSegment(u.Path):
-		return "", "its path has a dot segment: write the path that it leads to"
+		return "", "has a dot segment in its path: write the path that it leads to"
+	case endsInVersion(u.Path):
+		return "", "ends in /v1, which the SDK adds: remove it, " + example
 	case u.Scheme == "http" && !isLoopback(u.Hostname()) && !s.plaintextHTTP:
-		return "", "with http:// everyone on the way can read the API key: write https://, or add WithPlaintextHTTP"
+		return "", "with http://, anyone on the network path can read the API key: write https://, or add WithPlaintextHTTP"
 	}
 	origin := url.URL{Scheme: u.Scheme, Host: u.Host} // which escapes the zone of an address
 	return origin.String() + strings.TrimRight(u.EscapedPath(), "/"), ""
 }
 
-// isLoopback does not take names below localhost for loopback: net asks DNS for them.
+// endsInVersion reports whether the path already has what every route begins with.
+func endsInVersion(path string) bool {
+	path = strings.TrimRight(path, "/")
+	return strings.EqualFold(path[strings.LastIndexByte(path, '/')+1:], "v1")
+}
+
+// isLoopback excludes names below localhost, because package net resolves them by DNS.
 func isLoopback(host string) bool {
 	return strings.EqualFold(host, "localhost") || net.ParseIP(host).IsLoopback()
 }

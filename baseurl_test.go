@@ -19,6 +19,10 @@ func TestBaseURLs(t *testing.T) {
 		"https://api.example.test/":            "https://api.example.test/v1/network-policies/npol_1",
 		"https://api.example.test///":          "https://api.example.test/v1/network-policies/npol_1",
 		"https://gate.example.test/runloop":    "https://gate.example.test/runloop/v1/network-policies/npol_1",
+		"https://gate.example.test/v1/x":       "https://gate.example.test/v1/x/v1/network-policies/npol_1",
+		"https://gate.example.test/v10":        "https://gate.example.test/v10/v1/network-policies/npol_1",
+		"https://gate.example.test/api-v1":     "https://gate.example.test/api-v1/v1/network-policies/npol_1",
+		"https://v1":                           "https://v1/v1/network-policies/npol_1",
 		"https://gate.example.test/runloop/":   "https://gate.example.test/runloop/v1/network-policies/npol_1",
 		"https://gate.example.test/a%2Fb/c":    "https://gate.example.test/a%2Fb/c/v1/network-policies/npol_1",
 		"https://gate.example.test/a..b/...":   "https://gate.example.test/a..b/.../v1/network-policies/npol_1",
@@ -59,34 +63,42 @@ func urlOf(t *testing.T, opts ...runloop.Option) string {
 func TestBadBaseURLsAreRefused(t *testing.T) {
 	t.Parallel()
 	for base, problem := range map[string]string{
-		"":                                       "it does not start with https://",
-		"api.runloop.ai":                         "it does not start with https://",
-		"api.runloop.ai:443":                     "it does not start with https://",
-		"//api.runloop.ai":                       "it does not start with https://",
-		"ftp://api.runloop.ai":                   "it does not start with https://",
-		"localhost:8080":                         "it does not start with https://",
-		"https:api.runloop.ai":                   "it does not start with https://",
-		"https://":                               "it names no host",
-		"https:///v1":                            "it names no host",
-		"https://:443":                           "it names no host",
-		"https://api runloop ai":                 "it is not a URL",
-		" https://api.runloop.ai":                "it is not a URL",
-		"https://api.runloop.ai\n":               "it is not a URL",
-		"https://api.runloop.ai:port":            "it is not a URL",
-		"https://[::1":                           "it is not a URL",
-		"https://api.runloop.ai/%zz":             "it is not a URL",
-		"https://api.runloop.ai?":                "it has a query or fragment",
-		"https://api.runloop.ai/?key=s3cret":     "it has a query or fragment",
-		"https://api.runloop.ai/#s3cret":         "it has a query or fragment",
-		"https://api.runloop.ai/./x":             "its path has a dot segment",
-		"https://api.runloop.ai/x/..":            "its path has a dot segment",
-		"https://api.runloop.ai/%2e%2E/x":        "its path has a dot segment",
-		"https://api.runloop.ai/a%2f..%2fb":      "its path has a dot segment",
-		"https://robot@api.runloop.ai":           "it holds a user name or password",
-		"https://robot:s3cret@api.runloop.ai":    "it holds a user name or password",
-		"http://robot:s3cret@localhost":          "it holds a user name or password",
-		"https://robot:s3cret@api.runloop.ai:x":  "it is not a URL",
-		"https://robot:s3cret%zz@api.runloop.ai": "it is not a URL",
+		"":                                       "does not start with https://",
+		"api.runloop.ai":                         "does not start with https://",
+		"api.runloop.ai:443":                     "does not start with https://",
+		"//api.runloop.ai":                       "does not start with https://",
+		"ftp://api.runloop.ai":                   "does not start with https://",
+		"localhost:8080":                         "does not start with https://",
+		"https:api.runloop.ai":                   "does not start with https://",
+		"https://":                               "has no host",
+		"https:///v1":                            "has no host",
+		"https://:443":                           "has no host",
+		"https://api runloop ai":                 "is not a URL",
+		" https://api.runloop.ai":                "is not a URL",
+		"https://api.runloop.ai\n":               "is not a URL",
+		"https://api.runloop.ai:port":            "is not a URL",
+		"https://[::1":                           "is not a URL",
+		"https://api.runloop.ai/%zz":             "is not a URL",
+		"https://api.runloop.ai?":                "has a query or fragment",
+		"https://api.runloop.ai/?key=s3cret":     "has a query or fragment",
+		"https://api.runloop.ai/#s3cret":         "has a query or fragment",
+		"https://api.runloop.ai/./x":             "has a dot segment",
+		"https://api.runloop.ai/x/..":            "has a dot segment",
+		"https://api.runloop.ai/%2e%2E/x":        "has a dot segment",
+		"https://api.runloop.ai/a%2f..%2fb":      "has a dot segment",
+		"https:/api.runloop.ai":                  "has no host",
+		"https://api.runloop.ai/v1":              "ends in /v1, which the SDK adds: remove it",
+		"https://api.runloop.ai/v1/":             "ends in /v1",
+		"https://api.runloop.ai/V1":              "ends in /v1",
+		"https://api.runloop.ai//v1//":           "ends in /v1",
+		"https://api.runloop.ai/%761":            "ends in /v1",
+		"https://gate.example.test/runloop/v1":   "ends in /v1",
+		"http://127.0.0.1:8080/v1":               "ends in /v1",
+		"https://robot@api.runloop.ai":           "has a user name or password",
+		"https://robot:s3cret@api.runloop.ai":    "has a user name or password",
+		"http://robot:s3cret@localhost":          "has a user name or password",
+		"https://robot:s3cret@api.runloop.ai:x":  "is not a URL",
+		"https://robot:s3cret%zz@api.runloop.ai": "is not a URL",
 	} {
 		t.Run(fmt.Sprintf("%q", base), func(t *testing.T) {
 			t.Parallel()
@@ -99,7 +111,7 @@ func TestBadBaseURLsAreRefused(t *testing.T) {
 	}
 }
 
-// N6: everyone on the way reads the key, so it takes a word of the caller's.
+// N6: anyone on the network path can read the key, so the caller must accept that.
 func TestPlaintextBeyondLoopbackNeedsItsOption(t *testing.T) {
 	t.Parallel()
 	for _, base := range []string{
@@ -114,7 +126,7 @@ func TestPlaintextBeyondLoopbackNeedsItsOption(t *testing.T) {
 	} {
 		_, err := runloop.NewClient(runloop.WithAPIKey(clienttest.APIKey), runloop.WithBaseURL(base))
 		text := refused(t, err, "new client", "WithBaseURL")
-		assert.Contains(t, text, "with http:// everyone on the way can read the API key: write https://, or add WithPlaintextHTTP", base)
+		assert.Contains(t, text, "with http://, anyone on the network path can read the API key: write https://, or add WithPlaintextHTTP", base)
 
 		assert.Equal(t, base+"/v1/network-policies/npol_1", urlOf(t, runloop.WithBaseURL(base), runloop.WithPlaintextHTTP()))
 	}

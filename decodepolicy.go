@@ -1,6 +1,7 @@
 package runloop
 
 import (
+	"bytes"
 	"fmt"
 	"strconv"
 	"strings"
@@ -11,17 +12,25 @@ import (
 	"github.com/runloop-community/runloop-go/internal/engine"
 )
 
-// decodePolicy reads an answer that is a policy.
+// decodePolicy reads a response that is a policy.
 func decodePolicy(body []byte) (*NetworkPolicy, error) {
 	p := new(NetworkPolicy)
-	err := decodeDocument(body, func(d decoder) error { return d.policyAnswer(p) })
+	err := decodeResponse(body, func(d decoder) error { return d.policyResponse(p) })
 	if err != nil {
 		return nil, err
 	}
 	return p, nil
 }
 
-// decodePolicyWithID reads an answer that is the policy with the ID: one about
+// decodeResponse is decodeDocument for what the API sends.
+func decodeResponse(body []byte, read func(decoder) error) error {
+	return decodeDocument(body, func(d decoder) error {
+		d.complete = true
+		return read(d)
+	})
+}
+
+// decodePolicyWithID reads a response that is the policy with the ID: one about
 // another policy, from a confused cache or proxy, must not pass.
 func decodePolicyWithID(id string) func([]byte) (*NetworkPolicy, error) {
 	return func(body []byte) (*NetworkPolicy, error) {
@@ -33,26 +42,32 @@ func decodePolicyWithID(id string) func([]byte) (*NetworkPolicy, error) {
 	}
 }
 
-// decodePolicyNamed reads an answer that is a policy with the name, which the API
-// may have trimmed.
+// decodePolicyNamed reads a response that is a policy with the name, which the API
+// may have trimmed, or put into another case.
 func decodePolicyNamed(name string) func([]byte) (*NetworkPolicy, error) {
 	return func(body []byte) (*NetworkPolicy, error) {
 		policy, err := decodePolicy(body)
-		if err == nil && strings.TrimSpace(policy.Name) != strings.TrimSpace(name) {
+		if err == nil && !sameName(policy.Name, name) {
 			return nil, fmt.Errorf("it is about policy %s, created was %s", quoteAnswer(policy.Name), quote(name))
 		}
 		return policy, err
 	}
 }
 
-// quoteAnswer quotes what an answer says, which can repeat the API key. It cuts
+// sameName reports whether two names differ in case and surrounding blanks alone: an API may
+// change them when it stores a name.
+func sameName(a, b string) bool {
+	return strings.EqualFold(strings.TrimSpace(a), strings.TrimSpace(b))
+}
+
+// quoteAnswer quotes a part of a response, which can repeat the API key. It cuts
 // nothing that a key fits into: the engine redacts the text before it cuts it.
 func quoteAnswer(s string) string { return strconv.Quote(engine.Truncate(s, 2*maxHeaderValue)) }
 
-// decodePage reads an answer that is a page of policies.
+// decodePage reads a response that is a page of policies.
 func decodePage(body []byte) (*NetworkPolicyPage, error) {
 	p := new(NetworkPolicyPage)
-	err := decodeDocument(body, func(d decoder) error { return d.page(p, len(body)) })
+	err := decodeResponse(body, func(d decoder) error { return d.page(p, len(body)) })
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +114,7 @@ func (d decoder) policies(dst *[]NetworkPolicy, size int) error {
 			return fmt.Errorf("it has more than %d policies", maxPageSize)
 		}
 		*dst = append(*dst, NetworkPolicy{})
-		if err := d.policyAnswer(&(*dst)[len(*dst)-1]); err != nil {
+		if err := d.policyResponse(&(*dst)[len(*dst)-1]); err != nil {
 			return err
 		}
 		if len(*dst) == 1 {
@@ -114,8 +129,8 @@ func (d decoder) policies(dst *[]NetworkPolicy, size int) error {
 	})
 }
 
-// policyAnswer reads a policy that must have what identifies it and what it allows.
-func (d decoder) policyAnswer(p *NetworkPolicy) error {
+// policyResponse reads a policy that must have what identifies it and what it allows.
+func (d decoder) policyResponse(p *NetworkPolicy) error {
 	var hasEgress bool
 	if err := d.policyMembers(p, &hasEgress); err != nil {
 		return err
@@ -165,6 +180,7 @@ func (d decoder) time(dst *time.Time) error {
 }
 
 func (d decoder) egress(r *EgressRules) error {
+	d.inPolicy = ruleCount{}
 	var unknown []byte
 	err := d.object(func(name []byte) error {
 		switch string(name) {
@@ -173,7 +189,10 @@ func (d decoder) egress(r *EgressRules) error {
 		case "allow_devbox_to_devbox":
 			return d.boolean(&r.AllowDevboxToDevbox)
 		case "allowed_hostnames":
-			return d.texts(&r.AllowedHostnames)
+			if err := d.texts(&r.AllowedHostnames, maxHostnames, maxHostnameText); err != nil {
+				return err
+			}
+			return add(&d.inDocument.hostnames, len(r.AllowedHostnames), maxHostnamesOfPage, "host names")
 		case "allow_agent_gateway":
 			return d.boolean(&r.AllowAgentGateway)
 		case "allow_mcp_gateway":
@@ -186,44 +205,60 @@ func (d decoder) egress(r *EgressRules) error {
 				return d.cidr(&r.AllowedCIDRs[len(r.AllowedCIDRs)-1])
 			})
 		}
-		return d.unknownMember(&unknown, name)
+		return d.unknownField(&unknown, name)
 	})
-	r.unknown = newUnknownMembers(unknown)
+	r.unknown = newUnknownFields(unknown)
 	return err
 }
 
 func (d decoder) cidr(c *AllowedCIDR) error {
+	if err := d.countRange(); err != nil {
+		return err
+	}
+	var hasCIDR bool
 	var unknown []byte
 	err := d.object(func(name []byte) error {
 		switch string(name) {
 		case "cidr":
-			return d.text(&c.CIDR)
+			hasCIDR = d.PeekKind() != 'n'
+			return d.shortText(&c.CIDR, maxToken)
 		case "ports":
 			return d.array(func() error {
 				c.Ports = append(c.Ports, PortRule{})
 				return d.portRule(&c.Ports[len(c.Ports)-1])
 			})
 		}
-		return d.unknownMember(&unknown, name)
+		return d.unknownField(&unknown, name)
 	})
-	c.unknown = newUnknownMembers(unknown)
+	c.unknown = newUnknownFields(unknown)
+	if err == nil && !hasCIDR && d.complete {
+		err = d.missing("cidr")
+	}
 	return err
 }
 
 func (d decoder) portRule(p *PortRule) error {
+	if err := d.countRange(); err != nil {
+		return err
+	}
+	var hasPort bool
 	var unknown []byte
 	err := d.object(func(name []byte) error {
 		switch string(name) {
 		case "port":
+			hasPort = d.PeekKind() != 'n'
 			return d.port(&p.Port)
 		case "end_port":
 			return d.port(&p.EndPort)
 		case "protocol":
-			return d.text((*string)(&p.Protocol))
+			return d.shortText((*string)(&p.Protocol), maxToken)
 		}
-		return d.unknownMember(&unknown, name)
+		return d.unknownField(&unknown, name)
 	})
-	p.unknown = newUnknownMembers(unknown)
+	p.unknown = newUnknownFields(unknown)
+	if err == nil && !hasPort && d.complete {
+		err = d.missing("port")
+	}
 	return err
 }
 
@@ -234,13 +269,44 @@ func (d decoder) port(dst *int) error {
 	return err
 }
 
-// unknownMember appends a comma and the member.
-func (d decoder) unknownMember(dst *[]byte, name []byte) (err error) {
+// countRange counts a CIDR or a port rule.
+func (d decoder) countRange() error {
+	if d.inPolicy.ranges++; d.inPolicy.ranges > maxRanges {
+		return fmt.Errorf("it has a policy with more than %d CIDRs and port rules", maxRanges)
+	}
+	return add(&d.inDocument.ranges, 1, maxRangesOfPage, "CIDRs and port rules")
+}
+
+// unknownField appends a comma and the field.
+func (d decoder) unknownField(dst *[]byte, name []byte) (err error) {
+	if d.strict {
+		return fmt.Errorf("%s is not a known field", d.place())
+	}
+	if err := add(&d.inDocument.unknown, 1, maxUnknownOfPage, "unknown rules"); err != nil {
+		return err
+	}
+	before := len(*dst)
 	// The name comes first: reading the value invalidates it.
 	if *dst, err = jsontext.AppendQuote(append(*dst, ','), name); err != nil {
 		return err
 	}
-	value, err := d.ReadValue()
+	start := d.InputOffset()
+	if err := d.skip(maxUnknownDepth, maxUnknownNumber); err != nil {
+		return err
+	}
+	value := bytes.TrimLeft(d.document[start:d.InputOffset()], ": \t\r\n")
+	size := len(*dst) - before + len(value)
+	if d.inPolicy.unknownSize += size; d.inPolicy.unknownSize > maxUnknownSize {
+		return fmt.Errorf("it has a policy with more than %d bytes of unknown rules", maxUnknownSize)
+	}
 	*dst = append(append(*dst, ':'), value...)
-	return err
+	return add(&d.inDocument.unknownSize, size, maxUnknownSizeOfPage, "bytes of unknown rules")
+}
+
+// add adds n to a total. Where several policies are too much together, fewer are not.
+func add(total *int, n, most int, what string) error {
+	if *total += n; *total > most {
+		return fmt.Errorf("%w: it has more than %d %s", ErrResponseTooLarge, most, what)
+	}
+	return nil
 }

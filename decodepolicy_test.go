@@ -145,6 +145,18 @@ func TestUnknownMembersAreIgnored(t *testing.T) {
 	}
 }
 
+// The API may trim a name, or keep it in another case: it is the policy created.
+func TestCreateKnowsItsPolicyByAnotherForm(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"build", "Build", "BUILD ", " build"} {
+		api, client := clienttest.NewAPI(t)
+		api.Answers(http.MethodPost, clienttest.PoliciesPath, clienttest.Answer(200, policyNamed(t, name)))
+		policy, err := client.NetworkPolicies.Create(t.Context(), runloop.NetworkPolicyCreateParams{Name: "build"})
+		require.NoError(t, err)
+		assert.Equal(t, name, policy.Name)
+	}
+}
+
 func TestTimesAreUTCToTheMillisecond(t *testing.T) {
 	t.Parallel()
 	for ms, want := range map[string]time.Time{

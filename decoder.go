@@ -10,36 +10,80 @@ import (
 	"sync"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/runloop-community/runloop-go/internal/engine"
+)
+
+// Bounds on what a document becomes. They are generous: an account has 100 policies,
+// and a policy with 10,000 host names is a large one. Without them, a response of
+// 32 MiB could become gigabytes, or keep a processor busy for many seconds.
+const (
+	// maxTokens bounds the names of fields and the values of unknown ones in a
+	// document. Long names count more, because each is copied to find duplicates.
+	maxTokens = 1 << 20
+	// maxFields bounds the fields of one object.
+	maxFields = 20_000
+
+	maxHostnames         = 100_000   // of a policy
+	maxHostnamesOfPage   = 1_000_000 // of all its policies
+	maxRanges            = 20_000    // of a policy, and each port rule counts as well
+	maxRangesOfPage      = 50_000
+	maxUnknownOfPage     = 50_000  // unknown fields of rules
+	maxUnknownSize       = 1 << 20 // of the unknown fields of a policy's rules, in bytes
+	maxUnknownSizeOfPage = 4 << 20
+	maxUnknownDepth      = 64   // levels in the value of such a field
+	maxUnknownNumber     = 400  // bytes of a number in it
+	maxHostnameText      = 1000 // bytes of a host name
+	maxToken             = 50   // bytes of a CIDR or a protocol
 )
 
 // A decoder reads one JSON document token by token. That settles in one place what
-// reflection leaves open: members that must be there, members that are not known,
+// reflection leaves open: fields that must be there, fields that are not known,
 // exact names, no half-filled values. The jsontext decoder below refuses invalid
 // UTF-8, duplicate names and trailing data.
-type decoder struct{ *jsontext.Decoder }
+//
+// Its methods bound what values cost. jsontext's ReadValue does not, so use it for
+// strings, numbers and literals only.
+type decoder struct{ *documentReader }
 
 // A documentReader is what decodes a document. It is kept for its buffers: a new one
 // costs as many allocations as the rest of a call.
 type documentReader struct {
-	document bytes.Buffer // jsontext reads a Buffer in place
-	decoder  jsontext.Decoder
+	jsontext.Decoder
+	document []byte
+	buffer   bytes.Buffer // on document: jsontext reads a Buffer in place
+	decoding
 }
+
+// A decoding is the state of one document.
+type decoding struct {
+	// complete refuses CIDRs without an address range, and port rules without a port.
+	complete bool
+	// strict refuses unknown fields of rules, and null.
+	strict bool
+
+	tokens               int // as maxTokens counts them
+	inDocument, inPolicy ruleCount
+}
+
+// A ruleCount is what rules have become.
+type ruleCount struct{ hostnames, ranges, unknown, unknownSize int }
 
 var documentReaders = sync.Pool{New: func() any { return new(documentReader) }}
 
 // decodeDocument reads a whole document with read.
 func decodeDocument(document []byte, read func(decoder) error) error {
 	r := documentReaders.Get().(*documentReader)
-	r.document = *bytes.NewBuffer(document)
-	r.decoder.Reset(&r.document)
+	r.document, r.buffer, r.decoding = document, *bytes.NewBuffer(document), decoding{}
+	r.Reset(&r.buffer)
 	defer func() {
-		r.document = bytes.Buffer{} // do not keep the document
-		r.decoder.Reset(&r.document)
+		r.document, r.buffer = nil, bytes.Buffer{} // do not keep the document
+		r.Reset(&r.buffer)
 		documentReaders.Put(r)
 	}()
-	d := decoder{&r.decoder}
+	d := decoder{r}
 	if err := read(d); err != nil {
-		return err
+		return shortened(err)
 	}
 	if _, err := d.ReadToken(); err != io.EOF {
 		return errors.New("there is more after the end")
@@ -47,21 +91,35 @@ func decodeDocument(document []byte, read func(decoder) error) error {
 	return nil
 }
 
-// object reads an object, and has member read the value of each member.
-func (d decoder) object(member func(name []byte) error) error {
+// shortened replaces an error whose text names a path of megabytes. It cuts nothing
+// that an API key fits into near the start, which is all that is shown.
+func shortened(err error) error {
+	const maxText = 4 * maxHeaderValue
+	text := err.Error()
+	if len(text) <= maxText {
+		return err
+	}
+	return errors.New(engine.Truncate(text, maxText))
+}
+
+// object reads an object, and has field read the value of each field.
+func (d decoder) object(field func(name []byte) error) error {
 	if err := d.open('{', "an object"); err != nil {
 		return err
 	}
-	for d.PeekKind() == '"' {
+	for fields := 0; d.PeekKind() == '"'; fields++ {
 		raw, err := d.ReadValue()
 		if err != nil {
+			return err
+		}
+		if err := d.count(len(raw), fields); err != nil {
 			return err
 		}
 		name, err := unquoted(raw)
 		if err != nil {
 			return err
 		}
-		if err := member(name); err != nil {
+		if err := field(name); err != nil {
 			return err
 		}
 	}
@@ -69,9 +127,60 @@ func (d decoder) object(member func(name []byte) error) error {
 	return err
 }
 
+// count counts the name of a field.
+func (d decoder) count(size, fieldsBefore int) error {
+	d.tokens += 1 + size/8
+	switch {
+	case fieldsBefore >= maxFields:
+		return fmt.Errorf("it has an object with more than %d fields", maxFields)
+	case d.tokens > maxTokens:
+		return errTooManyValues
+	}
+	return nil
+}
+
+var errTooManyValues = fmt.Errorf("%w: it has more than %d unknown values", ErrResponseTooLarge, maxTokens)
+
+// SkipValue reads the next value, of whatever kind, and drops it.
+func (d decoder) SkipValue() error { return d.skip(maxTokens, maxTokens) }
+
+// skip is SkipValue with bounds on the value's levels and on the size of its numbers.
+func (d decoder) skip(maxDepth, maxNumber int) error {
+	outside := d.StackDepth()
+	for {
+		start := d.InputOffset()
+		token, err := d.ReadToken()
+		if err != nil {
+			return err
+		}
+		d.tokens++
+		depth, size := d.StackDepth(), int(d.InputOffset()-start)
+		switch token.Kind() {
+		case '"':
+			if kind, length := d.StackIndex(depth); kind == '{' && length%2 == 1 && depth > outside {
+				err = d.count(size, int(length/2))
+			}
+		case '0':
+			if size > maxNumber {
+				err = fmt.Errorf("%s has a number of more than %d bytes", d.place(), maxNumber)
+			}
+		}
+		switch {
+		case err != nil:
+			return err
+		case depth-outside > maxDepth:
+			return fmt.Errorf("%s has more than %d levels", d.place(), maxDepth)
+		case d.tokens > maxTokens:
+			return errTooManyValues
+		case depth <= outside:
+			return nil
+		}
+	}
+}
+
 // array reads an array, and has element read each of its elements. null is empty.
 func (d decoder) array(element func() error) error {
-	if d.PeekKind() == 'n' {
+	if d.PeekKind() == 'n' && !d.strict {
 		return d.SkipValue()
 	}
 	if err := d.open('[', "an array"); err != nil {
@@ -88,78 +197,100 @@ func (d decoder) array(element func() error) error {
 
 func (d decoder) open(kind jsontext.Kind, what string) error {
 	if next := d.PeekKind(); next != kind && next != 0 {
-		if err := d.SkipValue(); err != nil { // read, it is what place names
-			return err
-		}
-		return d.unexpected(next, what)
+		return d.mismatch(next, what)
 	}
 	_, err := d.ReadToken()
 	return err
 }
 
 // text reads a string. null is "".
-func (d decoder) text(dst *string) error {
-	raw, err := d.ReadValue()
-	if err != nil {
+func (d decoder) text(dst *string) error { return d.shortText(dst, len(d.document)) }
+
+// shortText is text that refuses more than maxSize bytes.
+func (d decoder) shortText(dst *string, maxSize int) error {
+	raw, err := d.scalar('"', "a string")
+	if err != nil || raw.Kind() == 'n' {
 		return err
 	}
-	switch raw.Kind() {
-	case 'n':
-		return nil
-	case '"':
-		value, err := unquoted(raw)
-		*dst = string(value)
-		return err
+	value, err := unquoted(raw)
+	if len(value) > maxSize {
+		return d.tooLong(maxSize)
 	}
-	return d.unexpected(raw.Kind(), "a string")
+	*dst = string(value)
+	return err
 }
 
 // boolean reads true or false. null is false.
 func (d decoder) boolean(dst *bool) error {
-	token, err := d.ReadToken()
-	if err != nil {
+	switch next := d.PeekKind(); {
+	case next == 't' || next == 'f':
+		*dst = next == 't'
+		_, err := d.ReadToken()
+		return err
+	default:
+		_, err := d.scalar('f', "true or false")
 		return err
 	}
-	switch token.Kind() {
-	case 't':
-		*dst = true
-		return nil
-	case 'f', 'n':
-		return nil
-	}
-	return d.unexpected(token.Kind(), "true or false")
 }
 
 // integer reads a whole number that is written as one: no fraction, no exponent.
 // null is 0.
 func (d decoder) integer(dst *int64, bits int) error {
-	raw, err := d.ReadValue()
-	if err != nil {
+	const maxDigits = len("-9223372036854775808")
+	what := "an integer of 32 bits"
+	if bits == 64 {
+		what = "an integer of 64 bits"
+	}
+	raw, err := d.scalar('0', what)
+	if err != nil || raw.Kind() == 'n' {
 		return err
 	}
-	switch raw.Kind() {
-	case 'n':
-		return nil
-	case '0':
+	if len(raw) <= maxDigits {
 		if *dst, err = strconv.ParseInt(string(raw), 10, bits); err == nil {
 			return nil
 		}
 	}
-	return d.unexpected(raw.Kind(), fmt.Sprintf("an integer of %d bits", bits))
+	return d.unexpected(raw.Kind(), what)
 }
 
-// texts reads an array of strings into one allocation for them all. null is empty.
-func (d decoder) texts(dst *[]string) error {
-	raw, err := d.ReadValue()
-	if err != nil || raw.Kind() == 'n' {
+// scalar reads a value that is of the kind, or null unless the decoder is strict.
+func (d decoder) scalar(kind jsontext.Kind, what string) (jsontext.Value, error) {
+	switch next := d.PeekKind(); {
+	case next == 'n' && d.strict, next != 'n' && next != kind && next != 0:
+		return nil, d.mismatch(next, what)
+	}
+	return d.ReadValue() // what is not JSON at all is jsontext's to name
+}
+
+// texts reads an array of strings, in most cases into one allocation for them all.
+// null is empty.
+func (d decoder) texts(dst *[]string, most, maxSize int) error {
+	if next := d.PeekKind(); next != '[' {
+		_, err := d.scalar('n', "an array of strings")
 		return err
 	}
-	if raw.Kind() != '[' {
-		return d.unexpected(raw.Kind(), "an array of strings")
+	n, isPlain := d.plainTexts()
+	switch {
+	case !isPlain:
+		return d.array(func() error {
+			if len(*dst) == most {
+				return d.tooMany(most)
+			}
+			if next := d.PeekKind(); next != '"' && next != 0 {
+				return d.unexpected(next, "a string")
+			}
+			*dst = append(*dst, "")
+			return d.shortText(&(*dst)[len(*dst)-1], maxSize)
+		})
+	case n > most:
+		return d.tooMany(most)
+	}
+	raw, err := d.ReadValue()
+	if err != nil {
+		return err
 	}
 	rest := string(raw[1:]) // valid JSON
-	escapes := strings.Contains(rest, `\`)
-	if n := strings.Count(rest, `"`) / 2; n > 0 {
+	if n > 0 {
 		*dst = make([]string, 0, n)
 	}
 	for {
@@ -170,25 +301,26 @@ func (d decoder) texts(dst *[]string) error {
 			return nil
 		}
 		if rest[0] != '"' {
-			return d.unexpected(jsontext.Value(rest).Kind(), "a string")
+			return d.unexpected(jsontext.Value(rest[:1]).Kind(), "a string")
 		}
 		end := 1 + strings.IndexByte(rest[1:], '"')
-		text := rest[1:end]
-		if escapes && strings.Contains(text, `\`) { // then that quote may be an escaped one
-			for end = 1; rest[end] != '"'; end++ {
-				if rest[end] == '\\' {
-					end++
-				}
-			}
-			unescaped, err := jsontext.AppendUnquote(nil, rest[:end+1])
-			if err != nil {
-				return err
-			}
-			text = string(unescaped)
+		if end-1 > maxSize {
+			return d.tooLong(maxSize)
 		}
-		*dst = append(*dst, text)
+		*dst = append(*dst, rest[1:end])
 		rest = rest[end+1:]
 	}
+}
+
+// plainTexts reports whether the next value, an array, has no arrays, objects or escapes
+// in it, and the number of its strings.
+func (d decoder) plainTexts() (n int, isPlain bool) {
+	rest := d.document[d.InputOffset():]
+	array := rest[:bytes.IndexByte(rest, ']')+1]
+	quotes := bytes.Count(array, []byte{'"'})
+	// With an odd number of quotes, the bracket is within a string.
+	return quotes / 2, quotes%2 == 0 && bytes.IndexByte(array, '\\') < 0 &&
+		bytes.IndexByte(array, '{') < 0 && bytes.Count(array, []byte{'['}) == 1
 }
 
 // unquoted returns the text of a JSON string, in place where it can.
@@ -199,6 +331,14 @@ func unquoted(raw jsontext.Value) ([]byte, error) {
 	return jsontext.AppendUnquote(nil, raw)
 }
 
+// mismatch reads a value of the wrong kind, and says so.
+func (d decoder) mismatch(kind jsontext.Kind, want string) error {
+	if err := d.SkipValue(); err != nil { // read, it is what place names
+		return err
+	}
+	return d.unexpected(kind, want)
+}
+
 func (d decoder) unexpected(kind jsontext.Kind, want string) error {
 	return fmt.Errorf("%s has %s where %s belongs", d.place(), kind, want)
 }
@@ -207,10 +347,18 @@ func (d decoder) missing(name string) error {
 	return fmt.Errorf("%s has no %q", d.place(), name)
 }
 
+func (d decoder) tooLong(maxSize int) error {
+	return fmt.Errorf("%s has a text of more than %d bytes", d.place(), maxSize)
+}
+
+func (d decoder) tooMany(most int) error {
+	return fmt.Errorf("%s has more than %d entries", d.place(), most)
+}
+
 // place names the value that was read last.
 func (d decoder) place() string {
 	if pointer := d.StackPointer(); pointer != "" {
-		return string(pointer)
+		return printable(string(pointer), 2*maxHeaderValue)
 	}
 	return "it"
 }

@@ -2,8 +2,6 @@ package runloop_test
 
 import (
 	"encoding/json"
-	"errors"
-	"fmt"
 	"strings"
 	"testing"
 
@@ -22,12 +20,11 @@ func unreadable(t *testing.T, call clienttest.PolicyCall, status int, body, prob
 	t.Helper()
 	err := clienttest.FailWith(t, call, clienttest.Answer(status, body)) // which also checks that there is no value
 	require.ErrorIs(t, err, runloop.ErrInvalidResponse)
-	transport, ok := errors.AsType[*runloop.TransportError](err)
-	require.True(t, ok)
-	assert.Equal(t, call.IsWrite(), transport.MaybeApplied, "the API said that it did it")
-	assert.Equal(t, 1, transport.Attempts)
-	assert.False(t, transport.Timeout())
-	assert.Contains(t, err.Error(), fmt.Sprintf(`invalid response: status %d, content type "application/json": `, status))
+	e := clienttest.AsAPIError(t, err)
+	assert.Equal(t, status, e.StatusCode)
+	assert.Equal(t, call.IsWrite(), e.MaybeApplied, "the API reported success")
+	assert.Equal(t, 1, e.Attempts)
+	assert.Contains(t, err.Error(), `: invalid response: content type "application/json": `)
 	assert.Contains(t, err.Error(), problem)
 	assert.Less(t, len(err.Error()), 300)
 }
@@ -89,7 +86,13 @@ var badPolicies = map[string]struct{ body, problem string }{
 	"a host is null":          {`{"id": "npol_1", "name": "build", "egress": {"allowed_hostnames": ["a", null]}}`, "/egress/allowed_hostnames has null where a string belongs"},
 	"a host is an array":      {`{"id": "npol_1", "name": "build", "egress": {"allowed_hostnames": [["a"]]}}`, "/egress/allowed_hostnames has [ where a string belongs"},
 	"ranges are an object":    {`{"id": "npol_1", "name": "build", "egress": {"allowed_cidrs": {}}}`, "/egress/allowed_cidrs has { where an array belongs"},
-	"a port is a string":      {`{"id": "npol_1", "name": "build", "egress": {"allowed_cidrs": [{"ports": [{"port": "443"}]}]}}`, "/egress/allowed_cidrs/0/ports/0/port has string where an integer of 32 bits"},
+	"a port is a string":      {`{"id": "npol_1", "name": "build", "egress": {"allowed_cidrs": [{"cidr": "10.0.0.0/8", "ports": [{"port": "443"}]}]}}`, "/egress/allowed_cidrs/0/ports/0/port has string where an integer of 32 bits"},
+	"a range is empty":        {`{"id": "npol_1", "name": "build", "egress": {"allowed_cidrs": [{"cidr": "10.0.0.0/8"}, {}]}}`, `/egress/allowed_cidrs/1 has no "cidr"`},
+	"a range is null":         {`{"id": "npol_1", "name": "build", "egress": {"allowed_cidrs": [{"cidr": null}]}}`, `/egress/allowed_cidrs/0 has no "cidr"`},
+	"a port rule is empty":    {`{"id": "npol_1", "name": "build", "egress": {"allowed_cidrs": [{"cidr": "10.0.0.0/8", "ports": [{}]}]}}`, `/egress/allowed_cidrs/0/ports/0 has no "port"`},
+	"a port is null":          {`{"id": "npol_1", "name": "build", "egress": {"allowed_cidrs": [{"cidr": "10.0.0.0/8", "ports": [{"port": null}]}]}}`, `/egress/allowed_cidrs/0/ports/0 has no "port"`},
+	"a long range":            {`{"id": "npol_1", "name": "build", "egress": {"allowed_cidrs": [{"cidr": "` + strings.Repeat("1", 51) + `"}]}}`, `/egress/allowed_cidrs/0/cidr has a text of more than 50 bytes`},
+	"a long host name":        {`{"id": "npol_1", "name": "build", "egress": {"allowed_hostnames": ["` + strings.Repeat("a", 1001) + `"]}}`, `/egress/allowed_hostnames has a text of more than 1000 bytes`},
 	"time with an exponent":   {`{"id": "npol_1", "name": "build", "egress": {}, "create_time_ms": 1e3}`, "/create_time_ms has number where an integer of 64 bits belongs"},
 	"time with a fraction":    {`{"id": "npol_1", "name": "build", "egress": {}, "create_time_ms": 1.0}`, "/create_time_ms has number where an integer of 64 bits belongs"},
 	"time beyond 64 bits":     {`{"id": "npol_1", "name": "build", "egress": {}, "update_time_ms": 9223372036854775808}`, "/update_time_ms has number where an integer of 64 bits belongs"},
@@ -211,7 +214,7 @@ func TestDecodeEscapes(t *testing.T) {
 			t.Parallel()
 			policy := got(t, `{"\u0069d": "npol\u005f1", "n\u0061me": `+test.json+`, "description": `+test.json+`,
 				"\u0065gress": {"allowed\u005fhostnames": ["plain.example", `+test.json+`, "*.example", `+test.json+`],
-				"allow\u005fall": true, "allowed_cidrs": [{"\u0063idr": `+test.json+`, "ports": [{"protocol": `+test.json+`}]}]}}`)
+				"allow\u005fall": true, "allowed_cidrs": [{"\u0063idr": `+test.json+`, "ports": [{"port": 1, "protocol": `+test.json+`}]}]}}`)
 
 			assert.Equal(t, "npol_1", policy.ID)
 			assert.Equal(t, test.text, policy.Name)

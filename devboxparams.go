@@ -3,7 +3,6 @@ package runloop
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -23,14 +22,12 @@ import (
 const maxKeepAlive = 48 * time.Hour
 
 func (p DevboxCreateParams) validate(op string) error {
-	ps := problemList{op: op}
+	ps := problems{op: op}
 	ps.add("Name", textProblem(p.Name))
 	ps.add("NetworkPolicyID", p.policyProblem())
 	ps.add("NetworkPolicyID", textProblem(p.NetworkPolicyID))
 	if p.NetworkPolicy != nil {
-		if e, ok := errors.AsType[*ValidationError](p.NetworkPolicy.validate(op)); ok {
-			ps.addAll("NetworkPolicy.", e)
-		}
+		p.NetworkPolicy.check(&ps, "NetworkPolicy.")
 	}
 	if n := countSet(p.BlueprintID != "", p.BlueprintName != "", p.SnapshotID != ""); n > 1 {
 		ps.add("BlueprintID", "set at most one of BlueprintID, BlueprintName and SnapshotID")
@@ -45,8 +42,8 @@ func (p DevboxCreateParams) validate(op string) error {
 		ps.add("Metadata", MetadataRequestID+" is set by the SDK: use WithIdempotencyKey to choose its value")
 	}
 	p.LaunchParameters.check(&ps)
-	_, problems := encodeExtra(p.Extra)
-	for _, problem := range problems {
+	_, found := encodeExtra(p.Extra)
+	for _, problem := range found {
 		ps.add("Extra", problem)
 	}
 	return ps.err()
@@ -68,7 +65,7 @@ func (p DevboxCreateParams) policyProblem() string {
 	return ""
 }
 
-func (p DevboxLaunchParameters) check(ps *problemList) {
+func (p DevboxLaunchParameters) check(ps *problems) {
 	const field = "LaunchParameters."
 	ps.add(field+"ResourceSize", textProblem(string(p.ResourceSize)))
 	if !(p.CustomCPUCores >= 0) || math.IsInf(p.CustomCPUCores, 0) { // NaN as well
@@ -126,40 +123,6 @@ func secretMapProblem(m map[string]string) string {
 		}
 	}
 	return ""
-}
-
-// problemList collects what is wrong with parameters.
-type problemList struct {
-	op    string
-	found *ValidationError
-}
-
-// add adds a problem, unless it is "".
-func (ps *problemList) add(field, problem string) {
-	switch {
-	case problem == "":
-	case ps.found == nil:
-		ps.found = invalid(ps.op, field, problem)
-	default:
-		ps.found.Problems = append(ps.found.Problems, field+": "+problem)
-	}
-}
-
-// addAll adds the problems of a part of the parameters.
-func (ps *problemList) addAll(prefix string, e *ValidationError) {
-	for _, problem := range e.Problems {
-		if ps.found == nil {
-			ps.found = &ValidationError{Op: ps.op, Field: prefix + e.Field, Problem: e.Problem}
-		}
-		ps.found.Problems = append(ps.found.Problems, prefix+problem)
-	}
-}
-
-func (ps *problemList) err() error {
-	if ps.found == nil {
-		return nil // no typed nil
-	}
-	return ps.found
 }
 
 // The wire forms of requests.

@@ -200,7 +200,7 @@ type DevboxListParams struct {
 }
 
 func (p DevboxListParams) validate(op string) error {
-	ps := problemList{op: op}
+	ps := problems{op: op}
 	if p.Limit < 0 || p.Limit > maxPageSize {
 		ps.add("Limit", fmt.Sprintf("%d is not between 0 and %d: write 0 for the default", p.Limit, maxPageSize))
 	}

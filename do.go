@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -16,25 +17,30 @@ import (
 	"github.com/runloop-community/runloop-go/internal/engine"
 )
 
-// Do calls an endpoint that the SDK does not wrap yet, with the same key, limits
-// and errors as its own calls. The errors' Op is the method and the path.
+// Do calls an endpoint that has no method yet, with the same key, limits, retries and
+// errors as the methods. The errors' Op is the method and the path.
 //
-// The path is below the base URL and starts with a slash. It is escaped already
-// ([url.PathEscape]), and may have a query. The body is sent as JSON by
-// encoding/json; nil sends none. A success is decoded by encoding/json and replaces
-// the value that result points to, as a whole: what the answer does not have is zero.
-// On an error the value is unchanged; with nil, the body does not matter. An
-// empty body, null, and what is no JSON for result are errors that match
-// [ErrInvalidResponse]. A member that is missing is none: Do does not know which
-// must be there.
+// The path is relative to the base URL and starts with a slash. It must already be
+// escaped ([url.PathEscape]), and may have a query.
 //
-// POST and PATCH may do their work twice when they are sent twice. They are sent
-// again only when the API surely did not receive the request, or answered 429. The
-// other methods are sent again after each fault that may pass.
+// The body is encoded by encoding/json. A nil body, also a nil pointer, map or slice,
+// sends none.
+//
+// The result is a pointer to what the body of a success is decoded into, by encoding/json;
+// nil ignores the body. The value is replaced as a whole: absent fields are set to zero.
+// An error leaves it unchanged. An empty body, null, and JSON that does not fit are errors
+// that match [ErrInvalidResponse]; a missing field is not, because Do cannot know which
+// fields are required. A number that is decoded into an any becomes a float64, so an
+// integer above 2^53 loses digits: use a field of an integer type, [json.Number] or
+// [json.RawMessage]. HEAD has no body to decode: use [WithResponseInto] for the headers.
+//
+// POST and PATCH may take effect twice if they are retried. Do retries them only when the
+// API certainly did not receive the request, or responded with 429, unless
+// [WithIdempotent] is set. It retries the other methods after every transient error.
 func (c *Client) Do(ctx context.Context, method, path string, body, result any, opts ...Option) error {
 	resend, known := resendOf[method]
 	if !known {
-		return invalid("do", "method", quote(method)+" is none of GET, HEAD, OPTIONS, PUT, DELETE, POST and PATCH")
+		return invalid("do", "method", quote(method)+" is not one of GET, HEAD, OPTIONS, PUT, DELETE, POST and PATCH")
 	}
 	route, query, problem := splitPath(path)
 	if problem != "" {
@@ -54,10 +60,19 @@ func (c *Client) Do(ctx context.Context, method, path string, body, result any, 
 	}
 	if result != nil {
 		target := reflect.ValueOf(result)
-		if target.Kind() != reflect.Pointer || target.IsNil() {
+		switch {
+		case method == http.MethodHead:
+			return invalid(r.Operation, "result", "a response to HEAD has no body: pass nil, and WithResponseInto for the headers")
+		case target.Kind() != reflect.Pointer || target.IsNil():
 			return invalid(r.Operation, "result", fmt.Sprintf("%T is not a pointer to decode into", result))
 		}
 		r.Decode = func(body []byte) (struct{}, error) { return struct{}{}, decodeInto(target.Elem(), body) }
+	}
+	if new(settings).with(opts).idempotent {
+		r.Resend = engine.ResendIdempotent
+		// What is left of the option in the settings of a call is rejected: another
+		// method was called.
+		opts = append(slices.Clip(opts), func(s *settings) { s.idempotent = false })
 	}
 	_, err = send(ctx, c, opts, r)
 	return err
@@ -75,7 +90,7 @@ var resendOf = map[string]engine.Resend{
 	http.MethodPatch:   engine.ResendCareful,
 }
 
-// withoutSecrets shows what was given as a path, but no query and no password.
+// withoutSecrets returns the path for an error, without a query or password.
 func withoutSecrets(path string) string {
 	if i := strings.IndexAny(path, "?#"); i >= 0 {
 		path = path[:i]
@@ -86,7 +101,7 @@ func withoutSecrets(path string) string {
 	return quote(path)
 }
 
-// splitPath takes a path and its query apart, or says what is wrong.
+// splitPath splits a path from its query, or returns what is wrong.
 func splitPath(path string) (route, query, problem string) {
 	if strings.ContainsFunc(path, notVisibleASCII) {
 		return "", "", "has a character that must be escaped: use url.PathEscape and url.Values"
@@ -96,7 +111,7 @@ func splitPath(path string) (route, query, problem string) {
 	case err != nil:
 		return "", "", "is not a path"
 	case u.Scheme != "" || u.Host != "" || u.User != nil || !strings.HasPrefix(path, "/"):
-		return "", "", `is not below the base URL: write it as in "/v1/devboxes"`
+		return "", "", `is not relative to the base URL: write it as in "/v1/devboxes"`
 	case u.Fragment != "":
 		return "", "", "has a fragment, which is never sent"
 	case hasDotSegment(u.Path):
@@ -107,23 +122,24 @@ func splitPath(path string) (route, query, problem string) {
 
 // rawBody encodes the body of Do.
 func rawBody(body any) (any, error) {
-	switch body.(type) {
-	case nil:
+	data, err := json.Marshal(body) // fails for pointers in a circle, which isNil would follow
+	if string(data) == "null" && isNil(body) {
 		return nil, nil
-	case []byte:
-		return nil, errors.New("[]byte would be sent in base64: wrap JSON into json.RawMessage")
-	case io.Reader:
-		return nil, fmt.Errorf("%T is a reader: pass the value that is to be sent as JSON", body)
 	}
-	data, err := json.Marshal(body)
+	switch body.(type) {
+	case []byte:
+		return nil, errors.New("[]byte would be sent in base64: wrap JSON in json.RawMessage")
+	case io.Reader:
+		return nil, fmt.Errorf("%T is a reader: pass the value to encode as JSON", body)
+	}
 	return jsontext.Value(data), err
 }
 
 // decodeInto sets target to the value of the document, or leaves it as it is.
 func decodeInto(target reflect.Value, document []byte) error {
 	value := reflect.New(target.Type())
-	// The first pass refuses what encoding/json would put up with: duplicate
-	// names, invalid UTF-8.
+	// The first pass rejects what encoding/json accepts: duplicate names, invalid
+	// UTF-8.
 	err := decodeDocument(document, func(d decoder) error {
 		if d.PeekKind() == 'n' {
 			return errors.New("it is null")

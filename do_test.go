@@ -59,7 +59,7 @@ func TestDoMethods(t *testing.T) {
 		api, client := clienttest.NewAPI(t)
 		err := client.Do(t.Context(), method, "/v1/devboxes", nil, nil)
 		text := refused(t, err, "do", "method")
-		assert.Contains(t, text, "is none of GET, HEAD, OPTIONS, PUT, DELETE, POST and PATCH")
+		assert.Contains(t, text, "is not one of GET, HEAD, OPTIONS, PUT, DELETE, POST and PATCH")
 		assert.Empty(t, api.Sent())
 	}
 }
@@ -93,15 +93,15 @@ func TestDoPaths(t *testing.T) {
 func TestDoRefusesWhatIsNoPathBelowTheBaseURL(t *testing.T) {
 	t.Parallel()
 	for path, problem := range map[string]string{
-		"":                               `is not below the base URL: write it as in "/v1/devboxes"`,
-		"v1/devboxes":                    "is not below the base URL",
-		"?limit=1":                       "is not below the base URL",
-		"https://evil.example.test/v1":   "is not below the base URL",
-		"//evil.example.test/v1":         "is not below the base URL",
-		"//robot:pass@evil.example.test": "is not below the base URL",
-		"@evil.example.test/v1":          "is not below the base URL",
-		"mailto:robot":                   "is not below the base URL",
-		".":                              "is not below the base URL",
+		"":                               `is not relative to the base URL: write it as in "/v1/devboxes"`,
+		"v1/devboxes":                    "is not relative to the base URL",
+		"?limit=1":                       "is not relative to the base URL",
+		"https://evil.example.test/v1":   "is not relative to the base URL",
+		"//evil.example.test/v1":         "is not relative to the base URL",
+		"//robot:pass@evil.example.test": "is not relative to the base URL",
+		"@evil.example.test/v1":          "is not relative to the base URL",
+		"mailto:robot":                   "is not relative to the base URL",
+		".":                              "is not relative to the base URL",
 		"/.":                             "has a dot segment: write the path that it leads to",
 		"/v1/../v2":                      "has a dot segment",
 		"/v1/devboxes/..":                "has a dot segment",
@@ -143,7 +143,9 @@ func TestDoBodies(t *testing.T) {
 		"raw JSON":            {json.RawMessage(` {"a": 1.50, "b": null} `), `{"a": 1.50, "b": null}`},
 		"string":              {"text", `"text"`},
 		"number":              {42, `42`},
-		"nil pointer":         {(*devbox)(nil), `null`},
+		"explicit null":       {json.RawMessage(`null`), `null`},
+		"empty map":           {map[string]any{}, `{}`},
+		"empty list":          {[]string{}, `[]`},
 		"policy of the SDK":   {runloop.AllowedCIDR{CIDR: "10.0.0.0/8"}, `{"cidr": "10.0.0.0/8"}`},
 		"characters of HTML":  {map[string]string{"a": "<b>&"}, `{"a": "<b>&"}`},
 		"large number":        {map[string]any{"n": json.Number("12345678901234567890")}, `{"n": 12345678901234567890}`},
@@ -159,12 +161,38 @@ func TestDoBodies(t *testing.T) {
 			assert.Equal(t, "application/json", sent.Header.Get("Content-Type"))
 		})
 	}
+	var noMap map[string]string
+	var nothing any
+	for name, body := range map[string]any{
+		"nil":               nil,
+		"nil pointer":       (*devbox)(nil),
+		"nil map":           noMap,
+		"nil slice":         []string(nil),
+		"nil bytes":         []byte(nil),
+		"nil raw JSON":      json.RawMessage(nil),
+		"nil reader":        (*bytes.Buffer)(nil),
+		"nil in a pointer":  new(*devbox),
+		"nil map, likewise": &noMap,
+		"nil interface":     &nothing,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			api, client := clienttest.NewAPI(t)
+			api.Answers(http.MethodPut, "/v1/devboxes", clienttest.Answer(200, ``))
+			require.NoError(t, client.Do(t.Context(), http.MethodPut, "/v1/devboxes", body, nil))
+			sent := api.Only()
+			assert.Empty(t, sent.Body)
+			assert.NotContains(t, sent.Header, "Content-Type")
+		})
+	}
 	for name, test := range map[string]struct {
 		body    any
 		problem string
 	}{
-		"bytes":                    {[]byte(`{}`), "[]byte would be sent in base64: wrap JSON into json.RawMessage"},
-		"reader":                   {strings.NewReader(`{}`), "*strings.Reader is a reader: pass the value that is to be sent as JSON"},
+		"nil function":             {(func())(nil), "unsupported type"},
+		"circle":                   {circle(), "encountered a cycle"},
+		"bytes":                    {[]byte(`{}`), "[]byte would be sent in base64: wrap JSON in json.RawMessage"},
+		"reader":                   {strings.NewReader(`{}`), "*strings.Reader is a reader: pass the value to encode as JSON"},
 		"buffer":                   {bytes.NewBufferString(`{}`), "*bytes.Buffer is a reader"},
 		"function":                 {unmarshalable{}, "unsupported type"},
 		"channel":                  {make(chan int), "unsupported type"},
@@ -180,6 +208,14 @@ func TestDoBodies(t *testing.T) {
 			assert.Empty(t, api.Sent())
 		})
 	}
+}
+
+// circle returns a pointer that leads to itself.
+func circle() any {
+	type pointer *pointer
+	p := new(pointer)
+	*p = p
+	return p
 }
 
 type failingMarshaler struct{}
@@ -217,6 +253,67 @@ func TestDoResults(t *testing.T) {
 		assert.Contains(t, text, fmt.Sprintf("%T is not a pointer to decode into", result))
 	}
 	assert.Len(t, api.Sent(), before, "nothing was sent")
+}
+
+// encoding/json makes a float64 of a number that is decoded into an any.
+func TestDoKeepsLargeIntegersInTypedFields(t *testing.T) {
+	t.Parallel()
+	api, client := clienttest.NewAPI(t)
+	api.Answers(http.MethodGet, "/v1/devboxes/dbx_1", clienttest.Answer(200, `{"n": 9007199254740993}`))
+	var typed struct{ N int64 }
+	var number struct{ N json.Number }
+	var raw map[string]json.RawMessage
+	for _, result := range []any{&typed, &number, &raw} {
+		require.NoError(t, client.Do(t.Context(), http.MethodGet, "/v1/devboxes/dbx_1", nil, result))
+	}
+	assert.Equal(t, int64(9007199254740993), typed.N)
+	assert.Equal(t, json.Number("9007199254740993"), number.N)
+	assert.Equal(t, "9007199254740993", string(raw["n"]))
+}
+
+func TestDoHasNoResultForHEAD(t *testing.T) {
+	t.Parallel()
+	api, client := clienttest.NewAPI(t)
+	err := client.Do(t.Context(), http.MethodHead, "/v1/devboxes", nil, new(any))
+	assert.Contains(t, refused(t, err, "HEAD /v1/devboxes", "result"), "a response to HEAD has no body: pass nil")
+	assert.Empty(t, api.Sent())
+}
+
+func TestDoRetriesHEAD(t *testing.T) {
+	clienttest.InBubble(func(t *testing.T) {
+		api, client := clienttest.NewAPI(t)
+		api.Answers(http.MethodHead, "/v1/devboxes", clienttest.Answer(503, ``), clienttest.NoAnswer("connection reset"), clienttest.Answer(200, ``))
+		require.NoError(t, client.Do(t.Context(), http.MethodHead, "/v1/devboxes", nil, nil))
+		assert.Len(t, api.Sent(), 3)
+	})(t)
+}
+
+func TestDoIdempotent(t *testing.T) {
+	t.Parallel()
+	for _, method := range []string{http.MethodPost, http.MethodPatch, http.MethodPut, http.MethodGet} {
+		t.Run(method, clienttest.InBubble(func(t *testing.T) {
+			api, client := clienttest.NewAPI(t)
+			api.Answers(method, "/v1/devboxes/dbx_1/suspend", clienttest.Answer(500, clienttest.BusyJSON),
+				clienttest.NoAnswer("connection reset"), clienttest.Answer(200, `{"id": "dbx_1"}`))
+			var box devbox
+			shared := append(make([]runloop.Option, 0, 8), runloop.WithIdempotent(), runloop.WithUserAgent("bot/1"))
+
+			err := client.Do(t.Context(), method, "/v1/devboxes/dbx_1/suspend", nil, &box, shared...)
+
+			require.NoError(t, err)
+			assert.Equal(t, "dbx_1", box.ID)
+			sent := api.Sent()
+			require.Len(t, sent, 3)
+			assert.Equal(t, sent[0].Header["X-Request-Id"], sent[2].Header["X-Request-Id"])
+			assert.Nil(t, shared[:3][2], "the caller's list is not written to")
+		}))
+	}
+	t.Run("without", clienttest.InBubble(func(t *testing.T) {
+		api, client := clienttest.NewAPI(t)
+		api.Answers(http.MethodPost, "/v1/devboxes", clienttest.Answer(500, clienttest.BusyJSON))
+		require.ErrorIs(t, client.Do(t.Context(), http.MethodPost, "/v1/devboxes", nil, nil), runloop.ErrServer)
+		api.Only()
+	}))
 }
 
 func TestDoWithoutAResultDoesNotLookAtTheBody(t *testing.T) {

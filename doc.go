@@ -158,78 +158,91 @@ Sentinels say what an error is about, with [errors.Is]:
 		return err
 	}
 
-[errors.AsType] finds the details. But for GetByName's, which wraps ErrNotFound, each
-error is one of these:
+Use [errors.AsType] for the details. Every error is one of the following, except that
+GetByName may return a plain error that wraps ErrNotFound:
 
-  - [*APIError]: the API answered with an error status.
-  - [*TransportError]: there is no usable answer. It wraps the cause: an error of
-    package net, [ErrInvalidResponse] for an answer that cannot be read,
-    [ErrResponseTooLarge], or the error of the context.
-  - [*ValidationError]: an option or a parameter cannot be right. Nothing was sent.
-  - [*DriftError]: a policy has the name, but other rules. It matches [ErrDrift].
+  - [*APIError]: a response came that is not a usable success: an error status, or a
+    success that could not be decoded or is too large. The latter wraps
+    [ErrInvalidResponse] or [ErrResponseTooLarge].
+  - [*TransportError]: no response was received, or one that broke off. It wraps the cause:
+    an error of package net, or the context's error.
+  - [*ValidationError]: an option or a parameter is invalid. Nothing was sent.
+  - [*DriftError]: another policy has the name. It matches [ErrDrift].
   - [*DevboxError]: a devbox did not come to run under its policy. It tells what is left.
 
 Which calls return which:
 
-	status                  matches           from
-	400                     ErrBadRequest     every call
-	400 "already exists"    ErrNameTaken      Create, Update with a Name
-	400                     ErrPolicyInUse    Delete
-	400 "not found"         ErrNotFound       every call with an ID or StartingAfter
-	401                     ErrUnauthorized   every call
-	403                     ErrForbidden      every call
-	404                     ErrNotFound       every call with an ID or StartingAfter
-	409                     ErrConflict       any call
-	409                     ErrNameTaken      Create, Update with a Name
-	429                     ErrRateLimited    every call
-	500 and above           ErrServer         every call
-	none, not in the list   ErrNotFound       GetByName
-	none, other rules       ErrDrift          Ensure, Apply, Launch
-	none, it ended          ErrDevboxFailed   Launch, AwaitRunning
-	none, not attached      ErrPolicyNotAttached  Launch, Create of a devbox
+	status                        matches           from
+	400                           ErrBadRequest     every call
+	400, 409 "already exists"     ErrNameTaken      Create, Update with a Name
+	409 without a message         ErrNameTaken      Create, Update with a Name
+	400, 409 "in use"             ErrPolicyInUse    Delete
+	400 without a message         ErrPolicyInUse    Delete
+	400 to 422 "limit", "quota"   ErrPolicyLimit    Create
+	401                           ErrUnauthorized   every call
+	403                           ErrForbidden      every call
+	404                           ErrNotFound       every call with an ID or StartingAfter
+	400 "not found"               ErrNotFound       every call with an ID or StartingAfter
+	409                           ErrConflict       every call
+	429                           ErrRateLimited    every call
+	500 and above                 ErrServer         every call
+	none, not in the list         ErrNotFound       GetByName
+	none, other rules             ErrDrift          Ensure, Apply, Plan, Launch
+	none, the devbox ended        ErrDevboxFailed   Launch, AwaitRunning
+	none, the policy is not used  ErrPolicyNotAttached  Launch, Create of a devbox
+	any, or none                  ErrMaybeApplied   every write: see Retries
 
-A 400 that says "not found" or "does not exist" is never ErrPolicyInUse, though still
-ErrBadRequest: the live API answers some unknown IDs so.
+The words are looked for in the API's own message, a JSON object with message or error,
+and not in what that quotes. A page of a proxy has no meaning beside its status.
 
-A call that its context ends returns an error that matches the context's, and that is
-the last [*APIError] at the same time when there was one. A final answer that arrives
-as the context ends is returned as that answer.
+If the context ends a call, the error matches the context's error, and is the last
+[*APIError] at the same time if there was one. A final response that arrives as the context
+ends is returned as that response.
 
 # Retries
 
-A call makes up to four attempts. [WithMaxRetries] sets how many more than one.
+A call makes up to four attempts. [WithMaxRetries] sets how many retries follow the first.
 
-  - Faults of the connection, attempts that take longer than 30 seconds ([WithAttemptTimeout]),
-    and the statuses 408, 425, 429 and 500 and above, but for 501 and 505, lead to
-    another attempt. The header x-should-retry overrules the status.
-  - A name that does not resolve, a certificate that does not hold, a redirect, 409 and
-    every other status are final.
+  - Connection errors, attempts that take longer than 30 seconds ([WithAttemptTimeout]),
+    and the statuses 408, 425, 429 and 500 and above, except 501 and 505, are retried. So
+    is every other 4xx whose body breaks off. The header x-should-retry overrides the
+    status.
+  - A host name that does not resolve, a certificate that cannot be verified, a redirect,
+    409 and every other status are final.
   - Between attempts the client waits 0.5 seconds, then 1, then 2, up to 8, each less a
-    random part of up to one half. It waits longer when Retry-After or Retry-After-Ms
-    says so. A wait of more than 60 seconds, or one that the context's deadline does
-    not allow, ends the call at once, with the API's answer.
-  - The body is read within the attempt: an answer that breaks off is a fault of the
-    connection.
+    random part of up to one half. It waits longer if Retry-After or Retry-After-Ms asks
+    for it. A wait of more than 60 seconds, or one that the context's deadline does not
+    allow, ends the call immediately, with the API's response.
+  - The body is read within the attempt: a response that breaks off is a connection error.
   - All calls of a client share a budget of retries, so that an outage is not multiplied:
     see [WithoutRetryBudget].
 
-A write is sent again as well, with the same x-request-id. Names are unique and IDs are
-made by the API, so it cannot be doubled, only misreported. That is looked into when an
-earlier attempt may have been carried out:
+Writes are retried too, with the same x-request-id. Names are unique and IDs are assigned
+by the API, so a repeated write creates no duplicate, but its response can be misleading.
+If an attempt may have been applied and no later one succeeds, the client looks up what
+became of the write:
 
-  - Create looks the name up when the API then refuses it, when the attempts are used up,
-    and when an answer says success and cannot be read. It returns the policy that it
-    finds if that equals what was sent and is no older than five minutes before the call.
-    If there is none, the remaining attempts go on.
-  - Update is repeated.
-  - Delete counts a policy that is gone as deleted.
-  - What stays unknown is said: MaybeApplied of the error is true. Repeating the call
-    doubles nothing, though a create may then find its own policy in the way.
+  - Create looks the name up. It returns the policy that it finds if that equals what was
+    sent, description included, and was created after the call began, by the server's
+    clock. So Create is not a lock under faults: another program may have created the
+    policy during the call. After a success response that cannot be decoded, Create looks
+    before it retries. If there is no policy, it retries once.
+  - Update is repeated. If that does not succeed, Update reads the policy, and succeeds if
+    it has the values that were set.
+  - Delete looks in the list. If the list does not contain the policy, Delete succeeds. A
+    404 alone proves nothing, because load balancers send it too.
+  - In an outage, the lookup is one request.
+  - What stays unknown is reported: the error matches [ErrMaybeApplied]. Repeating the call
+    duplicates nothing, although a repeated Create may find its own policy in the way.
 
-[Client.Do] does not know what its endpoint does, and sends POST and PATCH again only
-when the request surely was not received, or on 429.
+No client can prevent that a proxy delivers a request after its attempt was abandoned, or
+repeats it by itself. A deleted policy can then come back, and an old update can overwrite
+a new one.
 
-The set of faults that lead to another attempt may grow with new versions.
+[Client.Do] does not know what its endpoint does, and retries POST and PATCH only when the
+request certainly was not received, or after 429, unless [WithIdempotent] is set.
+
+Later versions may retry more kinds of failure.
 
 # Testing
 

@@ -1,50 +1,55 @@
 package runloop
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 )
 
-// Equal reports whether r and o have the same reach. The order, the case and the
-// trailing dots of host names do not matter, nor does what is said twice, and
-// AllowAll swallows the other rules. Rules that lie within others are not left out:
-// 10.1.0.0/16 beside 10.0.0.0/8 is a difference, though it adds nothing.
+// Equal reports whether r and o allow the same traffic. The order, case and trailing
+// dots of host names do not matter, duplicates are ignored, and AllowAll makes the
+// other rules irrelevant. Rules that lie within others still count: 10.1.0.0/16 next
+// to 10.0.0.0/8 is a difference, although it adds nothing.
 //
-// Rules that a newer API has and this version of the SDK does not know are a
-// difference, unless they are false, null, 0 or empty: a policy widened by one
-// never equals rules that a program can write down.
+// Rules that a newer API added and this version of the SDK does not know are a
+// difference, unless they allow nothing: they are false, null, 0 or empty, or an object
+// or array of such values. So a policy with an unknown rule never equals rules built in
+// Go.
 func (r EgressRules) Equal(o EgressRules) bool {
-	return slices.Equal(r.canonical(), o.canonical())
+	mine, theirs := r.canonical(true), o.canonical(true)
+	return slices.EqualFunc(mine.hosts, theirs.hosts, func(a, b string) bool { return compareHosts(a, b) == 0 }) &&
+		slices.Equal(mine.others, theirs.others)
 }
 
-// Diff says how o differs from r: a line for each rule that only r has, which
+// Diff returns how o differs from r: a line for each rule that only r has, which
 // starts with "- ", then one for each that only o has, which starts with "+ ". It
 // is empty exactly when Equal.
-func (r EgressRules) Diff(o EgressRules) []string {
-	mine, theirs := r.canonical(), o.canonical()
-	return append(without(mine, theirs, "- "), without(theirs, mine, "+ ")...)
-}
+func (r EgressRules) Diff(o EgressRules) []string { return r.diff(o, true) }
 
-// without returns the rules that are not among the sorted others, marked.
-func without(rules, others []string, mark string) []string {
-	var marked []string
-	for _, rule := range rules {
-		if _, found := slices.BinarySearch(others, rule); !found {
-			marked = append(marked, mark+rule)
-		}
+// diffWithoutValues is Diff without the values of unknown fields, which may be secret.
+func (r EgressRules) diffWithoutValues(o EgressRules) []string { return r.diff(o, false) }
+
+func (r EgressRules) diff(o EgressRules, values bool) []string {
+	mine, theirs := r.canonical(true), o.canonical(true)
+	gone := mine.without(theirs).lines("- ", true, values)
+	added := theirs.without(mine).lines("+ ", true, values)
+	if len(gone) == 0 {
+		return added
 	}
-	return marked
+	return append(gone, added...)
 }
 
-// Fingerprint returns 16 hexadecimal digits. Rules that are Equal share them, and
-// others, but for a collision of 64 bits, do not. It is made for names of policies:
-// for the same rules it stays the same in every version of the SDK.
+// Fingerprint returns 16 hexadecimal digits. Equal rules have equal fingerprints;
+// others differ, barring a 64-bit collision. Use it in policy names: for rules without
+// unknown fields it is the same in every version of the SDK.
 //
-// It is the start of the SHA-256 of the rules in canonical form: one line a rule,
-// ended by a line feed, each once, in the order of their bytes. The lines are
+// It is the start of the SHA-256 of the rules in canonical form: one line per rule,
+// ended by a line feed, without duplicates, sorted by bytes. The lines are
 //
 //	MCP gateway
 //	Runloop mirrors
@@ -57,48 +62,72 @@ func without(rules, others []string, mark string) []string {
 //	unknown "NAME" VALUE
 //
 // where PROTOCOL is any, TCP or UDP, a host's NAME is in lower case without its
-// trailing dot, names are quoted as by [strconv.QuoteToASCII], and VALUE is JSON in
-// the form of RFC 8785. A range that is allowed on all ports has no lines for single
-// ports. With "allow all" there are no lines beside it but the unknown ones. Rules
-// that are unknown within a range follow its line or its port's:
-// cidr RANGE unknown "NAME" VALUE.
+// trailing dot, and names are quoted as by [strconv.QuoteToASCII]. A range that is
+// allowed on all ports has no lines for single ports. With "allow all" there are no
+// other lines than the unknown ones. An unknown field within a range follows its line
+// or its port's: cidr RANGE unknown "NAME" VALUE. VALUE is JSON in the form of RFC
+// 8785, except that numbers keep all their digits.
 func (r EgressRules) Fingerprint() string {
-	var text strings.Builder
-	for _, rule := range r.canonical() {
-		text.WriteString(rule + "\n")
+	hash := sha256.New()
+	var text []byte
+	for _, line := range r.canonical(true).lines("", true, true) {
+		text = append(append(text[:0], line...), '\n')
+		hash.Write(text)
 	}
-	sum := sha256.Sum256([]byte(text.String()))
-	return hex.EncodeToString(sum[:8])
+	return hex.EncodeToString(hash.Sum(nil)[:8])
 }
 
-// String sums the rules up: "deny all", "allow all", "2 hosts, agent gateway".
+// Rules returns a line for each rule, for people and audit logs:
+//
+//	agent gateway
+//	cidr 10.0.0.0/8 TCP 443
+//	cidr 10.0.0.0/8 UDP 5000-5010
+//	host github.com
+//
+// The other lines are "allow all", "devbox to devbox", "MCP gateway", "Runloop mirrors",
+// "cidr 192.0.2.0/24" for all ports and protocols, and "unknown NAME" for a field that
+// this version of the SDK does not know and that may allow something. The lines are
+// sorted, printable, and without duplicates; no lines mean that nothing is allowed.
+// Rules that are Equal have the same lines, but for the values of unknown fields.
+func (r EgressRules) Rules() []string { return r.canonical(false).lines("", false, false) }
+
+// Update returns parameters that replace every rule of a policy with r. They set each
+// field, also those that were added after API version 0.1, which a server of that
+// version refuses. Fields that this version of the SDK does not know cannot be set: a
+// policy keeps them.
+func (r EgressRules) Update() NetworkPolicyUpdateParams {
+	r = r.clone()
+	return NetworkPolicyUpdateParams{
+		AllowAll:            &r.AllowAll,
+		AllowDevboxToDevbox: &r.AllowDevboxToDevbox,
+		AllowedHostnames:    &r.AllowedHostnames,
+		AllowAgentGateway:   &r.AllowAgentGateway,
+		AllowMCPGateway:     &r.AllowMCPGateway,
+		AllowRunloopMirrors: &r.AllowRunloopMirrors,
+		AllowedCIDRs:        &r.AllowedCIDRs,
+	}
+}
+
+// String summarizes the rules: "deny all", "allow all", "2 hosts, agent gateway".
 func (r EgressRules) String() string {
-	var hosts, ranges, unknown int
-	var switches []string
-	var lastRange string
-	for _, rule := range r.canonical() {
-		kind, rest, _ := strings.Cut(rule, " ")
-		switch kind {
-		case "host":
-			hosts++
-		case "unknown":
+	rules := r.canonical(true)
+	var unknown int
+	var cidrs, switches []string
+	for _, rule := range rules.others {
+		if rule.value != "" {
 			unknown++
-		case "cidr":
-			if strings.Contains(rest, ` unknown "`) {
-				unknown++
-				continue
-			}
-			// The rules are sorted, so those of one range are neighbours.
-			if cidr, _, _ := strings.Cut(rest, " "); cidr != lastRange {
-				ranges, lastRange = ranges+1, cidr
-			}
-		default:
-			switches = append(switches, rule)
+		} else if !strings.HasPrefix(rule.text, "cidr ") {
+			switches = append(switches, rule.text)
+		}
+	}
+	if !r.AllowAll {
+		for _, c := range r.AllowedCIDRs {
+			cidrs = append(cidrs, canonicalCIDR(c.CIDR))
 		}
 	}
 	parts := slices.Concat(
-		count(hosts, "host"),
-		count(ranges, "CIDR"),
+		count(len(rules.hosts), "host"),
+		count(len(sortedSet(cidrs, strings.Compare)), "CIDR"),
 		switches,
 		count(unknown, "unknown rule"),
 	)
@@ -118,17 +147,223 @@ func count(n int, noun string) []string {
 	return []string{fmt.Sprintf("%d %ss", n, noun)}
 }
 
-// unknownRules returns the rules, on every level, that this version of the SDK
-// does not know and that may open something.
-func (r EgressRules) unknownRules() []string {
-	rules := r.unknown.rules("")
-	for _, c := range r.AllowedCIDRs {
-		rules = append(rules, c.unknown.rules("")...)
-		for _, p := range c.Ports {
-			rules = append(rules, p.unknown.rules("")...)
+// canonicalRules are rules that compare as equal exactly when they allow the same:
+// sorted, each once. Host names, which may be very many, are not copied: compareHosts
+// sees their canonical form.
+type canonicalRules struct {
+	hosts  []string
+	others []rule
+}
+
+// A rule is any other one than a host name.
+type rule struct {
+	text  string
+	value string // of an unknown field, JSON; empty for the rules that are known
+}
+
+func (r rule) compare(o rule) int {
+	return cmp.Or(strings.Compare(r.text, o.text), strings.Compare(r.value, o.value))
+}
+
+// canonical writes the rules as Fingerprint documents them or, if not quoted, as Rules
+// does.
+func (r EgressRules) canonical(quoted bool) canonicalRules {
+	var c canonicalRules
+	var cidrs []rule
+	cidrs, c.others = canonicalCIDRs(r.AllowedCIDRs, quoted)
+	c.others = append(c.others, r.unknown.rules("unknown ", quoted)...)
+	if r.AllowAll {
+		c.others = append(c.others, rule{text: "allow all"})
+	} else {
+		for _, s := range []struct {
+			on   bool
+			text string
+		}{
+			{r.AllowMCPGateway, "MCP gateway"},
+			{r.AllowRunloopMirrors, "Runloop mirrors"},
+			{r.AllowAgentGateway, "agent gateway"},
+			{r.AllowDevboxToDevbox, "devbox to devbox"},
+		} {
+			if s.on {
+				c.others = append(c.others, rule{text: s.text})
+			}
+		}
+		c.others = append(c.others, cidrs...)
+		c.hosts = slices.Clone(r.AllowedHostnames)
+	}
+	c.hosts = sortedSet(c.hosts, compareHosts)
+	c.others = sortedSet(c.others, rule.compare)
+	return c
+}
+
+func sortedSet[T any](values []T, compare func(T, T) int) []T {
+	slices.SortFunc(values, compare)
+	return slices.CompactFunc(values, func(a, b T) bool { return compare(a, b) == 0 })
+}
+
+// lines returns the rules as sorted lines after a mark, each once.
+func (c canonicalRules) lines(mark string, quoted, values bool) []string {
+	if len(c.hosts)+len(c.others) == 0 {
+		return nil
+	}
+	lines := make([]string, 0, len(c.hosts)+len(c.others))
+	var line, name []byte // reused, because quotes and escapes make them grow
+	for _, host := range c.hosts {
+		line = append(append(line[:0], mark...), "host "...)
+		name = appendCanonicalHost(name[:0], host)
+		if name := string(name); quoted || !isPlain(name) {
+			line = strconv.AppendQuoteToASCII(line, name)
+		} else {
+			line = append(line, name...)
+		}
+		lines = append(lines, string(line))
+	}
+	for _, rule := range c.others {
+		text := mark + rule.text
+		if rule.value != "" && values {
+			text += " " + rule.value
+		}
+		lines = append(lines, text)
+	}
+	return sortedSet(lines, strings.Compare)
+}
+
+// without returns the rules that are not among the others.
+func (c canonicalRules) without(o canonicalRules) canonicalRules {
+	return canonicalRules{
+		hosts:  missingFrom(o.hosts, c.hosts, compareHosts),
+		others: missingFrom(o.others, c.others, rule.compare),
+	}
+}
+
+// missingFrom returns the values that the sorted others do not have.
+func missingFrom[T any](others, values []T, compare func(T, T) int) []T {
+	if len(others) == 0 {
+		return values
+	}
+	var missing []T
+	for _, value := range values {
+		if _, found := slices.BinarySearchFunc(others, value, compare); !found {
+			missing = append(missing, value)
 		}
 	}
-	return rules
+	return missing
+}
+
+// compareHosts compares host names in their canonical form: in lower case, without the
+// trailing dot.
+func compareHosts(a, b string) int {
+	a, b = strings.TrimSuffix(a, "."), strings.TrimSuffix(b, ".")
+	const step = 64 // equal parts are compared faster as a whole
+	for len(a) >= step && len(b) >= step && a[:step] == b[:step] {
+		a, b = a[step:], b[step:]
+	}
+	for i := range min(len(a), len(b)) {
+		if a[i] != b[i] {
+			if c := cmp.Compare(lower(a[i]), lower(b[i])); c != 0 {
+				return c
+			}
+		}
+	}
+	return cmp.Compare(len(a), len(b))
+}
+
+func appendCanonicalHost(dst []byte, host string) []byte {
+	for _, c := range []byte(strings.TrimSuffix(host, ".")) {
+		dst = append(dst, lower(c))
+	}
+	return dst
+}
+
+// lower is of ASCII, because the lower case of Unicode changes.
+func lower(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		return c + ('a' - 'A')
+	}
+	return c
+}
+
+// isPlain reports whether a name needs no quotes: it cannot look like another rule.
+func isPlain(name string) bool {
+	return name != "" && !strings.ContainsFunc(name, func(r rune) bool { return !isHostnameRune(r) && r != '*' })
+}
+
+// canonicalCIDRs returns the rules of the ranges and, apart from them because AllowAll
+// does not make those irrelevant, the unknown ones within.
+func canonicalCIDRs(cidrs []AllowedCIDR, quoted bool) (rules, unknown []rule) {
+	onAllPorts := make(map[string]bool)
+	for _, c := range cidrs {
+		if len(c.Ports) == 0 {
+			onAllPorts[canonicalCIDR(c.CIDR)] = true
+		}
+	}
+	for _, c := range cidrs {
+		cidr := canonicalCIDR(c.CIDR)
+		text := "cidr " + cidr
+		unknown = append(unknown, c.unknown.rules(text+" unknown ", quoted)...)
+		if onAllPorts[cidr] {
+			rules = append(rules, rule{text: text})
+		}
+		for _, p := range c.Ports {
+			text := text + " " + p.canonical(quoted)
+			unknown = append(unknown, p.unknown.rules(text+" unknown ", quoted)...)
+			if !onAllPorts[cidr] {
+				rules = append(rules, rule{text: text})
+			}
+		}
+	}
+	return rules, unknown
+}
+
+func canonicalCIDR(cidr string) string {
+	prefix, err := netip.ParsePrefix(cidr)
+	if err != nil {
+		return strconv.QuoteToASCII(cidr)
+	}
+	return prefix.Masked().String()
+}
+
+func (p PortRule) canonical(quoted bool) string {
+	protocol := strings.ToUpper(string(p.Protocol))
+	switch Protocol(protocol) {
+	case "":
+		protocol = "any"
+	case ProtocolTCP, ProtocolUDP:
+	default:
+		protocol = strconv.QuoteToASCII(protocol)
+	}
+	first, last := strconv.Itoa(p.Port), strconv.Itoa(max(p.Port, p.EndPort))
+	if first == last && !quoted {
+		return protocol + " " + first
+	}
+	return protocol + " " + first + "-" + last
+}
+
+// ignoring returns r without the unknown fields of these names.
+func (r EgressRules) ignoring(names []string) EgressRules {
+	if len(names) == 0 {
+		return r
+	}
+	return r.withUnknown(func(u unknownFields) unknownFields { return u.without(names) })
+}
+
+// known returns r without unknown fields.
+func (r EgressRules) known() EgressRules {
+	return r.withUnknown(func(unknownFields) unknownFields { return "" })
+}
+
+// withUnknown returns r with other unknown fields, of its CIDRs and port rules as well.
+func (r EgressRules) withUnknown(other func(unknownFields) unknownFields) EgressRules {
+	r = r.clone()
+	r.unknown = other(r.unknown)
+	for i := range r.AllowedCIDRs {
+		c := &r.AllowedCIDRs[i]
+		c.unknown = other(c.unknown)
+		for j := range c.Ports {
+			c.Ports[j].unknown = other(c.Ports[j].unknown)
+		}
+	}
+	return r
 }
 
 // clone shares no list with r. A call that sends more than one request works on one:

@@ -5,13 +5,16 @@ import (
 	"encoding/hex"
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	runloop "github.com/runloop-community/runloop-go"
+	"github.com/runloop-community/runloop-go/internal/clienttest"
 )
 
 // cidrs returns rules that allow these ranges.
@@ -157,6 +160,70 @@ func TestDiffIsReadable(t *testing.T) {
 			assert.Regexp(t, `^[-+] [ -~]+$`, line)
 		}
 	})
+}
+
+func TestRules(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name  string
+		rules runloop.EgressRules
+		lines []string
+	}{
+		{"nothing", runloop.EgressRules{AllowedHostnames: []string{}}, nil},
+		{"allow all", runloop.EgressRules{AllowAll: true, AllowDevboxToDevbox: true, AllowedHostnames: []string{"github.com"}}, []string{"allow all"}},
+		{"switches", runloop.EgressRules{AllowDevboxToDevbox: true, AllowAgentGateway: true, AllowMCPGateway: true, AllowRunloopMirrors: true},
+			[]string{"MCP gateway", "Runloop mirrors", "agent gateway", "devbox to devbox"}},
+		{"host names", hosts("GitHub.com.", "github.com", "*.npmjs.org", "_x.a-b"), []string{"host *.npmjs.org", "host _x.a-b", "host github.com"}},
+		{"names that are none", hosts("", ".", "a b", "x\nallow all", "\u202ebücher.de", "\xff"),
+			[]string{`host ""`, `host "\u202eb\u00fccher.de"`, `host "\xff"`, `host "a b"`, `host "x\nallow all"`}},
+		{"ranges", cidrs(runloop.AllowedCIDR{CIDR: "192.0.2.1/24"}, runloop.AllowedCIDR{CIDR: "10.0.0.0/8", Ports: []runloop.PortRule{
+			{Port: 443, Protocol: "TCP"}, {Port: 443, EndPort: 443, Protocol: "TCP"}, {Port: 5000, EndPort: 5010, Protocol: "UDP"}, {Port: 1}, {Port: 2, Protocol: "s\x00"},
+		}}), []string{`cidr 10.0.0.0/8 "S\x00" 2`, "cidr 10.0.0.0/8 TCP 443", "cidr 10.0.0.0/8 UDP 5000-5010", "cidr 10.0.0.0/8 any 1", "cidr 192.0.2.0/24"}},
+		{"unknown rules", gotRules(t, `{"new": "s3cret", "off": [0], "a b\n": 1, "allow_all": true, "allowed_cidrs": [
+			{"cidr": "10.0.0.0/8", "vlan": 7, "ports": [{"port": 1, "protocol": "TCP", "icmp": true}]}, {"cidr": "10.0.0.0/8", "vlan": 8}]}`),
+			[]string{"allow all", "cidr 10.0.0.0/8 TCP 1 unknown icmp", "cidr 10.0.0.0/8 unknown vlan", `unknown "a b\n"`, "unknown new"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			assert.Equal(t, test.lines, test.rules.Rules())
+		})
+	}
+}
+
+func TestRulesAgreeWithEqual(t *testing.T) {
+	t.Parallel()
+	forEachSeed(t, func(t *testing.T, g generator) {
+		a, b := g.rules(), g.rules()
+		assert.Equal(t, a.Equal(b), slices.Equal(a.Rules(), b.Rules()), "%+v\n%+v", a, b)
+		assert.Equal(t, a.Rules(), g.rewritten(a).Rules())
+		assert.True(t, slices.IsSorted(a.Rules()))
+		for _, line := range a.Rules() {
+			assert.Regexp(t, `^[ -~]+$`, line)
+		}
+	})
+}
+
+// An update with all rules leaves none of before, and is not changed by what happens to
+// the rules later.
+func TestUpdateReplacesEveryRule(t *testing.T) {
+	t.Parallel()
+	api, client := clienttest.NewAPI(t)
+	api.Answers(http.MethodPost, clienttest.PolicyPath, clienttest.Answer(200, clienttest.PolicyJSON))
+
+	_, err := client.NetworkPolicies.Update(t.Context(), "npol_1", runloop.EgressRules{}.Update())
+	require.NoError(t, err)
+	rules := ports(runloop.PortRule{Port: 443, Protocol: "TCP"})
+	rules.AllowMCPGateway, rules.AllowedHostnames = true, []string{"github.com"}
+	update := rules.Update()
+	rules.AllowMCPGateway, rules.AllowedHostnames[0], rules.AllowedCIDRs[0].CIDR, rules.AllowedCIDRs[0].Ports[0].Port = false, "", "", 0
+	_, err = client.NetworkPolicies.Update(t.Context(), "npol_1", update)
+	require.NoError(t, err)
+
+	sent := api.Sent()
+	assert.JSONEq(t, `{"allow_all": false, "allow_devbox_to_devbox": false, "allowed_hostnames": [], "allow_agent_gateway": false,
+		"allow_mcp_gateway": false, "allow_runloop_mirrors": false, "allowed_cidrs": []}`, sent[0].Body)
+	assert.JSONEq(t, `{"allow_all": false, "allow_devbox_to_devbox": false, "allowed_hostnames": ["github.com"], "allow_agent_gateway": false,
+		"allow_mcp_gateway": true, "allow_runloop_mirrors": false, "allowed_cidrs": [{"cidr": "10.0.0.0/8", "ports": [{"port": 443, "protocol": "TCP"}]}]}`, sent[1].Body)
 }
 
 func TestStringSumsUp(t *testing.T) {

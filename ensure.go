@@ -108,6 +108,9 @@ func (s *NetworkPoliciesService) ensure(ctx context.Context, op string, params N
 	}
 	return s.shared.do(ctx, op, string(key), func(f *flight) (*NetworkPolicy, error) {
 		c.onWrite = func() { f.wrote.Store(true) }
+		if f.wrote.Load() {
+			c.opts = inDoubt(c.opts)
+		}
 		return s.converge(ctx, c)
 	})
 }

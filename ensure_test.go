@@ -3,12 +3,14 @@ package runloop_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/jarcoal/httpmock"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -109,7 +111,7 @@ func TestEnsureLeavesAPolicyThatDiffers(t *testing.T) {
 			assert.Equal(t, "ensure network policy", drift.Op)
 			assert.Equal(t, there.ID, drift.Policy.ID)
 			assert.Equal(t, test.diff, drift.Diff)
-			assert.ErrorContains(t, err, `runloop: ensure network policy: policy "build" (`+there.ID+`) differs from the rules asked for: `)
+			assert.ErrorContains(t, err, `runloop: ensure network policy: policy "build" (`+there.ID+`) differs: `)
 			assert.Equal(t, []runlooptest.Operation{list}, fake.operations())
 			assert.Equal(t, there, fake.one(t))
 		}))
@@ -145,10 +147,59 @@ func TestUnknownRulesAreDrift(t *testing.T) {
 				drift, ok := errors.AsType[*runloop.DriftError](err)
 				require.True(t, ok, "%v", err)
 				assert.Equal(t, call.op, drift.Op)
-				assert.Equal(t, []string{`+ unknown "allow_tunnels" true`}, drift.Diff)
+				assert.Equal(t, []string{`+ unknown "allow_tunnels"`}, drift.Diff, "without the value")
 			}
 			assert.Equal(t, []runlooptest.Operation{list, list, update}, fake.operations())
 		}))
+	}
+}
+
+// The server may repeat the API key anywhere. What an error prints has neither the key nor
+// the value of a field that the SDK does not know.
+func TestDriftShowsNoSecrets(t *testing.T) {
+	t.Parallel()
+	const key, value = "rl_secret_key_1234", "s3cret-value"
+	page := func(name, egress string) httpmock.Responder {
+		return clienttest.Answer(200, `{"network_policies": [{"id": "npol_`+key+`", "name": "`+name+`", "egress": `+egress+`}], "has_more": false}`)
+	}
+	for what, test := range map[string]struct {
+		name, egress string
+	}{
+		"in an unknown field":     {"build", `{"audit": {"token": "` + key + `", "x": "` + value + `"}}`},
+		"as an unknown field":     {"build", `{"` + key + `": "` + value + `"}`},
+		"in an unknown number":    {"build", `{"limit": 12345, "note": "` + value + `"}`},
+		"in a host name":          {"build", `{"allowed_hostnames": ["` + key + `.example"]}`},
+		"in the name":             {"build-" + key, `{"allow_all": true}`},
+		"in a range's unknown":    {"build", `{"allowed_cidrs": [{"cidr": "10.0.0.0/8", "` + key + `": "` + value + `"}]}`},
+		"in an unknown of a port": {"build", `{"allowed_cidrs": [{"cidr": "10.0.0.0/8", "ports": [{"port": 1, "` + key + `": "` + value + `"}]}]}`},
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			api, client := clienttest.NewAPI(t, runloop.WithAPIKey(key))
+			api.Answers(http.MethodGet, clienttest.PoliciesPath, page(test.name, test.egress))
+			for call, do := range map[string]func() error{
+				"ensure": func() error {
+					_, err := client.NetworkPolicies.Ensure(t.Context(), runloop.NetworkPolicyCreateParams{Name: test.name})
+					return err
+				},
+				"plan": func() error {
+					_, err := client.NetworkPolicies.Plan(t.Context(), runloop.NetworkPolicyCreateParams{Name: test.name})
+					return err
+				},
+			} {
+				err := do()
+				drift, ok := errors.AsType[*runloop.DriftError](err)
+				if !ok {
+					require.NoError(t, err)
+					continue // an update would remove the difference
+				}
+				for _, text := range append(drift.Diff, err.Error()) {
+					assert.NotContains(t, text, key, call)
+					assert.NotContains(t, text, value, call)
+					assert.NotContains(t, text, "12345", call)
+				}
+			}
+		})
 	}
 }
 
@@ -179,31 +230,84 @@ func TestEnsureThatLosesTheRaceLooksAgain(t *testing.T) {
 	}
 }
 
-// The policy that took the name was deleted before it could be looked at.
-func TestEnsureLooksAgainAfterARefusalThatCannotBeRead(t *testing.T) {
+// The contract has one 400 for a taken name and an invalid one. Without a message, the list
+// tells which it was.
+func TestEnsureLooksAgainAfterARefusalWithoutAMessage(t *testing.T) {
 	t.Parallel()
-	t.Run("the name is taken", onFake(func(t *testing.T, fake *fakeAPI) {
-		there := fake.AddPolicy(buildPolicy(0))
-		fake.Inject(list, nothingYet())
-		fake.Inject(create, runlooptest.CutBody(5))
+	for name, refusal := range map[string]runlooptest.Fault{
+		"nothing": runlooptest.Answer(400, ""), "a page": runlooptest.Answer(400, "<html>"),
+		"cut every time": runlooptest.CutBody(5), "no message": runlooptest.Answer(400, `{"code": "bad_request"}`),
+	} {
+		attempts := 1
+		if name == "cut every time" {
+			attempts = 4 // what the refusal meant was lost
+		}
+		t.Run(name+", the name is taken", onFake(func(t *testing.T, fake *fakeAPI) {
+			there := fake.AddPolicy(buildPolicy(0))
+			fake.Inject(list, nothingYet())
+			fake.Inject(create, nTimes(refusal, attempts)...)
 
-		policy, err := fake.client.NetworkPolicies.Ensure(t.Context(), buildParams)
+			policy, err := fake.client.NetworkPolicies.Ensure(t.Context(), buildParams)
 
-		require.NoError(t, err)
-		assert.Equal(t, there.ID, policy.ID)
-		assert.Equal(t, []runlooptest.Operation{list, create, list}, fake.operations())
-	}))
-	t.Run("it is not", onFake(func(t *testing.T, fake *fakeAPI) {
-		fake.Inject(create, runlooptest.Answer(400, ""))
+			require.NoError(t, err)
+			assert.Equal(t, there.ID, policy.ID)
+			assert.Len(t, fake.Requests(create), attempts)
+			assert.Len(t, fake.Requests(list), 2)
+		}))
+		if name == "cut every time" {
+			continue // it is a refusal of a taken name
+		}
+		t.Run(name+", it is not", onFake(func(t *testing.T, fake *fakeAPI) {
+			fake.Inject(create, refusal)
 
-		policy, err := fake.client.NetworkPolicies.Ensure(t.Context(), buildParams)
+			policy, err := fake.client.NetworkPolicies.Ensure(t.Context(), buildParams)
 
-		assert.Nil(t, policy)
-		assert.ErrorIs(t, err, runloop.ErrBadRequest)
-		assert.Equal(t, []runlooptest.Operation{list, create, list}, fake.operations())
-	}))
+			assert.Nil(t, policy)
+			require.ErrorIs(t, err, runloop.ErrBadRequest)
+			assert.Equal(t, []runlooptest.Operation{list, create, list}, fake.operations())
+		}))
+	}
 }
 
+// A refusal for another reason is final: Ensure does not mistake it for a race.
+func TestEnsureEndsAtARefusal(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		status int
+		body   string
+		want   error
+	}{
+		{400, `{"message": "hostname x.example does not exist"}`, runloop.ErrBadRequest},
+		{400, `{"message": "limit of 100 network policies reached"}`, runloop.ErrPolicyLimit},
+		{403, ``, runloop.ErrForbidden},
+		{404, `{"message": "no Route matched with those values"}`, nil},
+		{409, `{"message": "the account is being migrated"}`, runloop.ErrConflict},
+	} {
+		for name, call := range map[string]func(*testing.T, *fakeAPI) (*runloop.NetworkPolicy, error){
+			"ensure": func(t *testing.T, fake *fakeAPI) (*runloop.NetworkPolicy, error) {
+				return fake.client.NetworkPolicies.Ensure(t.Context(), buildParams)
+			},
+			"apply": func(t *testing.T, fake *fakeAPI) (*runloop.NetworkPolicy, error) {
+				return fake.client.NetworkPolicies.Apply(t.Context(), buildParams)
+			},
+		} {
+			t.Run(fmt.Sprint(test.status, test.body, "/", name), onFake(func(t *testing.T, fake *fakeAPI) {
+				fake.Inject(create, runlooptest.Answer(test.status, test.body))
+
+				_, err := call(t, fake)
+
+				require.Error(t, err)
+				if test.want != nil {
+					require.ErrorIs(t, err, test.want)
+				}
+				require.NotErrorIs(t, err, runloop.ErrNotFound)
+				assert.Equal(t, []runlooptest.Operation{list, create}, fake.operations())
+			}))
+		}
+	}
+}
+
+// The policy that took the name was deleted before it could be looked at.
 func TestEnsureStartsOverWhenTheOtherPolicyIsGone(t *testing.T) {
 	onFake(func(t *testing.T, fake *fakeAPI) {
 		fake.Inject(create, runlooptest.Answer(409, `{"message": "taken"}`))

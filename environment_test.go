@@ -89,7 +89,7 @@ func TestEmptyVariablesAreAsUnset(t *testing.T) {
 
 		setEnvironment(t, empty, "", "")
 		_, err := tryFirstRequest(t)
-		assert.Equal(t, "runloop: new client: WithAPIKey: there is no API key: set RUNLOOP_API_KEY, or pass WithAPIKey", err.Error())
+		assert.Equal(t, "runloop: new client: WithAPIKey: missing API key: set RUNLOOP_API_KEY, or pass WithAPIKey", err.Error())
 	}
 }
 
@@ -140,13 +140,13 @@ func TestBadCustomHeadersAreRefused(t *testing.T) {
 		"no colon, later":   {"X-Team: blue\n\ns3cret\n", "line 3 has no colon"},
 		"blank lines first": {"\n\ns3cret", "line 3 has no colon"},
 		"no name":           {": s3cret", `a header has no name`},
-		"blank in the name": {"X Team: s3cret", `after "X", the name of a header has a character that none has`},
-		"value in the name": {"X-Team=s3cret:", `after "X-Team", the name of a header has a character that none has`},
+		"blank in the name": {"X Team: s3cret", `the name of a header has an invalid character after "X"`},
+		"value in the name": {"X-Team=s3cret:", `the name of a header has an invalid character after "X-Team"`},
 		"CR in the value":   {"X-Team: s3cret\rX-Evil: 1", "the value of header X-Team has a line break"},
-		"control character": {"X-Team: s3cret\x01", "the value of header X-Team has a line break or another character"},
-		"not ASCII":         {"X-Team: s3cr\xe9t", "the value of header X-Team has a line break or another character"},
+		"control character": {"X-Team: s3cret\x01", "the value of header X-Team has a line break or another invalid character"},
+		"not ASCII":         {"X-Team: s3cr\xe9t", "the value of header X-Team has a line break or another invalid character"},
 		"reserved":          {"authorization: Bearer s3cret", "the header Authorization cannot be set: use WithAPIKey"},
-		"repeats writes":    {"Idempotency-Key: s3cret", "the header Idempotency-Key cannot be set: net/http would repeat writes unseen"},
+		"repeats writes":    {"Idempotency-Key: s3cret", "the header Idempotency-Key cannot be set: net/http would replay writes"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			setEnvironment(t, "ak_key", "", test.value)

@@ -48,7 +48,8 @@ var (
 	// truncated JSON, a missing field, or another policy. A connection that breaks
 	// within a response is a network error instead.
 	ErrInvalidResponse = engine.ErrInvalidResponse
-	// ErrResponseTooLarge: a success response has more than 32 MiB.
+	// ErrResponseTooLarge: a success response has more than 32 MiB, or more items than
+	// a call accepts. A list with a smaller Limit may succeed.
 	ErrResponseTooLarge = engine.ErrResponseTooLarge
 
 	// ErrMaybeApplied: a write failed but may have taken effect, or may still do so.
@@ -239,7 +240,10 @@ func (e *ValidationError) Error() string {
 	if len(e.Problems) < 2 {
 		return printable(text, maxErrorText)
 	}
-	more := fmt.Sprintf(" (and %d more problems)", len(e.Problems)-1)
+	more := " (and 1 more problem)"
+	if n := len(e.Problems) - 1; n > 1 {
+		more = fmt.Sprintf(" (and %d more problems)", n)
+	}
 	return printable(text, maxErrorText-len(more)) + more
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -21,74 +22,216 @@ import (
 	"github.com/runloop-community/runloop-go/internal/clienttest"
 )
 
+// What an error matches is decided by the status and the API's own message, by a table
+// of each operation.
 func TestWhatAnErrorIsAbout(t *testing.T) {
 	t.Parallel()
-	every := func(sentinels ...string) map[string][]string {
-		return map[string][]string{"": sentinels}
-	}
+	const (
+		create = "create network policy"
+		get    = "get network policy"
+		list   = "list network policies"
+		update = "update network policy"
+		remove = "delete network policy"
+	)
+	all := []string{create, get, list, update, remove}
+	byID := []string{get, update, remove}
+	renames := []string{create, update} // UpdateCall sets a name
+	type meanings map[string][]string   // the operations to which a sentinel applies
 	for _, test := range []struct {
-		status  int
-		message string
-		want    map[string][]string // by operation, "" for those that are not there
+		status int
+		body   string
+		want   meanings
 	}{
-		{400, "limit must be positive", map[string][]string{
-			"":                      {"ErrBadRequest"},
-			"delete network policy": {"ErrBadRequest", "ErrPolicyInUse"},
-		}},
-		{400, "Policy is in use by active devboxes", map[string][]string{
-			"":                      {"ErrBadRequest"},
-			"delete network policy": {"ErrBadRequest", "ErrPolicyInUse"},
-		}},
-		{400, "Network policy with name 'build' Already Exists", map[string][]string{
-			"":                      {"ErrBadRequest"},
-			"create network policy": {"ErrBadRequest", "ErrNameTaken"},
-			"update network policy": {"ErrBadRequest", "ErrNameTaken"},
-			"delete network policy": {"ErrBadRequest", "ErrPolicyInUse"},
-		}},
-		// The live API answers some unknown IDs with 400.
-		{400, "Network policy Not Found: npol_1", every("ErrBadRequest", "ErrNotFound")},
-		{400, "npol_1 does not exist", every("ErrBadRequest", "ErrNotFound")},
-		{400, "npol_1 doesn't exist", every("ErrBadRequest", "ErrNotFound")},
-		{401, "", every("ErrUnauthorized")},
-		{403, "account does not have devbox capability", every("ErrForbidden")},
-		{404, "", every("ErrNotFound")},
-		{405, "not found", every()},
-		{409, "", map[string][]string{
-			"":                      {"ErrConflict"},
-			"create network policy": {"ErrConflict", "ErrNameTaken"},
-			"update network policy": {"ErrConflict", "ErrNameTaken"},
-		}},
-		{410, "already exists, not found", every()},
-		{413, "", every()},
-		{422, "already exists, not found", every()},
-		{429, "", every("ErrRateLimited")},
-		{500, "not found", every("ErrServer")},
-		{501, "", every("ErrServer")},
-		{502, "", every("ErrServer")},
-		{503, "", every("ErrServer")},
-		{504, "", every("ErrServer")},
-		{529, "", every("ErrServer")},
-		{302, "", every()},
-		{304, "", every()},
+		{400, `{"message": "name must be text"}`, meanings{"ErrBadRequest": all}},
+		{400, `{"message": "Invalid API version"}`, meanings{"ErrBadRequest": all}},
+		{400, ``, meanings{"ErrBadRequest": all, "ErrPolicyInUse": {remove}}},
+		{400, `{}`, meanings{"ErrBadRequest": all, "ErrPolicyInUse": {remove}}},
+		{400, `{"code": "bad_request"}`, meanings{"ErrBadRequest": all, "ErrPolicyInUse": {remove}}},
+		{400, `<html>Bad Request</html>`, meanings{"ErrBadRequest": all}},
+		{400, `Policy is in use, already exists, not found`, meanings{"ErrBadRequest": all}},
+		{400, `<html>in use, already exists, not found</html>`, meanings{"ErrBadRequest": all}},
+		{409, `<html>in use, already exists, not found</html>`, meanings{"ErrConflict": all}},
+		{400, `{"message": "Policy is in use by active devboxes"}`, meanings{"ErrBadRequest": all, "ErrPolicyInUse": {remove}}},
+		{400, `{"error": "policy is being used by 2 devboxes"}`, meanings{"ErrBadRequest": all, "ErrPolicyInUse": {remove}}},
+		{409, `{"message": "Policy is in use by active devboxes"}`, meanings{"ErrConflict": all, "ErrPolicyInUse": {remove}}},
+		{400, `{"message": "Policy is not in use"}`, meanings{"ErrBadRequest": all}},
+		{400, `{"message": "Network policy with name 'build' Already Exists"}`, meanings{"ErrBadRequest": all, "ErrNameTaken": renames}},
+		{400, `{"error": "name is taken"}`, meanings{"ErrBadRequest": all, "ErrNameTaken": renames}},
+		{400, `{"message": "name must be unique"}`, meanings{"ErrBadRequest": all, "ErrNameTaken": renames}},
+		{409, `{"message": "Network policy already exists"}`, meanings{"ErrConflict": all, "ErrNameTaken": renames}},
+		{409, ``, meanings{"ErrConflict": all, "ErrNameTaken": renames}},
+		{409, `{"code": 17}`, meanings{"ErrConflict": all, "ErrNameTaken": renames}},
+		{409, `{"message": "request in progress"}`, meanings{"ErrConflict": all}},
+		{409, `{"message": "the account is being migrated"}`, meanings{"ErrConflict": all}},
+		{422, `{"message": "Network policy already exists"}`, meanings{}},
+		// What is quoted can be a name.
+		{400, `{"message": "policy \"dns not found\" is invalid"}`, meanings{"ErrBadRequest": all}},
+		{400, `{"message": "the name 'already exists' is invalid"}`, meanings{"ErrBadRequest": all}},
+		{400, `{"message": "network policy \"tenant dns not found\" is in use"}`, meanings{"ErrBadRequest": all, "ErrPolicyInUse": {remove}}},
+		{409, `{"message": "the policy ‘in use’ is being changed"}`, meanings{"ErrConflict": all}},
+		// The live API responds to some unknown IDs with 400.
+		{400, `{"message": "Network policy Not Found: npol_1"}`, meanings{"ErrBadRequest": all, "ErrNotFound": byID}},
+		{400, `{"message": "npol_1 does not exist"}`, meanings{"ErrBadRequest": all, "ErrNotFound": byID}},
+		{400, `{"message": "npol_1 doesn’t exist"}`, meanings{"ErrBadRequest": all, "ErrNotFound": byID}},
+		{400, `{"message": "hostname x.example does not exist"}`, meanings{"ErrBadRequest": all}},
+		{404, ``, meanings{"ErrNotFound": byID}},
+		{404, `<html>`, meanings{"ErrNotFound": byID}},
+		{404, `{"message": "no Route matched with those values"}`, meanings{"ErrNotFound": byID}},
+		{400, `{"message": "Network policy limit of 100 reached"}`, meanings{"ErrBadRequest": all, "ErrPolicyLimit": {create}}},
+		{400, `{"message": "Maximum number of network policies reached"}`, meanings{"ErrBadRequest": all, "ErrPolicyLimit": {create}}},
+		{403, `{"message": "quota exceeded"}`, meanings{"ErrForbidden": all, "ErrPolicyLimit": {create}}},
+		{409, `{"message": "too many policies"}`, meanings{"ErrConflict": all, "ErrPolicyLimit": {create}}},
+		{422, `{"message": "policy limit reached"}`, meanings{"ErrPolicyLimit": {create}}},
+		{429, `{"message": "rate limit exceeded"}`, meanings{"ErrRateLimited": all}},
+		{401, ``, meanings{"ErrUnauthorized": all}},
+		{401, `{"message": "already exists, not found, in use"}`, meanings{"ErrUnauthorized": all}},
+		{403, `{"message": "account does not have devbox capability"}`, meanings{"ErrForbidden": all}},
+		{405, `{"message": "not found"}`, meanings{}},
+		{410, `{"message": "already exists, not found"}`, meanings{}},
+		{413, ``, meanings{}},
+		{422, `{"message": "already exists, not found"}`, meanings{}},
+		{429, ``, meanings{"ErrRateLimited": all}},
+		{500, `{"message": "not found"}`, meanings{"ErrServer": all}},
+		{501, ``, meanings{"ErrServer": all}},
+		{502, ``, meanings{"ErrServer": all}},
+		{503, ``, meanings{"ErrServer": all}},
+		{504, ``, meanings{"ErrServer": all}},
+		{529, ``, meanings{"ErrServer": all}},
+		{302, ``, meanings{}},
+		{304, ``, meanings{}},
+		{307, ``, meanings{}},
 	} {
 		for _, call := range clienttest.PolicyCalls {
-			t.Run(fmt.Sprintf("%d %s/%s", test.status, test.message, call.Op), func(t *testing.T) {
+			t.Run(fmt.Sprintf("%d %s/%s", test.status, test.body, call.Op), func(t *testing.T) {
 				t.Parallel()
-				err := clienttest.FailWith(t, call, clienttest.Answer(test.status, fmt.Sprintf(`{"message": %q}`, test.message)))
-				want, special := test.want[call.Op]
-				if !special {
-					want = test.want[""]
+				err := clienttest.FailWith(t, call, clienttest.Answer(test.status, test.body))
+				want := []string{}
+				for sentinel, operations := range test.want {
+					if slices.Contains(operations, call.Op) {
+						want = append(want, sentinel)
+					}
 				}
 				assert.ElementsMatch(t, want, clienttest.Sentinels(err))
-				answer := clienttest.AsAPIError(t, err)
-				assert.Equal(t, test.status, answer.StatusCode)
-				assert.Equal(t, call.Op, answer.Op)
-				assert.Equal(t, test.message, answer.Message)
-				assert.Equal(t, 1, answer.Attempts)
-				assert.Equal(t, call.IsWrite() && test.status >= 500 && test.status != 501, answer.MaybeApplied)
+				response := clienttest.AsAPIError(t, err)
+				assert.Equal(t, test.status, response.StatusCode)
+				assert.Equal(t, call.Op, response.Op)
+				assert.Equal(t, 1, response.Attempts)
+				inDoubt := test.status >= 500 && test.status != 501 || test.status < 400 && test.status != 307
+				assert.Equal(t, call.IsWrite() && inDoubt, response.MaybeApplied)
+				assert.Equal(t, response.MaybeApplied, errors.Is(err, runloop.ErrMaybeApplied))
 			})
 		}
 	}
+}
+
+// A list can only report an unknown cursor: without one, a 404 is about something else.
+func TestAListIsNotFoundByItsCursor(t *testing.T) {
+	t.Parallel()
+	for status, body := range map[int]string{404: ``, 400: `{"message": "starting_after: npol_1 not found"}`} {
+		api, client := clienttest.NewAPI(t)
+		api.Answers(http.MethodGet, clienttest.PoliciesPath, clienttest.Answer(status, body))
+
+		_, err := client.NetworkPolicies.List(t.Context(), runloop.NetworkPolicyListParams{StartingAfter: "npol_1"})
+		require.ErrorIs(t, err, runloop.ErrNotFound)
+		_, err = client.NetworkPolicies.List(t.Context(), runloop.NetworkPolicyListParams{ID: "npol_1", Name: "build"})
+		require.Error(t, err)
+		require.NotErrorIs(t, err, runloop.ErrNotFound)
+	}
+}
+
+// An error response whose body broke off reports no more than its status, whatever the
+// part that came looks like.
+func TestABodyThatBrokeOffHasNoMeaning(t *testing.T) {
+	t.Parallel()
+	for _, body := range []string{``, `{`, `{"message": "in use, already exists, not found`, `{"message": "in use, already exists"}`} {
+		for _, call := range clienttest.PolicyCalls {
+			t.Run(call.Name+"/"+body, func(t *testing.T) {
+				t.Parallel()
+				err := clienttest.FailWith(t, call, func(*http.Request) (*http.Response, error) {
+					r := httpmock.NewStringResponse(400, "")
+					r.Body = io.NopCloser(io.MultiReader(strings.NewReader(body), brokenReader{}))
+					return r, nil
+				})
+				assert.Equal(t, []string{"ErrBadRequest"}, clienttest.Sentinels(err))
+			})
+		}
+	}
+}
+
+// A brokenReader is a connection that is closed within a body.
+type brokenReader struct{}
+
+func (brokenReader) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
+
+// A success that is not one has what a response has: its status, request ID, header and
+// body, to show to the API's support.
+func TestAnUnusableSuccessIsAnAPIError(t *testing.T) {
+	t.Parallel()
+	for _, call := range clienttest.PolicyCalls {
+		for _, test := range []struct {
+			name   string
+			status int
+			body   io.Reader
+			kept   string
+			want   error
+		}{
+			{"a page", 200, strings.NewReader("<html>"), "<html>", runloop.ErrInvalidResponse},
+			{"no body", 204, strings.NewReader(""), "", runloop.ErrInvalidResponse},
+			{"a message", 201, strings.NewReader(`{"message": "already exists"}`), `{"message": "already exists"}`, runloop.ErrInvalidResponse},
+			{"too large", 200, io.LimitReader(blanks{}, 32<<20+1), strings.Repeat(" ", 64<<10), runloop.ErrResponseTooLarge},
+		} {
+			t.Run(test.name+"/"+call.Name, func(t *testing.T) {
+				t.Parallel()
+				err := clienttest.FailWith(t, call, func(*http.Request) (*http.Response, error) {
+					r := httpmock.NewStringResponse(test.status, "")
+					r.Body = io.NopCloser(test.body)
+					r.Header = http.Header{"X-Request-Id": {"req_1"}, "X-Cache": {"hit"}}
+					return r, nil
+				})
+				require.ErrorIs(t, err, test.want)
+				assert.Len(t, clienttest.Sentinels(err), 1)
+				response := clienttest.AsAPIError(t, err)
+				assert.Equal(t, call.Op, response.Op)
+				assert.Equal(t, test.status, response.StatusCode)
+				assert.Equal(t, "req_1", response.RequestID)
+				assert.Equal(t, "hit", response.Header.Get("X-Cache"))
+				assert.Equal(t, test.kept, string(response.Body))
+				assert.Empty(t, response.Message)
+				assert.Equal(t, call.IsWrite(), response.MaybeApplied)
+				_, isTransport := errors.AsType[*runloop.TransportError](err)
+				assert.False(t, isTransport)
+			})
+		}
+	}
+}
+
+// blanks is an endless body.
+type blanks struct{}
+
+func (blanks) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = ' '
+	}
+	return len(p), nil
+}
+
+// The values that users make in tests of their own match by their fields alone: there is
+// no response that could mean anything.
+func TestUserMadeErrorsMatchByTheirFields(t *testing.T) {
+	t.Parallel()
+	for status, want := range map[int][]string{
+		400: {"ErrBadRequest"}, 401: {"ErrUnauthorized"}, 403: {"ErrForbidden"}, 404: {}, 409: {"ErrConflict"},
+		429: {"ErrRateLimited"}, 500: {"ErrServer"}, 599: {"ErrServer"}, 0: {}, 200: {},
+	} {
+		err := &runloop.APIError{Op: "delete network policy", StatusCode: status, Message: "in use, already exists, not found"}
+		assert.ElementsMatch(t, want, clienttest.Sentinels(fmt.Errorf("launching: %w", err)), status)
+		assert.NotErrorIs(t, err, runloop.ErrMaybeApplied)
+		err.MaybeApplied = true
+		assert.ErrorIs(t, fmt.Errorf("launching: %w", err), runloop.ErrMaybeApplied)
+	}
+	assert.NotErrorIs(t, &runloop.TransportError{}, runloop.ErrMaybeApplied)
+	assert.ErrorIs(t, &runloop.TransportError{MaybeApplied: true}, runloop.ErrMaybeApplied)
+	assert.ErrorIs(t, &runloop.DriftError{Policy: &runloop.NetworkPolicy{Name: "build"}}, runloop.ErrDrift)
 }
 
 func TestFieldsOfAnAPIError(t *testing.T) {
@@ -121,9 +264,6 @@ func TestErrorValuesWithoutACall(t *testing.T) {
 		assert.NoError(t, errors.Unwrap(err))
 	}
 	assert.False(t, (&runloop.TransportError{}).Timeout())
-	// Users make such values in tests of their own.
-	assert.ErrorIs(t, fmt.Errorf("launching: %w", &runloop.APIError{StatusCode: 404}), runloop.ErrNotFound)
-	assert.ErrorIs(t, &runloop.DriftError{Policy: &runloop.NetworkPolicy{Name: "build"}}, runloop.ErrDrift)
 }
 
 func TestErrorTexts(t *testing.T) {
@@ -141,13 +281,13 @@ func TestErrorTexts(t *testing.T) {
 		"no body": {clienttest.GetCall, clienttest.Answer(403, ``),
 			"runloop: get network policy: 403 Forbidden (1 attempt)"},
 		"code and request ID": {clienttest.GetCall, clienttest.Answer(400, `{"message": "bad limit", "error": "bad_request", "request_id": "req_1"}`),
-			"runloop: get network policy: 400 Bad Request: bad limit (1 attempt, code bad_request, request req_1)"},
+			"runloop: get network policy: 400 Bad Request: bad limit (1 attempt; code bad_request; request req_1)"},
 		"name taken": {clienttest.CreateCall, clienttest.AnswerWith(409, `{"message": "Network policy already exists"}`, http.Header{"X-Request-Id": {"req_1"}}),
-			"runloop: create network policy: 409 Conflict: Network policy already exists (1 attempt, request req_1)"},
+			"runloop: create network policy: 409 Conflict: Network policy already exists (1 attempt; request req_1)"},
 		"policy in use": {clienttest.DeleteCall, clienttest.AnswerWith(400, `{"message": "Policy is in use by active devboxes"}`, http.Header{"X-Request-Id": {"req_1"}}),
-			"runloop: delete network policy: 400 Bad Request: Policy is in use by active devboxes (1 attempt, request req_1)"},
+			"runloop: delete network policy: 400 Bad Request: Policy is in use by active devboxes (1 attempt; request req_1)"},
 		"a write that may have been applied": {clienttest.UpdateCall, clienttest.AnswerWith(503, ``, http.Header{"X-Request-Id": {"req_1"}}),
-			"runloop: update network policy: 503 Service Unavailable (1 attempt, request req_1, it may have been applied)"},
+			"runloop: update network policy: 503 Service Unavailable (1 attempt; request req_1; may have been applied)"},
 		"a proxy's page": {clienttest.GetCall, clienttest.AnswerWith(502, `<html><h1>Bad Gateway</h1></html>`, html),
 			"runloop: get network policy: 502 Bad Gateway (1 attempt)"},
 		"a wait that is too long": {clienttest.GetCall, clienttest.AnswerWith(429, ``, http.Header{"Retry-After": {"3600"}}),
@@ -159,13 +299,13 @@ func TestErrorTexts(t *testing.T) {
 		"redirect": {clienttest.GetCall, clienttest.AnswerWith(302, ``, http.Header{"Location": {"https://login.example.test/sso?return=x"}}),
 			"runloop: get network policy: 302 Found: redirects are not followed, this one leads to https://login.example.test/sso (1 attempt)"},
 		"no connection": {clienttest.GetCall, clienttest.NoAnswer("dial tcp: connection refused"),
-			"runloop: get network policy: no usable answer (1 attempt): dial tcp: connection refused"},
+			"runloop: get network policy: no usable response (1 attempt): dial tcp: connection refused"},
 		"a write without an answer": {clienttest.UpdateCall, clienttest.NoAnswer("connection reset by peer"),
-			"runloop: update network policy: no usable answer (1 attempt, it may have been applied): connection reset by peer"},
+			"runloop: update network policy: no usable response (1 attempt; may have been applied): connection reset by peer"},
 		"a captive portal": {clienttest.GetCall, clienttest.AnswerWith(200, `<html>`, html),
-			`runloop: get network policy: no usable answer (1 attempt): invalid response: status 200, content type "text/html": jsontext: invalid character '<' at start of value`},
+			`runloop: get network policy: 200 OK: invalid response: content type "text/html": jsontext: invalid character '<' at start of value (1 attempt)`},
 		"no answer in the answer": {clienttest.GetCall, clienttest.Answer(204, ``),
-			`runloop: get network policy: no usable answer (1 attempt): invalid response: status 204, content type "application/json": the body is empty`},
+			`runloop: get network policy: 204 No Content: invalid response: content type "application/json": the body is empty (1 attempt)`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -68,7 +68,7 @@ func ExampleNewClient() {
 	fmt.Println(err)
 	// Output:
 	// runloop.Client <nil>
-	// runloop: new client: WithBaseURL: it does not start with https://: write one like https://api.runloop.ai
+	// runloop: new client: WithBaseURL: does not start with https://: write one like https://api.runloop.ai
 }
 
 func ExampleNetworkPoliciesService_Create() {
@@ -255,6 +255,53 @@ func ExampleNetworkPoliciesService_Apply() {
 	}
 	fmt.Println(policy.Name, "allows", policy.Egress)
 	// Output: build allows 1 host
+}
+
+func ExampleNetworkPoliciesService_Plan() {
+	ctx := context.Background()
+	client, stop := fakeClient(runloop.NetworkPolicy{Name: "build", Description: "old", Egress: runloop.EgressRules{
+		AllowedHostnames: []string{"github.com", "evil.example"},
+	}})
+	defer stop()
+
+	// What Apply would do, for somebody to look at first.
+	plan, err := client.NetworkPolicies.Plan(ctx, runloop.NetworkPolicyCreateParams{
+		Name:   "build",
+		Egress: runloop.EgressRules{AllowedHostnames: []string{"github.com", "*.npmjs.org"}},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(plan.Action, plan.Policy.Name)
+	for _, line := range plan.Diff {
+		fmt.Println(line)
+	}
+	// Output:
+	// update build
+	// - host "evil.example"
+	// + host "*.npmjs.org"
+	// - description "old"
+	// + description ""
+}
+
+func ExampleNetworkPoliciesService_Prune() {
+	ctx := context.Background()
+	yesterday := time.Now().Add(-24 * time.Hour)
+	client, stop := fakeClient(
+		runloop.NetworkPolicy{Name: "task-1", CreateTime: yesterday},
+		runloop.NetworkPolicy{Name: "task-2"}, // a moment ago
+		runloop.NetworkPolicy{Name: "my-task-3", CreateTime: yesterday},
+	)
+	defer stop()
+
+	deleted, err := client.NetworkPolicies.Prune(ctx, runloop.PruneParams{NamePrefix: "task-", MinAge: time.Hour})
+	for _, policy := range deleted { // also together with an error
+		fmt.Println("deleted", policy.Name)
+	}
+	if err != nil {
+		log.Fatal(err)
+	}
+	// Output: deleted task-1
 }
 
 func ExampleClient_Do() {

@@ -67,6 +67,55 @@ func ExampleEgressRules_String() {
 	// 1 host, agent gateway
 }
 
+func ExampleEgressRules_Rules() {
+	rules := runloop.EgressRules{
+		AllowMCPGateway:  true,
+		AllowedHostnames: []string{"GitHub.com", "*.npmjs.org"},
+		AllowedCIDRs: []runloop.AllowedCIDR{{CIDR: "10.0.0.0/8", Ports: []runloop.PortRule{
+			{Port: 443, Protocol: runloop.ProtocolTCP},
+			{Port: 5000, EndPort: 5010, Protocol: runloop.ProtocolUDP},
+		}}},
+	}
+	for _, line := range rules.Rules() {
+		fmt.Println(line)
+	}
+	// Output:
+	// MCP gateway
+	// cidr 10.0.0.0/8 TCP 443
+	// cidr 10.0.0.0/8 UDP 5000-5010
+	// host *.npmjs.org
+	// host github.com
+}
+
+func ExampleEgressRules_Update() {
+	ctx := context.Background()
+	client, stop := fakeClient(runloop.NetworkPolicy{ID: "npol_1", Name: "build", Egress: runloop.EgressRules{AllowMCPGateway: true}})
+	defer stop()
+
+	// Whatever the policy allowed before, it then allows this.
+	rules := runloop.EgressRules{AllowedHostnames: []string{"github.com"}}
+	policy, err := client.NetworkPolicies.Update(ctx, "npol_1", rules.Update())
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(policy.Egress)
+	// Output: 1 host
+}
+
+// A policy in a file is strict: the API's own flat form is an error, and not a policy
+// that denies everything.
+func ExampleNetworkPolicyCreateParams_UnmarshalJSON() {
+	var params runloop.NetworkPolicyCreateParams
+	err := json.Unmarshal([]byte(`{"name": "build", "egress": {"allowed_hostnames": ["github.com"]}}`), &params)
+	fmt.Println(params.Name, "allows", params.Egress, err)
+
+	err = json.Unmarshal([]byte(`{"name": "build", "allowed_hostnames": ["github.com"]}`), &params)
+	fmt.Println(err)
+	// Output:
+	// build allows 1 host <nil>
+	// runloop: read network policy: /allowed_hostnames is a field of "egress": write it there
+}
+
 // The JSON of a policy is the API's, so what other tools wrote can be read, and what
 // a newer API says that the SDK does not know is kept.
 func ExampleNetworkPolicy_UnmarshalJSON() {

@@ -26,7 +26,7 @@ type lane struct {
 // A flight is the work that calls share. One of them does it, under its own context.
 type flight struct {
 	done   chan struct{}
-	wrote  atomic.Bool // it has sent a write
+	wrote  atomic.Bool // it, or an abandoned one of a call that boards it, has sent a write
 	policy *NetworkPolicy
 	err    error
 	// abandoned is set when the context of the call that flew ended the flight. The
@@ -52,23 +52,28 @@ func (s *flights) do(ctx context.Context, op, key string, fly func(*flight) (*Ne
 			delete(s.lanes, key)
 		}
 	}()
+	wrote := false
 	for {
-		f, flown, err := s.board(ctx, op, l, fly)
+		f, flown, err := s.board(ctx, op, l, wrote, fly)
 		if err != nil {
 			return nil, err
 		}
 		if flown || !f.abandoned {
 			return f.policy.clone(), f.err
 		}
+		wrote = f.wrote.Load()
 	}
 }
 
 // board waits for the next flight to end, and flies it if no other call does.
-func (s *flights) board(ctx context.Context, op string, l *lane, fly func(*flight) (*NetworkPolicy, error)) (f *flight, flown bool, err error) {
+func (s *flights) board(ctx context.Context, op string, l *lane, wrote bool, fly func(*flight) (*NetworkPolicy, error)) (f *flight, flown bool, err error) {
 	if l.next == nil {
 		l.next = &flight{done: make(chan struct{}), abandoned: true}
 	}
 	f = l.next
+	if wrote {
+		f.wrote.Store(true)
+	}
 	for l.running != nil {
 		running := l.running
 		s.mu.Unlock()

@@ -7,33 +7,56 @@ import (
 
 const maxHeaderValue = 8 << 10 // what servers commonly accept
 
-// reservedHeaders says what to use instead of a header that is not the caller's to set.
+const (
+	replays     = "net/http would replay writes; use WithIdempotencyKey on a single call"
+	setsIt      = "the SDK sets it"
+	netHTTPSets = "net/http sets it"
+	hopByHop    = "it is about the connection, which net/http manages"
+)
+
+// reservedHeaders tells what to do instead of setting a header that is not the caller's
+// to set, by canonical name.
 var reservedHeaders = map[string]string{
 	"Authorization":     "use WithAPIKey",
 	"User-Agent":        "use WithUserAgent",
 	"X-Request-Id":      "use WithIdempotencyKey on a single call",
-	"Idempotency-Key":   "net/http would repeat writes unseen; use WithIdempotencyKey on a single call",
-	"X-Idempotency-Key": "net/http would repeat writes unseen; use WithIdempotencyKey on a single call",
-	"Accept":            "the SDK sets it",
-	"Accept-Encoding":   "net/http sets it",
-	"Content-Type":      "the SDK sets it",
-	"Content-Length":    "net/http sets it",
-	"Transfer-Encoding": "net/http sets it",
-	"Connection":        "net/http sets it",
+	"Idempotency-Key":   replays,
+	"X-Idempotency-Key": replays,
+	"Accept":            setsIt,
+	"Content-Type":      setsIt,
+	"Accept-Encoding":   netHTTPSets,
+	"Content-Length":    netHTTPSets,
+	"Transfer-Encoding": netHTTPSets,
+	"Trailer":           netHTTPSets,
 	"Host":              "use WithBaseURL",
+	"Connection":        hopByHop,
+	"Upgrade":           hopByHop,
+	"Http2-Settings":    hopByHop,
+	"Te":                hopByHop,
+	"Keep-Alive":        hopByHop,
+	"Proxy-Connection":  hopByHop,
+	// A header is sent to the API, not to the proxy.
+	"Proxy-Authorization": "write the credentials into the URL of the proxy",
+	"Content-Encoding":    "the SDK does not compress bodies",
+	"Expect":              "the SDK does not wait for 100 Continue",
+	"Range":               "the SDK reads whole responses",
 }
 
-// headerProblem says what is wrong with a header, without its value.
+// headerProblem returns what is wrong with a header, without its value.
 func headerProblem(canonical string, h header) string {
-	// Of a bad name, only the good beginning is told: it may go on with the value.
+	// Only the valid beginning of an invalid name is shown: the value may follow it.
 	if i := strings.IndexFunc(h.name, notInName); i >= 0 {
-		return fmt.Sprintf("after %.40q, the name of a header has a character that none has", h.name[:i])
+		return fmt.Sprintf("the name of a header has an invalid character after %.40q", h.name[:i])
 	}
 	if h.name == "" {
 		return "a header has no name"
 	}
-	if instead, reserved := reservedHeaders[canonical]; reserved {
-		return fmt.Sprintf("the header %s cannot be set: %s", canonical, instead)
+	instead, reserved := reservedHeaders[canonical]
+	if strings.HasPrefix(canonical, "If-") {
+		instead, reserved = "the SDK makes no conditional requests", true
+	}
+	if reserved {
+		return fmt.Sprintf("the header %.40s cannot be set: %s", canonical, instead)
 	}
 	if problem := valueProblem(h.value); problem != "" {
 		return fmt.Sprintf("the value of header %.40s %s", canonical, problem)
@@ -50,7 +73,7 @@ func valueProblem(value string) string {
 	case len(value) > maxHeaderValue:
 		return fmt.Sprintf("is longer than %d bytes", maxHeaderValue)
 	case strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r > '~' }):
-		return "has a line break or another character that no header can carry"
+		return "has a line break or another invalid character"
 	}
 	return ""
 }

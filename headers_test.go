@@ -79,8 +79,24 @@ func TestHeadersThatAreNotTheCallersAreRefused(t *testing.T) {
 		"Accept-Encoding":   "net/http sets it",
 		"Content-Length":    "net/http sets it",
 		"Transfer-Encoding": "net/http sets it",
-		"Connection":        "net/http sets it",
+		"Trailer":           "net/http sets it",
 		"HOST":              "use WithBaseURL",
+
+		"Connection":          "about the connection, which net/http manages",
+		"Keep-Alive":          "about the connection",
+		"Proxy-Connection":    "about the connection",
+		"upgrade":             "about the connection",
+		"TE":                  "about the connection",
+		"HTTP2-Settings":      "about the connection",
+		"Proxy-Authorization": "write the credentials into the URL of the proxy",
+		"Content-Encoding":    "the SDK does not compress bodies",
+		"Expect":              "the SDK does not wait for 100 Continue",
+		"range":               "the SDK reads whole responses",
+		"If-None-Match":       "the SDK makes no conditional requests",
+		"if-match":            "the SDK makes no conditional requests",
+		"IF-MODIFIED-SINCE":   "the SDK makes no conditional requests",
+		"If-Range":            "the SDK makes no conditional requests",
+		"If-Anything-New":     "the SDK makes no conditional requests",
 	} {
 		_, err := runloop.NewClient(runloop.WithAPIKey(clienttest.APIKey), runloop.WithHeader(name, "ak_secret"))
 		text := refused(t, err, "new client", "WithHeader")

@@ -1,6 +1,8 @@
 package runloop_test
 
 import (
+	"bytes"
+	"encoding/gob"
 	stdjson "encoding/json"
 	"testing"
 	"time"
@@ -286,4 +288,45 @@ func TestAPolicyWithoutTimesHasNoneInJSON(t *testing.T) {
 	require.NoError(t, json.Unmarshal(document, &back))
 	assert.True(t, back.CreateTime.IsZero())
 	assert.True(t, back.UpdateTime.IsZero())
+}
+
+// gob goes by exported fields: without methods of their own, it would drop what makes
+// rules wider than they look.
+func TestGobRoundTrip(t *testing.T) {
+	t.Parallel()
+	rules := gotRules(t, `{"new": {"x": 9007199254740993}, "allowed_hostnames": ["github.com"],
+		"allowed_cidrs": [{"cidr": "10.0.0.0/8", "vlan": 7, "ports": [{"port": 1, "icmp": true}]}]}`)
+	policy := runloop.NetworkPolicy{ID: "npol_1", Name: "n", Egress: rules, CreateTime: time.UnixMilli(1).UTC()}
+	assert.Equal(t, policy, throughGob(t, policy))
+	assert.Equal(t, runloop.NetworkPolicy{}, throughGob(t, runloop.NetworkPolicy{}))
+	assert.Equal(t, []runloop.NetworkPolicy{policy, {}}, throughGob(t, []runloop.NetworkPolicy{policy, {}}))
+	assert.Equal(t, rules.AllowedCIDRs, throughGob(t, rules.AllowedCIDRs))
+	assert.Equal(t, rules.AllowedCIDRs[0].Ports, throughGob(t, rules.AllowedCIDRs[0].Ports))
+	page := runloop.NetworkPolicyPage{NetworkPolicies: []runloop.NetworkPolicy{policy}, HasMore: true, TotalCount: new(1)}
+	assert.Equal(t, page, throughGob(t, page))
+
+	create := runloop.NetworkPolicyCreateParams{Name: "n", Egress: rules}
+	assert.Equal(t, create, throughGob(t, create))
+	for _, update := range []runloop.NetworkPolicyUpdateParams{
+		{},
+		{Description: new(""), AllowAll: new(false), AllowedHostnames: &[]string{}, AllowedCIDRs: &[]runloop.AllowedCIDR{}},
+		{Name: new("n"), AllowMCPGateway: new(true), AllowedCIDRs: &rules.AllowedCIDRs},
+	} {
+		assert.Equal(t, update, throughGob(t, update))
+	}
+	var noHosts []string
+	assert.Equal(t, runloop.NetworkPolicyUpdateParams{AllowedHostnames: &[]string{}},
+		throughGob(t, runloop.NetworkPolicyUpdateParams{AllowedHostnames: &noHosts}), "it still clears the list")
+	forEachSeed(t, func(t *testing.T, g generator) {
+		rules := g.rules()
+		assert.Equal(t, rules, throughGob(t, rules))
+	})
+}
+
+func throughGob[T any](t *testing.T, value T) (back T) {
+	t.Helper()
+	var data bytes.Buffer
+	require.NoError(t, gob.NewEncoder(&data).Encode(value))
+	require.NoError(t, gob.NewDecoder(&data).Decode(&back))
+	return back
 }

@@ -33,7 +33,8 @@ const (
 //
 // If a response is lost, Create looks the name up. It returns the policy that it finds
 // if that equals params, description included, and was created after the call began,
-// by the clock of the API's Date header (by the local clock if no response has one).
+// by the clock of the API's Date header (by the local clock if no response has one),
+// which counts in seconds.
 // So Create is not a lock under faults: another program that creates an equal policy
 // during the call can get the same one.
 func (s *NetworkPoliciesService) Create(ctx context.Context, params NetworkPolicyCreateParams, opts ...Option) (*NetworkPolicy, error) {

@@ -194,14 +194,25 @@ func TestAListThatIsNotFoundIsNoPolicyThatIsNotFound(t *testing.T) {
 
 func TestAConflictOfAnUpdateThatDoesNotRenameIsNotAboutTheName(t *testing.T) {
 	t.Parallel()
-	api, client := clienttest.NewAPI(t)
-	api.Answers(http.MethodPost, clienttest.PolicyPath, clienttest.Answer(409, `{"message": "the policy is being changed"}`))
+	for _, status := range []int{400, 409} {
+		for _, test := range []struct {
+			body   string
+			rename []string // the sentinels besides that of the status
+		}{
+			{`{"message": "the policy is being changed"}`, nil},
+			{`{"message": "network policy already exists"}`, []string{"ErrNameTaken"}},
+		} {
+			api, client := clienttest.NewAPI(t)
+			api.Answers(http.MethodPost, clienttest.PolicyPath, clienttest.Answer(status, test.body))
+			ofStatus := clienttest.Sentinels(&runloop.APIError{StatusCode: status})
 
-	_, err := client.NetworkPolicies.Update(t.Context(), "npol_1", runloop.NetworkPolicyUpdateParams{AllowAll: new(false)})
-	assert.Equal(t, []string{"ErrConflict"}, clienttest.Sentinels(err))
+			_, err := client.NetworkPolicies.Update(t.Context(), "npol_1", runloop.NetworkPolicyUpdateParams{AllowAll: new(false)})
+			assert.Equal(t, ofStatus, clienttest.Sentinels(err))
 
-	_, err = client.NetworkPolicies.Update(t.Context(), "npol_1", runloop.NetworkPolicyUpdateParams{Name: new("build")})
-	assert.Equal(t, []string{"ErrConflict", "ErrNameTaken"}, clienttest.Sentinels(err))
+			_, err = client.NetworkPolicies.Update(t.Context(), "npol_1", runloop.NetworkPolicyUpdateParams{Name: new("build")})
+			assert.Equal(t, append(ofStatus, test.rename...), clienttest.Sentinels(err))
+		}
+	}
 }
 
 func TestGetByNamePassesErrorsOn(t *testing.T) {

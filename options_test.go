@@ -41,29 +41,34 @@ func TestBadOptionsAreRefused(t *testing.T) {
 	}{
 		"key, empty":            {runloop.WithAPIKey(""), "WithAPIKey", "the API key is empty"},
 		"key, blank":            {runloop.WithAPIKey(" \t"), "WithAPIKey", "the API key is empty"},
-		"key, blank at its end": {runloop.WithAPIKey("ak_secret "), "WithAPIKey", "has a blank"},
-		"key, blank in it":      {runloop.WithAPIKey("Bearer ak_secret"), "WithAPIKey", "has a blank"},
-		"key, line break":       {runloop.WithAPIKey("ak_secret\r\nX-Evil: 1"), "WithAPIKey", "has a blank, a line break"},
-		"key, NUL":              {runloop.WithAPIKey("ak_secret\x00"), "WithAPIKey", "another character that no key has"},
-		"key, not ASCII":        {runloop.WithAPIKey("ak_secreté"), "WithAPIKey", "another character that no key has"},
-		"key, not UTF-8":        {runloop.WithAPIKey("ak_secret\xff"), "WithAPIKey", "another character that no key has"},
+		"key, blank at its end": {runloop.WithAPIKey("ak_secret "), "WithAPIKey", "contains a space"},
+		"key, blank in it":      {runloop.WithAPIKey("ak secret ak_secret"), "WithAPIKey", "contains a space"},
+		"key, line break":       {runloop.WithAPIKey("ak_secret\r\nX-Evil: 1"), "WithAPIKey", "contains a space, a line break"},
+		"key, NUL":              {runloop.WithAPIKey("ak_secret\x00"), "WithAPIKey", "another invalid character"},
+		"key, not ASCII":        {runloop.WithAPIKey("ak_secreté"), "WithAPIKey", "another invalid character"},
+		"key, not UTF-8":        {runloop.WithAPIKey("ak_secret\xff"), "WithAPIKey", "another invalid character"},
 		"key, too long":         {runloop.WithAPIKey("ak_secret" + tooLong), "WithAPIKey", "too long"},
-		"HTTP client, nil":      {runloop.WithHTTPClient(nil), "WithHTTPClient", "leave the option out"},
+		"HTTP client, nil":      {runloop.WithHTTPClient(nil), "WithHTTPClient", "nil client: omit the option"},
+		"HTTP client, jar":      {runloop.WithHTTPClient(&http.Client{Jar: untouchedJar{}}), "WithHTTPClient", "has a Jar, which would not be used: set Jar to nil"},
+		"HTTP client, redirect": {runloop.WithHTTPClient(&http.Client{CheckRedirect: noRedirect}), "WithHTTPClient", "has a CheckRedirect, which would not be used: set it to nil"},
+		"HTTP client, nil in":   {runloop.WithHTTPClient(&http.Client{Transport: (*http.Transport)(nil)}), "WithHTTPClient", "Transport is a nil *http.Transport"},
+		"ignored rule, empty":   {runloop.WithIgnoredRules("allowed_ports", ""), "WithIgnoredRules", `"" is not the name of an egress field`},
+		"ignored rule, blanks":  {runloop.WithIgnoredRules(" allowed_ports"), "WithIgnoredRules", `" allowed_ports" is not the name of an egress field`},
 		"header, no name":       {runloop.WithHeader("", "ak_secret"), "WithHeader", `a header has no name`},
-		"header, blank in name": {runloop.WithHeader("X Team", "ak_secret"), "WithHeader", `after "X", the name of a header has a character that none has`},
-		"header, colon in name": {runloop.WithHeader("X-Team:", "ak_secret"), "WithHeader", `after "X-Team", the name of a header has a character that none has`},
-		"header, name injects":  {runloop.WithHeader("X-Team\r\nX-Evil", "ak_secret"), "WithHeader", `after "X-Team", the name of a header has a character that none has`},
+		"header, blank in name": {runloop.WithHeader("X Team", "ak_secret"), "WithHeader", `the name of a header has an invalid character after "X"`},
+		"header, colon in name": {runloop.WithHeader("X-Team:", "ak_secret"), "WithHeader", `the name of a header has an invalid character after "X-Team"`},
+		"header, name injects":  {runloop.WithHeader("X-Team\r\nX-Evil", "ak_secret"), "WithHeader", `the name of a header has an invalid character after "X-Team"`},
 		"header, CR":            {runloop.WithHeader("X-Team", "ak_secret\rX-Evil: 1"), "WithHeader", "the value of header X-Team has a line break"},
 		"header, LF":            {runloop.WithHeader("X-Team", "ak_secret\nX-Evil: 1"), "WithHeader", "the value of header X-Team has a line break"},
-		"header, NUL":           {runloop.WithHeader("X-Team", "ak_secret\x00"), "WithHeader", "the value of header X-Team has a line break or another character"},
-		"header, DEL":           {runloop.WithHeader("X-Team", "ak_secret\x7f"), "WithHeader", "or another character that no header can carry"},
-		"header, not ASCII":     {runloop.WithHeader("X-Team", "ak_secreté"), "WithHeader", "or another character that no header can carry"},
+		"header, NUL":           {runloop.WithHeader("X-Team", "ak_secret\x00"), "WithHeader", "the value of header X-Team has a line break or another invalid character"},
+		"header, DEL":           {runloop.WithHeader("X-Team", "ak_secret\x7f"), "WithHeader", "or another invalid character"},
+		"header, not ASCII":     {runloop.WithHeader("X-Team", "ak_secreté"), "WithHeader", "or another invalid character"},
 		"header, too long":      {runloop.WithHeader("X-Team", "ak_secret"+tooLong), "WithHeader", "is longer than 8192 bytes"},
 		"header, replays":       {runloop.WithHeader("idempotency-key", "ak_secret"), "WithHeader", "use WithIdempotencyKey on a single call"},
 		"header, replays too":   {runloop.WithHeader("X-IDEMPOTENCY-KEY", "ak_secret"), "WithHeader", "use WithIdempotencyKey on a single call"},
-		"base URL, injects":     {runloop.WithBaseURL("http://localhost/ak_secret\r\nX-Evil: 1"), "WithBaseURL", "it is not a URL"},
+		"base URL, injects":     {runloop.WithBaseURL("http://localhost/ak_secret\r\nX-Evil: 1"), "WithBaseURL", "is not a URL"},
 		"user agent, LF":        {runloop.WithUserAgent("bot/1\nX-Evil: ak_secret"), "WithUserAgent", "has a line break"},
-		"timeout, zero":         {runloop.WithAttemptTimeout(0), "WithAttemptTimeout", "0s is not positive: leave the option out for the default of 30s"},
+		"timeout, zero":         {runloop.WithAttemptTimeout(0), "WithAttemptTimeout", "0s is not positive: omit the option for the default of 30s"},
 		"timeout, negative":     {runloop.WithAttemptTimeout(-time.Second), "WithAttemptTimeout", "-1s is not positive"},
 		"retries, negative":     {runloop.WithMaxRetries(-1), "WithMaxRetries", "-1 is not between 0 and 100: write 0 for no retries"},
 		"retries, too many":     {runloop.WithMaxRetries(101), "WithMaxRetries", "101 is not between 0 and 100"},
@@ -92,7 +97,7 @@ func TestGoodOptionsAreTaken(t *testing.T) {
 	var response *http.Response
 	for name, option := range map[string]runloop.Option{
 		"key":                    runloop.WithAPIKey("ak_other"),
-		"key of odd characters":  runloop.WithAPIKey(`!"#$%&'()*+,-./:;<=>?@[\]^_{|}~`),
+		"key of odd characters":  runloop.WithAPIKey(`!"#$%&'()*+,-./:;=>?@[\]^_{|}~`),
 		"header":                 runloop.WithHeader("X-Team", "blue"),
 		"header, empty":          runloop.WithHeader("X-Team", ""),
 		"header, tab and blanks": runloop.WithHeader("X-Team", "light\tblue, dark blue"),
@@ -107,6 +112,9 @@ func TestGoodOptionsAreTaken(t *testing.T) {
 		"logger":                 runloop.WithLogger(slog.New(slog.NewTextHandler(io.Discard, nil))),
 		"logger, nil is silent":  runloop.WithLogger(nil),
 		"plaintext":              runloop.WithPlaintextHTTP(),
+		"no middleware":          runloop.WithMiddleware(),
+		"ignored rules":          runloop.WithIgnoredRules("allowed_ports", "audit"),
+		"no ignored rules":       runloop.WithIgnoredRules(),
 		"nil is ignored":         nil,
 		"idempotency key":        runloop.WithIdempotencyKey(strings.Repeat("k", 255)),
 		"response":               runloop.WithResponseInto(&response),
@@ -122,6 +130,90 @@ func TestGoodOptionsAreTaken(t *testing.T) {
 	}
 }
 
+// An untouchedJar panics when it is used.
+type untouchedJar struct{ http.CookieJar }
+
+func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+
+// What is pasted in place of a key is refused, and no part of it appears in the error.
+func TestAPIKeysThatAreNotTheKeyAlone(t *testing.T) {
+	t.Parallel()
+	const (
+		quoted      = "the API key is in quotes: remove them"
+		scheme      = `the API key begins with "Bearer" or "Authorization", which the SDK adds: write the key alone`
+		placeholder = "the API key is a placeholder or a variable that was not expanded: write the key itself"
+	)
+	for key, problem := range map[string]string{
+		`"ak_s3cret"`:                      quoted,
+		`'ak_s3cret'`:                      quoted,
+		"`ak_s3cret`":                      quoted,
+		`"ak_s3cret`:                       quoted,
+		`ak_s3cret"`:                       quoted,
+		` "ak_s3cret" `:                    quoted,
+		`\"ak_s3cret\"`:                    quoted,
+		`'"ak_s3cret"'`:                    quoted,
+		"“ak_s3cret”":                      quoted,
+		"‘ak_s3cret’":                      quoted,
+		"„ak_s3cret“":                      quoted,
+		"«ak_s3cret»":                      quoted,
+		`"Bearer ak_s3cret"`:               quoted,
+		"Bearer ak_s3cret":                 scheme,
+		"bearer ak_s3cret":                 scheme,
+		"BEARER\tak_s3cret":                scheme,
+		"Bearer: ak_s3cret":                scheme,
+		" Bearer  ak_s3cret":               scheme,
+		"Bearer":                           scheme,
+		"Bearer=ak_s3cret":                 scheme,
+		"Authorization: Bearer ak_s3cret":  scheme,
+		"authorization:ak_s3cret":          scheme,
+		"${RUNLOOP_KEY_s3cret}":            placeholder,
+		"ak_${s3cret}":                     placeholder,
+		"$(cat s3cret)":                    placeholder,
+		"$RUNLOOP_API_KEY":                 placeholder,
+		"$s3cret":                          placeholder,
+		"%RUNLOOP_API_KEY%":                placeholder,
+		"%s3cret%":                         placeholder,
+		"<your-key-s3cret>":                placeholder,
+		"ak_<s3cret>":                      placeholder,
+		"{{ .s3cret }}":                    placeholder,
+		"{{s3cret}}":                       placeholder,
+		"RUNLOOP_API_KEY=ak_s3cret":        placeholder,
+		"export RUNLOOP_API_KEY=ak_s3cret": placeholder,
+	} {
+		t.Run(key, func(t *testing.T) {
+			t.Parallel()
+			_, err := runloop.NewClient(runloop.WithAPIKey(key))
+			assert.Equal(t, "runloop: new client: WithAPIKey: "+problem, refused(t, err, "new client", "WithAPIKey"))
+
+			api, client := clienttest.NewAPI(t)
+			err = clienttest.GetPolicy(t.Context(), client, runloop.WithAPIKey(key))
+			assert.Equal(t, "runloop: get network policy: WithAPIKey: "+problem, refused(t, err, "get network policy", "WithAPIKey"))
+			assertSecret(t, "s3cret", err)
+			assert.Empty(t, api.Sent())
+		})
+	}
+	for _, key := range []string{"bearer_of_news", "authorizationless", "ak_Bearer", "a$b", "100%", "x"} {
+		_, err := runloop.NewClient(runloop.WithAPIKey(key))
+		assert.NoError(t, err, key)
+	}
+}
+
+func TestAllProblemsOfOptionsAreReported(t *testing.T) {
+	t.Parallel()
+	_, err := runloop.NewClient(runloop.WithAPIKey(`"s3cret"`), runloop.WithBaseURL("https://api.runloop.ai/v1"),
+		runloop.WithMaxRetries(-1), runloop.WithHeader("Host", "x"), runloop.WithHTTPClient(nil))
+	assert.Contains(t, refused(t, err, "new client", "WithAPIKey"), "(and 4 more problems)")
+	var invalid *runloop.ValidationError
+	require.ErrorAs(t, err, &invalid)
+	assert.Equal(t, []string{
+		"WithAPIKey: the API key is in quotes: remove them",
+		"WithBaseURL: ends in /v1, which the SDK adds: remove it, write one like https://api.runloop.ai",
+		"WithHeader: the header Host cannot be set: use WithBaseURL",
+		"WithMaxRetries: -1 is not between 0 and 100: write 0 for no retries",
+		"WithHTTPClient: nil client: omit the option for the default",
+	}, invalid.Problems)
+}
+
 func TestOptionsOfOneCallAreRefusedByNewClient(t *testing.T) {
 	t.Parallel()
 	var response *http.Response
@@ -130,8 +222,22 @@ func TestOptionsOfOneCallAreRefusedByNewClient(t *testing.T) {
 		"WithResponseInto":   runloop.WithResponseInto(&response),
 	} {
 		_, err := runloop.NewClient(runloop.WithAPIKey(clienttest.APIKey), option)
-		assert.Equal(t, "runloop: new client: "+field+": it is for one call: pass it to the method", refused(t, err, "new client", field))
+		assert.Equal(t, "runloop: new client: "+field+": the option applies to one call: pass it to the method", refused(t, err, "new client", field))
 	}
+}
+
+// WithIdempotent means something to Do alone: see TestDoIdempotent.
+func TestIdempotentIsRefusedByAllButDo(t *testing.T) {
+	t.Parallel()
+	const problem = ": WithIdempotent: the option applies to one call of Do: pass it to Do"
+	_, err := runloop.NewClient(runloop.WithAPIKey(clienttest.APIKey), runloop.WithIdempotent())
+	assert.Equal(t, "runloop: new client"+problem, refused(t, err, "new client", "WithIdempotent"))
+	api, client := clienttest.NewAPI(t)
+	for _, call := range clienttest.PolicyCalls {
+		_, err := call.Do(t.Context(), client, runloop.WithIdempotent())
+		assert.Equal(t, "runloop: "+call.Op+problem, refused(t, err, call.Op, "WithIdempotent"))
+	}
+	assert.Empty(t, api.Sent())
 }
 
 func TestBadOptionsOfOneCall(t *testing.T) {
@@ -140,12 +246,12 @@ func TestBadOptionsOfOneCall(t *testing.T) {
 		option         runloop.Option
 		field, problem string
 	}{
-		"idempotency key, empty":      {runloop.WithIdempotencyKey(""), "WithIdempotencyKey", "the key is empty: leave the option out for a new one"},
+		"idempotency key, empty":      {runloop.WithIdempotencyKey(""), "WithIdempotencyKey", "the key is empty: omit the option for a new one"},
 		"idempotency key, too long":   {runloop.WithIdempotencyKey(strings.Repeat("k", 256)), "WithIdempotencyKey", "longer than 255 bytes"},
 		"idempotency key, injects":    {runloop.WithIdempotencyKey("k\r\nX-Evil: 1"), "WithIdempotencyKey", "other than visible ASCII"},
 		"idempotency key, blank":      {runloop.WithIdempotencyKey("task 17"), "WithIdempotencyKey", "other than visible ASCII"},
 		"idempotency key, not ASCII":  {runloop.WithIdempotencyKey("tâche"), "WithIdempotencyKey", "other than visible ASCII"},
-		"response, no place to go to": {runloop.WithResponseInto(nil), "WithResponseInto", "the destination is nil"},
+		"response, no place to go to": {runloop.WithResponseInto(nil), "WithResponseInto", "nil destination"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -246,7 +352,7 @@ func TestWhereTheTimeoutOfAnAttemptComesFrom(t *testing.T) {
 			assert.True(t, e.Timeout())
 			assert.NotErrorIs(t, err, context.DeadlineExceeded, "the caller's deadline has not passed")
 			assert.NotErrorIs(t, err, context.Canceled)
-			assert.ErrorContains(t, err, "no answer within "+test.want.String())
+			assert.ErrorContains(t, err, "no response within "+test.want.String())
 		}))
 	}
 }
@@ -260,10 +366,16 @@ func TestResponseOfALoopIsTheLastPages(t *testing.T) {
 	api.Answers(http.MethodGet, clienttest.PoliciesPath, page("npol_1", true), page("npol_2", false))
 
 	var response *http.Response
+	var seen []string
 	for policy, err := range client.NetworkPolicies.All(t.Context(), runloop.NetworkPolicyListParams{}, runloop.WithResponseInto(&response)) {
 		require.NoError(t, err)
+		require.NotNil(t, response)
 		body, err := io.ReadAll(response.Body)
 		require.NoError(t, err)
-		assert.Contains(t, string(body), policy.ID)
+		seen = append(seen, policy.ID+" "+string(body))
 	}
+
+	require.Len(t, seen, 2)
+	assert.Contains(t, seen[0], "npol_1 ")
+	assert.Contains(t, seen[0], `"id": "npol_2"`, "the last policy of a page comes after the next page")
 }

@@ -1,13 +1,17 @@
 package runloop_test
 
 import (
-	"errors"
+	"context"
 	"fmt"
+	"io"
 	"iter"
 	"net/http"
 	"net/url"
+	"runtime"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jarcoal/httpmock"
 	"github.com/stretchr/testify/assert"
@@ -91,27 +95,27 @@ func TestAllIsLazyAndStartsAfresh(t *testing.T) {
 
 func TestLeavingTheLoopSendsNothingMore(t *testing.T) {
 	t.Parallel()
-	for _, last := range []string{"a", "b"} {
+	for last, requests := range map[string]int{"a": 1, "b": 2, "c": 2, "d": 3, "e": 3} {
 		api, client := clienttest.NewAPI(t)
-		api.Answers(http.MethodGet, clienttest.PoliciesPath, page(true, "a", "b"), page(false, "c"))
+		api.Answers(http.MethodGet, clienttest.PoliciesPath, page(true, "a", "b"), page(true, "c", "d"), page(false, "e"))
 		for policy, err := range client.NetworkPolicies.All(t.Context(), runloop.NetworkPolicyListParams{}) {
 			require.NoError(t, err)
 			if policy.ID == last {
 				break
 			}
 		}
-		assert.Len(t, api.Sent(), 1, "left at %s", last)
+		assert.Len(t, api.Sent(), requests, "left at %s", last)
 	}
 }
 
-// The next page is asked for when its first policy is, not earlier.
-func TestAllAsksForAPageWhenItIsNeeded(t *testing.T) {
+// A page is requested before the last policy of the one before is yielded, not earlier.
+func TestAllRequestsAPageWhenItIsNeeded(t *testing.T) {
 	t.Parallel()
 	api, client := clienttest.NewAPI(t)
 	api.Answers(http.MethodGet, clienttest.PoliciesPath, page(true, "a", "b"), page(false, "c"))
 	next, stop := iter.Pull2(client.NetworkPolicies.All(t.Context(), runloop.NetworkPolicyListParams{}))
 	defer stop()
-	for step, requests := range []int{1, 1, 2} {
+	for step, requests := range []int{1, 2, 2} {
 		_, err, ok := next()
 		require.True(t, ok)
 		require.NoError(t, err)
@@ -157,19 +161,19 @@ func TestAListThatDoesNotGetOnIsAnInvalidResponse(t *testing.T) {
 		text    string
 	}{
 		{"the same cursor again", "", []httpmock.Responder{page(true, "a"), page(true, "a")}, []string{"a", "a"}, []string{"", "a"},
-			`the page ends with the same policy as one before`},
+			`the page ends with the same item as one before`},
 		{"the same cursor later", "", []httpmock.Responder{page(true, "a"), page(true, "b"), page(true, "c", "a")},
-			[]string{"a", "b", "c", "a"}, []string{"", "a", "b"}, `the page ends with the same policy as one before`},
+			[]string{"a", "b", "c", "a"}, []string{"", "a", "b"}, `the page ends with the same item as one before`},
 		{"the cursor that it started with", "a", []httpmock.Responder{page(true, "b", "a")}, []string{"b", "a"}, []string{"a"},
-			`the page ends with the same policy as one before`},
+			`the page ends with the same item as one before`},
 		{"a cycle that leads back to the start", "a", []httpmock.Responder{page(true, "b"), page(true, "a")}, []string{"b", "a"}, []string{"a", "b"},
-			`the page ends with the same policy as one before`},
+			`the page ends with the same item as one before`},
 		{"an empty first page with more", "", []httpmock.Responder{page(true)}, nil, []string{""},
-			"the page says that there are more, but is empty"},
+			"the page is empty, but is not the last one"},
 		{"an empty page with more", "", []httpmock.Responder{page(true, "a"), page(true)}, []string{"a"}, []string{"", "a"},
-			"the page says that there are more, but is empty"},
+			"the page is empty, but is not the last one"},
 		{"an empty page with more after a cursor", "x", []httpmock.Responder{page(true)}, nil, []string{"x"},
-			"the page says that there are more, but is empty"},
+			"the page is empty, but is not the last one"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -181,13 +185,226 @@ func TestAListThatDoesNotGetOnIsAnInvalidResponse(t *testing.T) {
 			assert.Equal(t, test.ids, ids, "what was seen before")
 			assert.Equal(t, test.cursors, cursors(t, api))
 			require.ErrorIs(t, err, runloop.ErrInvalidResponse)
-			failure, ok := errors.AsType[*runloop.TransportError](err)
-			require.True(t, ok)
+			failure := clienttest.AsAPIError(t, err)
 			assert.Equal(t, "list network policies", failure.Op)
+			assert.Equal(t, 200, failure.StatusCode)
 			assert.False(t, failure.MaybeApplied)
 			assert.ErrorContains(t, err, test.text)
 		})
 	}
+}
+
+// What the loop does with the policies that it gets has no effect on which it gets.
+func TestDeletingAndRenamingWhatAllYields(t *testing.T) {
+	t.Parallel()
+	changes := map[string]func(*testing.T, *fakeAPI, string){
+		"delete": func(t *testing.T, fake *fakeAPI, id string) {
+			_, err := fake.client.NetworkPolicies.Delete(t.Context(), id)
+			require.NoError(t, err)
+		},
+		"rename": func(t *testing.T, fake *fakeAPI, id string) { // out of the filter
+			_, err := fake.client.NetworkPolicies.Update(t.Context(), id, runloop.NetworkPolicyUpdateParams{Name: new("done-" + id)})
+			require.NoError(t, err)
+		},
+	}
+	for _, limit := range []int{1, 2, 3, 5, 6, 7, 8} {
+		for name, change := range changes {
+			for order, opts := range map[string][]runlooptest.Option{"oldest first": {runlooptest.WithOldestFirst()}, "newest first": nil} {
+				t.Run(fmt.Sprint(limit, "/", name, "/", order), onFake(func(t *testing.T, fake *fakeAPI) {
+					var want []string
+					for i := range 7 {
+						want = append(want, fake.AddPolicy(runloop.NetworkPolicy{Name: fmt.Sprintf("task-%d", i)}).ID)
+					}
+					var got []string
+					for policy, err := range fake.client.NetworkPolicies.All(t.Context(), runloop.NetworkPolicyListParams{Name: "task-", Limit: limit}) {
+						require.NoError(t, err)
+						got = append(got, policy.ID)
+						change(t, fake, policy.ID)
+					}
+					assert.ElementsMatch(t, want, got, "each once")
+					assert.Len(t, fake.Requests(list), (7+limit-1)/limit)
+				}, opts...))
+			}
+		}
+	}
+}
+
+// The policy that is held back while the next page is requested is yielded before the
+// error of that page.
+func TestAnErrorComesAfterTheLastPolicyOfThePage(t *testing.T) {
+	t.Parallel()
+	for name, second := range map[string]httpmock.Responder{
+		"refused": clienttest.Answer(403, ""), "a page": clienttest.Answer(200, "<html>"), "empty": page(true),
+	} {
+		api, client := clienttest.NewAPI(t)
+		api.Answers(http.MethodGet, clienttest.PoliciesPath, page(true, "a", "b"), second)
+
+		ids, err := drain(t, client.NetworkPolicies.All(t.Context(), runloop.NetworkPolicyListParams{}))
+
+		require.Error(t, err, name)
+		assert.Equal(t, []string{"a", "b"}, ids, name)
+	}
+}
+
+// tooLargeFrom is an API whose pages exceed the size of a response from so many
+// policies on, whatever requests it serves otherwise. It returns the limits that it got.
+func tooLargeFrom(t *testing.T, fake *fakeAPI, size int) (limits *[]string) {
+	t.Helper()
+	limits = new([]string)
+	next := fake.HTTPClient().Transport
+	client, err := fake.Client(runloop.WithHTTPClient(&http.Client{Transport: clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
+		limit := r.URL.Query().Get("limit")
+		if limit != "" {
+			*limits = append(*limits, limit)
+		}
+		if n, _ := strconv.Atoi(limit); n >= size {
+			return &http.Response{StatusCode: 200, Body: io.NopCloser(io.LimitReader(blanks{}, 32<<20+1))}, nil
+		}
+		return next.RoundTrip(r)
+	})}))
+	require.NoError(t, err)
+	fake.client = client
+	return limits
+}
+
+// Policies can be so large that a page of the default size exceeds the size of a response.
+// The page is requested in halves, by everything that reads lists.
+func TestPagesThatAreTooLargeAreHalved(t *testing.T) {
+	t.Parallel()
+	halves := []string{"1000", "500", "250"}
+	for _, test := range []struct {
+		name string
+		do   func(context.Context, *fakeAPI) error
+	}{
+		{"get by name", func(ctx context.Context, fake *fakeAPI) error {
+			_, err := fake.client.NetworkPolicies.GetByName(ctx, "build")
+			return err
+		}},
+		{"ensure", func(ctx context.Context, fake *fakeAPI) error {
+			_, err := fake.client.NetworkPolicies.Ensure(ctx, buildParams)
+			return err
+		}},
+		{"apply", func(ctx context.Context, fake *fakeAPI) error {
+			_, err := fake.client.NetworkPolicies.Apply(ctx, buildParams)
+			return err
+		}},
+		{"plan", func(ctx context.Context, fake *fakeAPI) error {
+			_, err := fake.client.NetworkPolicies.Plan(ctx, buildParams)
+			return err
+		}},
+		{"create", func(ctx context.Context, fake *fakeAPI) error {
+			_, err := fake.client.NetworkPolicies.Delete(ctx, "npol_build")
+			if err == nil {
+				fake.Inject(create, lost())
+				_, err = fake.client.NetworkPolicies.Create(ctx, buildParams)
+			}
+			return err
+		}},
+		{"delete", func(ctx context.Context, fake *fakeAPI) error {
+			fake.Inject(remove, lost())
+			_, err := fake.client.NetworkPolicies.Delete(ctx, "npol_build")
+			return err
+		}},
+		{"prune", func(ctx context.Context, fake *fakeAPI) error {
+			_, err := fake.client.NetworkPolicies.Prune(ctx, runloop.PruneParams{NamePrefix: "build"})
+			return err
+		}},
+	} {
+		t.Run(test.name, onFake(func(t *testing.T, fake *fakeAPI) {
+			policy := buildPolicy(time.Hour)
+			policy.ID = "npol_build"
+			fake.AddPolicy(policy)
+			limits := tooLargeFrom(t, fake, 251)
+
+			require.NoError(t, test.do(t.Context(), fake))
+
+			assert.Equal(t, halves, *limits)
+		}))
+	}
+}
+
+func TestAllHalvesPagesDownToOnePolicy(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		size, limit int
+		want        []string
+	}{
+		{2, 0, []string{"1000", "500", "250", "125", "62", "31", "15", "7", "3", "1", "1", "1", "1", "1"}},
+		{3, 5, []string{"5", "2", "2", "2"}},
+		{2, 2, []string{"2", "1", "1", "1", "1", "1"}},
+		{6, 5, []string{"5"}},
+	} {
+		t.Run(fmt.Sprint(test.size, "/", test.limit), onFake(func(t *testing.T, fake *fakeAPI) {
+			for i := range 5 {
+				fake.AddPolicy(runloop.NetworkPolicy{Name: fmt.Sprint(i)})
+			}
+			limits := tooLargeFrom(t, fake, test.size)
+
+			ids, err := drain(t, fake.client.NetworkPolicies.All(t.Context(), runloop.NetworkPolicyListParams{Limit: test.limit}))
+
+			require.NoError(t, err)
+			assert.Len(t, ids, 5)
+			assert.Equal(t, test.want, *limits)
+		}))
+	}
+	t.Run("one policy is too large", onFake(func(t *testing.T, fake *fakeAPI) {
+		limits := tooLargeFrom(t, fake, 1)
+
+		_, err := drain(t, fake.client.NetworkPolicies.All(t.Context(), runloop.NetworkPolicyListParams{Limit: 4}))
+
+		require.ErrorIs(t, err, runloop.ErrResponseTooLarge)
+		assert.Equal(t, []string{"4", "2", "1"}, *limits)
+	}))
+	t.Run("a list is not halved", onFake(func(t *testing.T, fake *fakeAPI) {
+		limits := tooLargeFrom(t, fake, 1)
+
+		_, err := fake.client.NetworkPolicies.List(t.Context(), runloop.NetworkPolicyListParams{Limit: 4})
+
+		require.ErrorIs(t, err, runloop.ErrResponseTooLarge)
+		assert.Equal(t, []string{"4"}, *limits)
+	}))
+}
+
+// A policy that a lookup returned does not keep its page in memory. The test measures the
+// heap, so it is not parallel.
+func TestALookupDoesNotKeepItsPage(t *testing.T) {
+	hostnames := make([]string, 1000)
+	for i := range hostnames {
+		hostnames[i] = fmt.Sprintf("%s-%d.example", strings.Repeat("x", 50), i)
+	}
+	const lookups = 5
+	var policies []string
+	for i := range 100 {
+		policies = append(policies, fmt.Sprintf(`{"id": "npol_%d", "name": "build-%d", "egress": {"allowed_hostnames": ["%s"]}}`, i, i, strings.Join(hostnames, `", "`)))
+	}
+	policies = append(policies, `{"id": "npol_build", "name": "build", "egress": {"allowed_hostnames": ["github.com"]}}`)
+	body := fmt.Sprintf(`{"network_policies": [%s], "has_more": false}`, strings.Join(policies, ","))
+	api, client := clienttest.NewAPI(t)
+	api.Answers(http.MethodGet, clienttest.PoliciesPath, clienttest.Answer(200, body))
+	heap := func() uint64 {
+		runtime.GC()
+		runtime.GC()
+		var stats runtime.MemStats
+		runtime.ReadMemStats(&stats)
+		return stats.HeapAlloc
+	}
+	kept := make([]*runloop.NetworkPolicy, 0, 3*lookups)
+	before := heap()
+
+	for range lookups {
+		found, err := client.NetworkPolicies.GetByName(t.Context(), "build")
+		require.NoError(t, err)
+		ensured, err := client.NetworkPolicies.Ensure(t.Context(), runloop.NetworkPolicyCreateParams{Name: "build", Egress: hosts("github.com")})
+		require.NoError(t, err)
+		plan, err := client.NetworkPolicies.Plan(t.Context(), runloop.NetworkPolicyCreateParams{Name: "build"})
+		require.NoError(t, err)
+		kept = append(kept, found, ensured, plan.Policy)
+	}
+
+	after := heap()
+	assert.Less(t, after, before+uint64(len(body)), "less than one page, of %d that were read", 3*lookups)
+	runtime.KeepAlive(kept)
+	runtime.KeepAlive(api)
 }
 
 func TestPoliciesOfAllAreTheCallers(t *testing.T) {

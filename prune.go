@@ -100,7 +100,7 @@ func (s *NetworkPoliciesService) unused(ctx context.Context, params PruneParams,
 // isRefusal reports whether the API refused one request, which tells nothing of others.
 func isRefusal(err error) bool {
 	e, ok := errors.AsType[*APIError](err)
-	return ok && e.StatusCode >= 400 && e.StatusCode < 500 &&
-		!errors.Is(err, ErrUnauthorized) && !errors.Is(err, ErrRateLimited) &&
+	return ok && e.StatusCode >= 400 && e.StatusCode < 500 && !e.transient &&
+		!errors.Is(err, ErrUnauthorized) &&
 		!errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
 }

@@ -3,7 +3,6 @@ package runloop
 import (
 	"context"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/runloop-community/runloop-go/internal/engine"
@@ -79,16 +78,23 @@ func (s *NetworkPoliciesService) isListed(ctx context.Context, op, id string, op
 
 // holdFor reports whether the policy has the values that p sets.
 func (p NetworkPolicyUpdateParams) holdFor(policy *NetworkPolicy) bool {
-	if p.Name != nil && !sameName(*p.Name, policy.Name) ||
-		p.Description != nil && *p.Description != policy.Description {
+	if p.Name != nil && *p.Name != policy.Name ||
+		p.Description != nil && *p.Description != policy.Description ||
+		p.AllowAll != nil && *p.AllowAll != policy.Egress.AllowAll {
 		return false
 	}
-	set := policy.Egress
+	// The rules that AllowAll makes irrelevant were set all the same. It turns devbox to
+	// devbox on.
+	have := policy.Egress
+	have.AllowAll = false
+	set := have
+	if policy.Egress.AllowAll {
+		p.AllowDevboxToDevbox = nil
+	}
 	for _, flag := range []struct {
 		want *bool
 		dst  *bool
 	}{
-		{p.AllowAll, &set.AllowAll},
 		{p.AllowDevboxToDevbox, &set.AllowDevboxToDevbox},
 		{p.AllowAgentGateway, &set.AllowAgentGateway},
 		{p.AllowMCPGateway, &set.AllowMCPGateway},
@@ -104,7 +110,7 @@ func (p NetworkPolicyUpdateParams) holdFor(policy *NetworkPolicy) bool {
 	if p.AllowedCIDRs != nil {
 		set.AllowedCIDRs = *p.AllowedCIDRs
 	}
-	return set.Equal(policy.Egress)
+	return set.Equal(have)
 }
 
 // clone shares no list with p.
@@ -116,12 +122,6 @@ func (p NetworkPolicyUpdateParams) clone() NetworkPolicyUpdateParams {
 		p.AllowedCIDRs = new(EgressRules{AllowedCIDRs: *p.AllowedCIDRs}.clone().AllowedCIDRs)
 	}
 	return p
-}
-
-// sameName reports whether a policy may be called got because it was to be called want:
-// an API may trim names or fold their case.
-func sameName(want, got string) bool {
-	return strings.EqualFold(strings.TrimSpace(want), strings.TrimSpace(got))
 }
 
 // withoutKey returns the options of a call for a second write of it.

@@ -22,23 +22,36 @@ func saying(words, not string) func(string) bool {
 
 var (
 	saysNotFound = saying(
-		`not found|not be found|(?:does not|doesn't|did not|didn't) exist|no longer exists?|no such|non ?existent|unknown (?:network )?(?:policy|id)`,
-		// What a policy names and what a gateway looks for is not the policy.
-		`(?:host ?names?|hosts?|domains?|cidrs?|routes?|endpoints?|versions?)\b.*`,
+		`not found|(?:not|cannot|can't|couldn't) be found|(?:cannot|can't|could not|couldn't|unable to|failed to) (?:find|locate)|`+
+			`(?:do|does|did)(?: not|n't) exists?|no longer exists?|no such|non ?existent|`+
+			`no (?:network )?polic(?:y|ies) (?:\w+ ){0,4}(?:found|exists?)|unknown (?:network )?(?:policy|id)`,
+		// What a policy names, who calls, and what a gateway looks for is not the policy.
+		`(?:no such )?(?:host ?names?|hosts?|domains?|cidrs?|routes?|endpoints?|versions?|accounts?|users?|organi[sz]ations?|tenants?|projects?|api keys?)\b.*`,
 	)
 	saysNameTaken = saying(
 		`exists|already (?:exist|in use|used)|taken|(?:not|isn't|be) unique|unique (?:constraint|name|index)|non unique`,
-		`no (?:\w+ ){0,6}exists|no longer exists|(?:not|never|isn't) (?:\w+ ){0,2}taken`,
+		`no (?:\w+ ){0,6}exists|no longer exists|(?:not|\w+n't) exists|(?:not|never|isn't) (?:\w+ ){0,2}taken|taken (?:too|place|from|over|down)|`+
+			// The parts of a policy have to be unique too.
+			`(?:host ?names?|cidrs?|ports?|entries|idempotency key) (?:\S+ ){0,3}(?:exists?|in use|used|taken|unique)`,
 	)
 	saysInUse = saying(
-		`in use|(?:being|still|currently|is|are) used|used by|(?:still|currently) (?:use|uses|using)|(?:is|are) using|attached to|active devbox(?:es)?`,
-		`(?:no|not|never|without|isn't|aren't) (?:\w+ ){0,2}(?:in use|used|use|uses|using|attached|active devbox(?:es)?)`,
+		`in (?:active )?use|(?:being|still|currently|is|are) used|used by|(?:still|currently) (?:use|uses|using)|(?:is|are) using|`+
+			`attached to|referenced by|(?:active|running|attached) devbox(?:es)?`,
+		// A name that is not quoted can have a "not" in it.
+		`(?:no|not|never|without|isn't|aren't) (?:(?:longer|currently|actively|being|be|been|yet|other|devbox(?:es)?|is|are) ){0,3}`+
+			`(?:in use|used|use|uses|using|attached|referenced|(?:active|running|attached) devbox(?:es)?)`,
 	)
 	saysLimit = saying(
-		`limits?|quotas?|maximum (?:number|of)|too many (?:network )?policies`,
-		`rate limit(?:s|ed|ing)?|(?:time|length|size|characters?|host ?names?|cidrs?|rules?|entries) limits?|limit (?:is|of) \d+ (?:characters|bytes)`,
+		`limits?|quotas?|maximum (?:number|of)|too many (?:network )?policies|(?:at most|up to|more than|only) (?:\w+ ){0,2}\d+ (?:network )?policies`,
+		`rate limit(?:s|ed|ing)?|limits? (?:must|should|has to)|invalid limits?|`+
+			// The parts of a policy have limits too.
+			`(?:time|`+parts+`)\b[^.;,]{0,40}?\b(?:limits?|quotas?|maximum (?:number|of))|`+
+			`(?:limits?|quotas?|maximum (?:number|of))\b[^.;:,]{0,40}?\b(?:`+parts+`|requests?|seconds?|minutes?)`,
 	)
 )
+
+// parts are what a policy has many of, or much.
+const parts = `host ?names?|cidrs?|ports?|rules?|entries|items|characters?|bytes|length|size`
 
 var (
 	notFound = engine.Refusal{

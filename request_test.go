@@ -111,7 +111,7 @@ func TestIDsThatNameSomethingElseAreRefused(t *testing.T) {
 func TestTheRequestIsThatOfTheMomentOfTheCall(t *testing.T) {
 	clienttest.InBubble(func(t *testing.T) {
 		hosts := []string{"github.com", "go.dev"}
-		ports := []runloop.PortRule{{Port: 443}}
+		ports := []runloop.PortRule{{Port: 443, Protocol: runloop.ProtocolTCP}}
 		cidrs := []runloop.AllowedCIDR{{CIDR: "10.0.0.0/8", Ports: ports}}
 		allowAll, name := false, "build"
 		meddle := func() {
@@ -148,11 +148,11 @@ func TestTheRequestIsThatOfTheMomentOfTheCall(t *testing.T) {
 			if i < 3 {
 				assert.JSONEq(t, `{"name": "build", "allow_all": false, "allow_devbox_to_devbox": false, "allowed_hostnames": ["github.com", "go.dev"],
 					"allow_agent_gateway": false, "allow_mcp_gateway": false,
-					"allowed_cidrs": [{"cidr": "10.0.0.0/8", "ports": [{"port": 443}]}]}`, attempt.Body)
+					"allowed_cidrs": [{"cidr": "10.0.0.0/8", "ports": [{"port": 443, "protocol": "TCP"}]}]}`, attempt.Body)
 				assert.Equal(t, sent[0].Body, attempt.Body)
 			} else {
 				assert.JSONEq(t, `{"name": "build", "allow_all": false, "allowed_hostnames": ["github.com", "go.dev"],
-					"allowed_cidrs": [{"cidr": "10.0.0.0/8", "ports": [{"port": 443}]}]}`, attempt.Body)
+					"allowed_cidrs": [{"cidr": "10.0.0.0/8", "ports": [{"port": 443, "protocol": "TCP"}]}]}`, attempt.Body)
 				assert.Equal(t, sent[3].Body, attempt.Body)
 			}
 		}
@@ -170,7 +170,7 @@ func TestParamsAndOptionsAreNotWrittenTo(t *testing.T) {
 	// Room behind the last element is where an append would write.
 	opts := append(make([]runloop.Option, 0, 8), runloop.WithMaxRetries(0), runloop.WithHeader("X-Team", "blue"))
 	hostnames := append(make([]string, 0, 8), "b.example", "A.Example.", "*.npmjs.org") // not sorted, not in lower case
-	ports := append(make([]runloop.PortRule, 0, 8), runloop.PortRule{Port: 443}, runloop.PortRule{Port: 22})
+	ports := append(make([]runloop.PortRule, 0, 8), runloop.PortRule{Port: 443, Protocol: runloop.ProtocolTCP}, runloop.PortRule{Port: 22, Protocol: runloop.ProtocolTCP})
 	cidrs := append(make([]runloop.AllowedCIDR, 0, 8), runloop.AllowedCIDR{CIDR: "10.0.0.0/8", Ports: ports})
 	params := runloop.NetworkPolicyCreateParams{Name: "build", Egress: runloop.EgressRules{AllowedHostnames: hostnames, AllowedCIDRs: cidrs}}
 
@@ -184,7 +184,7 @@ func TestParamsAndOptionsAreNotWrittenTo(t *testing.T) {
 	require.NoError(t, err)
 
 	assert.Equal(t, []string{"b.example", "A.Example.", "*.npmjs.org", ""}, hostnames[:4])
-	assert.Equal(t, []runloop.PortRule{{Port: 443}, {Port: 22}, {}}, ports[:3])
+	assert.Equal(t, []runloop.PortRule{{Port: 443, Protocol: "TCP"}, {Port: 22, Protocol: "TCP"}, {}}, ports[:3])
 	assert.Equal(t, []runloop.AllowedCIDR{{CIDR: "10.0.0.0/8", Ports: ports}, {}}, cidrs[:2])
 	for _, option := range opts[2:8] {
 		assert.Nil(t, option)

@@ -25,7 +25,7 @@ import (
 // plantedKeys are keys as they are, and one of characters that texts escape.
 var plantedKeys = map[string]string{
 	"plain": "ak_PLANTED_0123456789",
-	"odd":   `ak<PLANTED>&/"\+=%41'~`,
+	"odd":   `ak>PLANTED&/"\+=%41'~`,
 }
 
 func TestClientAndOptionsKeepTheKey(t *testing.T) {
@@ -59,7 +59,7 @@ func TestAClientThatIsInUseKeepsTheKey(t *testing.T) {
 	for name, key := range plantedKeys {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			client, err := runloop.NewClient(runloop.WithAPIKey(key), runloop.WithHTTPClient(&http.Client{
+			client, err := runloop.NewClient(runloop.WithAPIKey(key), runloop.WithMiddleware(mark("1")), runloop.WithHTTPClient(&http.Client{
 				Transport: clienttest.RoundTripper(clienttest.Answer(200, clienttest.PageJSON)),
 			}))
 			require.NoError(t, err)

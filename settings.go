@@ -7,12 +7,13 @@ import (
 	"maps"
 	"net/http"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/runloop-community/runloop-go/internal/engine"
-	"github.com/runloop-community/runloop-go/internal/testenv"
+	"github.com/runloop-community/runloop-go/internal/noenv"
 )
 
 const (
@@ -21,40 +22,53 @@ const (
 	maxMaxRetries     = 100
 )
 
-// settings is what options record, as they record it. The sources say for errors
-// where a value came from, and are empty when there is none.
+// settings are what options and the environment set, not yet validated. A source is the
+// option or variable that a value came from, for errors, and empty if there is none.
 type settings struct {
 	apiKey            engine.Secret
 	apiKeySource      string
 	baseURL           string
 	baseURLSource     string
 	plaintextHTTP     bool
-	httpClient        func() *http.Client // hidden like Config.RoundTrip
-	headers           map[string]header   // by canonical name; replaced, never written to
+	httpClient        *http.Client
+	httpClientSet     bool
+	middleware        []func(http.RoundTripper) http.RoundTripper
+	headers           map[string]header // by canonical name; replaced, never written to
+	malformedHeaders  string            // what is wrong with RUNLOOP_CUSTOM_HEADERS
 	userAgent         string
 	timeout           time.Duration
 	timeoutSet        bool
 	maxRetries        int
 	noBudget          bool
 	logger            *slog.Logger
+	ignoredRules      []string // names of egress fields
+	idempotent        bool
 	idempotencyKey    string
 	idempotencyKeySet bool
 	response          **http.Response
 	responseSet       bool
 	inDoubt           bool // an earlier request of the call may have been applied
-	ignoredRules      []string
 	noEnvironment     bool
-}
 
-func init() {
-	testenv.WithoutEnvironment = Option(func(s *settings) { s.noEnvironment = true })
+	// transport is what httpClient and middleware amount to. An option that changes
+	// one of them sets it to nil, and config builds it.
+	transport *engine.Transport
 }
 
 // A header is one as it was given.
 type header struct{ name, value, source string }
 
+func init() {
+	noenv.Option = Option(func(s *settings) { s.noEnvironment = true })
+}
+
+// newSettings returns the settings of a client.
 func newSettings(opts []Option) *settings {
-	return (&settings{maxRetries: defaultMaxRetries}).with(opts)
+	s := (&settings{maxRetries: defaultMaxRetries}).with(opts)
+	if !s.noEnvironment {
+		s.readEnvironment()
+	}
+	return s
 }
 
 // with returns the settings of a call: a copy with opts applied.
@@ -77,89 +91,87 @@ func (s *settings) setHeader(h header) {
 	s.headers = headers
 }
 
-// readEnvironment fills in what no option set.
-func (s *settings) readEnvironment() error {
-	if s.noEnvironment {
-		return nil
-	}
+const customHeaders = "RUNLOOP_CUSTOM_HEADERS"
+
+// readEnvironment sets what no option has set.
+func (s *settings) readEnvironment() {
 	if key := environment("RUNLOOP_API_KEY"); s.apiKeySource == "" && key != "" {
 		s.apiKey, s.apiKeySource = engine.NewSecret(key), "RUNLOOP_API_KEY"
 	}
 	if base := environment("RUNLOOP_BASE_URL"); s.baseURLSource == "" && base != "" {
 		s.baseURL, s.baseURLSource = base, "RUNLOOP_BASE_URL"
 	}
-	const variable = "RUNLOOP_CUSTOM_HEADERS"
 	byOption := s.headers
-	for i, line := range strings.Split(os.Getenv(variable), "\n") {
-		if strings.TrimSpace(line) == "" {
-			continue
-		}
+	for i, line := range strings.Split(os.Getenv(customHeaders), "\n") {
 		name, value, found := strings.Cut(line, ":")
-		if !found {
-			return invalid(opNewClient, variable, fmt.Sprintf(`line %d has no colon: write "Name: value"`, i+1))
-		}
 		name = strings.TrimSpace(name)
-		if _, set := byOption[http.CanonicalHeaderKey(name)]; !set {
-			s.setHeader(header{name, strings.TrimSpace(value), variable})
+		_, set := byOption[http.CanonicalHeaderKey(name)]
+		switch {
+		case !found && name == "": // a blank line
+		case !found:
+			s.malformedHeaders = cmp.Or(s.malformedHeaders, fmt.Sprintf(`line %d has no colon: write "Name: value"`, i+1))
+		case !set:
+			s.setHeader(header{name, strings.TrimSpace(value), customHeaders})
 		}
 	}
-	return nil
 }
 
 func environment(name string) string { return strings.TrimSpace(os.Getenv(name)) }
 
-// config checks the settings and puts them together for the engine. The pool and
-// the budget are the client's.
-func (s *settings) config(op string, pool *http.Transport, budget *engine.Budget) (*engine.Config, error) {
-	refuse := func(field, format string, args ...any) (*engine.Config, error) {
-		return nil, invalid(op, field, fmt.Sprintf(format, args...))
-	}
-	if s.apiKeySource == "" {
-		return refuse("WithAPIKey", "there is no API key: set RUNLOOP_API_KEY, or pass WithAPIKey")
-	}
-	if problem := apiKeyProblem(s.apiKey.Reveal()); problem != "" {
-		return refuse(s.apiKeySource, "%s", problem)
-	}
+// config validates the settings and returns the engine's configuration. The pool and the
+// budget are the client's.
+func (s *settings) config(op string, own *pool, budget *engine.Budget) (*engine.Config, error) {
+	problems := &problems{op: op}
+	check := problems.add
+
+	check(cmp.Or(s.apiKeySource, "WithAPIKey"), s.apiKeyProblem())
 	base, problem := s.parseBaseURL()
-	if problem != "" {
-		return refuse(s.baseURLSource, "%s", problem)
-	}
+	check(s.baseURLSource, problem)
+	check(customHeaders, s.malformedHeaders)
 	headers := make(http.Header, len(s.headers))
 	for _, name := range slices.Sorted(maps.Keys(s.headers)) { // for the same error each time
 		h := s.headers[name]
-		if problem := headerProblem(name, h); problem != "" {
-			return refuse(h.source, "%s", problem)
-		}
+		check(h.source, headerProblem(name, h))
 		headers[name] = []string{h.value}
 	}
-	switch {
-	case valueProblem(s.userAgent) != "":
-		return refuse("WithUserAgent", "%s", valueProblem(s.userAgent))
-	case s.httpClient != nil && s.httpClient() == nil:
-		return refuse("WithHTTPClient", "the client is nil: leave the option out for the default")
-	case s.timeoutSet && s.timeout <= 0:
-		return refuse("WithAttemptTimeout", "%s is not positive: leave the option out for the default of %s", s.timeout, defaultTimeout)
-	case s.maxRetries < 0 || s.maxRetries > maxMaxRetries:
-		return refuse("WithMaxRetries", "%d is not between 0 and %d: write 0 for no retries", s.maxRetries, maxMaxRetries)
-	case s.idempotencyKeySet && idempotencyKeyProblem(s.idempotencyKey) != "":
-		return refuse("WithIdempotencyKey", "%s", idempotencyKeyProblem(s.idempotencyKey))
-	case s.responseSet && s.response == nil:
-		return refuse("WithResponseInto", "the destination is nil: pass the address of an *http.Response")
+	check("WithUserAgent", valueProblem(s.userAgent))
+	if s.timeoutSet && s.timeout <= 0 {
+		check("WithAttemptTimeout", fmt.Sprintf("%s is not positive: omit the option for the default of %s", s.timeout, defaultTimeout))
 	}
+	if s.maxRetries < 0 || s.maxRetries > maxMaxRetries {
+		check("WithMaxRetries", fmt.Sprintf("%d is not between 0 and %d: write 0 for no retries", s.maxRetries, maxMaxRetries))
+	}
+	check("WithIgnoredRules", s.ignoredRulesProblem())
+	if s.idempotent {
+		check("WithIdempotent", "the option applies to one call of Do: pass it to Do")
+	}
+	if s.idempotencyKeySet {
+		check("WithIdempotencyKey", idempotencyKeyProblem(s.idempotencyKey))
+	}
+	if s.responseSet && s.response == nil {
+		check("WithResponseInto", "nil destination: pass the address of an *http.Response variable")
+	}
+	check("WithHTTPClient", s.httpClientProblem())
+	if s.transport == nil && problems.err() == nil {
+		s.transport, problem = s.newTransport(own)
+		check("WithMiddleware", problem)
+	}
+	if err := problems.err(); err != nil {
+		return nil, err
+	}
+
 	cfg := &engine.Config{
 		BaseURL:    base,
 		Key:        s.apiKey,
 		UserAgent:  strings.TrimSpace("runloop-go/" + version + " " + s.userAgent),
 		Header:     headers,
-		Transport:  pool,
+		Transport:  s.transport,
 		Timeout:    cmp.Or(s.timeout, defaultTimeout),
 		MaxRetries: s.maxRetries,
 		Logger:     cmp.Or(s.logger, silent),
 	}
 	if s.httpClient != nil {
-		client := s.httpClient()
-		cfg.Transport = cmp.Or(client.Transport, http.DefaultTransport)
-		cfg.Timeout = cmp.Or(s.timeout, max(client.Timeout, 0), defaultTimeout)
+		cfg.Timeout = cmp.Or(s.timeout, max(s.httpClient.Timeout, 0), defaultTimeout)
 	}
 	if !s.noBudget {
 		cfg.Budget = budget
@@ -169,29 +181,121 @@ func (s *settings) config(op string, pool *http.Transport, budget *engine.Budget
 
 var silent = slog.New(slog.DiscardHandler)
 
-// refuseCallOptions refuses for a client what has a meaning for one call only.
+// refuseCallOptions rejects for a client what applies to one call only.
 func (s *settings) refuseCallOptions() error {
-	const problem = "it is for one call: pass it to the method"
-	if s.idempotencyKeySet {
+	const problem = "the option applies to one call: pass it to the method"
+	switch {
+	case s.idempotencyKeySet:
 		return invalid(opNewClient, "WithIdempotencyKey", problem)
-	}
-	if s.responseSet {
+	case s.responseSet:
 		return invalid(opNewClient, "WithResponseInto", problem)
 	}
 	return nil
 }
 
-// apiKeyProblem says what is wrong with a key, without a part of it.
-func apiKeyProblem(key string) string {
+// newTransport builds the chain of middleware, or returns what is wrong with it.
+func (s *settings) newTransport(own *pool) (transport *engine.Transport, problem string) {
+	var next http.RoundTripper = own
+	isNetHTTP := true
+	if s.httpClient != nil {
+		next = cmp.Or(s.httpClient.Transport, http.DefaultTransport)
+		_, isNetHTTP = next.(*http.Transport)
+	}
+	for i, wrap := range slices.Backward(s.middleware) {
+		if wrap == nil {
+			return nil, fmt.Sprintf("middleware %d is nil: omit it", i+1)
+		}
+		if next = wrap(next); isNil(next) {
+			return nil, fmt.Sprintf("middleware %d returned nil: return a RoundTripper that calls the one passed in", i+1)
+		}
+	}
+	return &engine.Transport{RoundTripper: next, Direct: isNetHTTP && len(s.middleware) == 0}, ""
+}
+
+func (s *settings) httpClientProblem() string {
+	if !s.httpClientSet {
+		return ""
+	}
+	switch client := s.httpClient; {
+	case client == nil:
+		return "nil client: omit the option for the default"
+	case client.Jar != nil:
+		return "the client has a Jar, which would not be used: set Jar to nil, and send cookies with WithHeader or WithMiddleware"
+	case client.CheckRedirect != nil:
+		return "the client has a CheckRedirect, which would not be used: set it to nil, redirects are never followed"
+	case client.Transport != nil && isNil(client.Transport):
+		return fmt.Sprintf("the client's Transport is a nil %T: set Transport to nil for http.DefaultTransport", client.Transport)
+	}
+	return ""
+}
+
+// isNil reports whether v is nil, or leads to a nil by the interfaces and pointers in it.
+func isNil(v any) bool {
+	value := reflect.ValueOf(v)
+	for value.Kind() == reflect.Pointer || value.Kind() == reflect.Interface {
+		value = value.Elem()
+	}
+	switch value.Kind() {
+	case reflect.Invalid:
+		return true
+	case reflect.Func, reflect.Map, reflect.Slice:
+		return value.IsNil()
+	}
+	return false
+}
+
+func (s *settings) ignoredRulesProblem() string {
+	for _, name := range s.ignoredRules {
+		if name == "" || strings.TrimSpace(name) != name {
+			return fmt.Sprintf(`%.40q is not the name of an egress field: write it as the API does, as in "allowed_ports"`, name)
+		}
+	}
+	return ""
+}
+
+// apiKeyProblem returns what is wrong with the key, without any part of it.
+func (s *settings) apiKeyProblem() string {
+	const quotes = "\"'`\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u00ab\u00bb\u2039\u203a\u00b4\uff02\uff07"
+	if s.apiKeySource == "" {
+		return "missing API key: set RUNLOOP_API_KEY, or pass WithAPIKey"
+	}
+	key := s.apiKey.Reveal()
+	trimmed := strings.TrimSpace(key)
 	switch {
-	case strings.TrimSpace(key) == "":
+	case trimmed == "":
 		return "the API key is empty"
+	case strings.Trim(trimmed, quotes) != trimmed:
+		return "the API key is in quotes: remove them"
+	case hasScheme(trimmed, "bearer"), hasScheme(trimmed, "authorization"):
+		return `the API key begins with "Bearer" or "Authorization", which the SDK adds: write the key alone`
+	case isPlaceholder(trimmed):
+		return "the API key is a placeholder or a variable that was not expanded: write the key itself"
 	case strings.ContainsFunc(key, notVisibleASCII):
-		return "the API key has a blank, a line break or another character that no key has: trim it"
+		return "the API key contains a space, a line break or another invalid character: remove it"
 	case len(key) > maxHeaderValue:
 		return "the API key is too long for a header"
 	}
 	return ""
+}
+
+// hasScheme reports whether key begins with the word, in any case, as a word of its own.
+func hasScheme(key, word string) bool {
+	if len(key) < len(word) || !strings.EqualFold(key[:len(word)], word) {
+		return false
+	}
+	rest := key[len(word):]
+	return rest == "" || strings.ContainsAny(rest[:1], " \t\r\n:=,%+")
+}
+
+// isPlaceholder reports whether key is what documentation writes in place of a key, or a
+// template or shell expression that should have become one.
+func isPlaceholder(key string) bool {
+	for _, part := range []string{"<", "${", "$(", "{{", "RUNLOOP_API_KEY"} {
+		if strings.Contains(key, part) {
+			return true
+		}
+	}
+	return strings.HasPrefix(key, "$") || strings.HasPrefix(key, "%") && strings.HasSuffix(key, "%")
 }
 
 func notVisibleASCII(r rune) bool { return r <= ' ' || r > '~' }
@@ -200,11 +304,11 @@ func idempotencyKeyProblem(key string) string {
 	const maxKey = 255
 	switch {
 	case key == "":
-		return "the key is empty: leave the option out for a new one"
+		return "the key is empty: omit the option for a new one"
 	case len(key) > maxKey:
 		return fmt.Sprintf("the key is longer than %d bytes", maxKey)
 	case strings.ContainsFunc(key, notVisibleASCII):
-		return "the key has a character other than visible ASCII"
+		return "the key contains a character other than visible ASCII"
 	}
 	return ""
 }

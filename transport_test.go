@@ -3,6 +3,7 @@ package runloop_test
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -14,6 +15,7 @@ import (
 
 	runloop "github.com/runloop-community/runloop-go"
 	"github.com/runloop-community/runloop-go/internal/clienttest"
+	"github.com/runloop-community/runloop-go/internal/engine"
 	"github.com/runloop-community/runloop-go/internal/wiretest"
 )
 
@@ -153,6 +155,7 @@ func TestHTTP2ConnectionThatGoesDead(t *testing.T) {
 		server := wiretest.NewServer(t,
 			wiretest.HTTP2Conn("reply, and then go dead", func(h *wiretest.HTTP2) { h.Reply(h.Read(), 200, clienttest.PolicyJSON) }),
 			wiretest.HTTP2Conn("reply", func(h *wiretest.HTTP2) { h.Reply(h.Read(), 200, clienttest.PolicyJSON) }))
+		wiretest.NeedHTTP2(t)
 		client := newPoolClient(t, server)
 		pool := runloop.PoolOf(client)
 		pool.Protocols = new(http.Protocols)
@@ -170,6 +173,7 @@ func TestHTTP2ConnectionThatGoesDead(t *testing.T) {
 // A dialer of its own keeps net/http from HTTP/2, unless it is told otherwise.
 func TestThePoolSpeaksHTTP2(t *testing.T) {
 	t.Parallel()
+	wiretest.NeedHTTP2(t)
 	var protocol string
 	server := wiretest.NewLoopback(t, func(w http.ResponseWriter, r *http.Request) {
 		protocol = r.Proto
@@ -206,10 +210,35 @@ func TestAProxySeesNoKey(t *testing.T) {
 		e := clienttest.AsTransportError(t, err)
 		assert.Equal(t, 4, e.Attempts)
 		assert.False(t, e.MaybeApplied, "the proxy let nothing through")
+		assert.ErrorContains(t, err, "proxy proxy.example.test:80 refused the connection: 502 ")
 		for _, request := range server.Requests() {
 			assert.Equal(t, "CONNECT api.example.test:443 HTTP/1.1\r\nHost: api.example.test:443\r\nUser-Agent: Go-http-client/1.1\r\n\r\n", request.Raw)
 		}
 	})(t)
+}
+
+// The text of a proxy's status alone reads like the API's.
+func TestAProxyThatRefusesIsNamed(t *testing.T) {
+	t.Parallel()
+	proxy := wiretest.NewLoopback(t, func(w http.ResponseWriter, r *http.Request) {
+		assert.Equal(t, "CONNECT api.example.test:443", r.Method+" "+r.Host)
+		w.WriteHeader(http.StatusForbidden)
+	})
+	client, err := runloop.NewClient(runloop.WithAPIKey(clienttest.APIKey), runloop.WithMaxRetries(0),
+		runloop.WithBaseURL("https://api.example.test"))
+	require.NoError(t, err)
+	address := proxy.Listener.Addr().String()
+	runloop.PoolOf(client).Proxy = http.ProxyURL(&url.URL{Scheme: "http", Host: address, User: url.UserPassword("robot", "s3cret")})
+
+	err = clienttest.UpdatePolicy(t.Context(), client)
+
+	e := clienttest.AsTransportError(t, err)
+	assert.False(t, e.MaybeApplied)
+	refusal, ok := errors.AsType[*engine.ProxyRefused](err)
+	require.True(t, ok, "%v", err)
+	assert.Equal(t, &engine.ProxyRefused{Proxy: address, StatusCode: 403, Status: "403 Forbidden"}, refusal)
+	assert.ErrorContains(t, err, "proxy "+address+" refused the connection: 403 Forbidden")
+	assertSecret(t, "s3cret", err)
 }
 
 // The client's own pool does not wait for the end of the attempt where it can know

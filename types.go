@@ -2,13 +2,13 @@ package runloop
 
 import "time"
 
-// A NetworkPolicy says where the devboxes that it is attached to may connect to.
+// A NetworkPolicy controls which hosts the attached devboxes may connect to.
 //
 // Its JSON form is the API's: times are Unix milliseconds, egress is an object.
-// Marshalling a policy and unmarshalling the result gives an equal policy back,
-// egress members that this version of the SDK does not know included.
+// Marshalling a policy and unmarshalling the result gives an equal policy, including
+// egress fields that this version of the SDK does not know.
 type NetworkPolicy struct {
-	// ID is made by the API and never changes. Its form is opaque.
+	// ID is assigned by the API and never changes. Its form is opaque.
 	ID string
 	// Name is unique within the account.
 	Name string
@@ -17,7 +17,7 @@ type NetworkPolicy struct {
 	// Egress is what the policy allows.
 	Egress EgressRules
 	// CreateTime is in UTC, to the millisecond. The zero time means that the API
-	// did not say.
+	// did not report it.
 	CreateTime time.Time
 	// UpdateTime is when the policy was last changed, in the same form.
 	UpdateTime time.Time
@@ -33,10 +33,15 @@ func (p *NetworkPolicy) clone() *NetworkPolicy {
 	return &copied
 }
 
-// EgressRules says what outbound traffic a policy allows. Rules only ever add
-// reach, none takes any away. The zero value allows nothing: it is "deny all".
+// EgressRules describes the allowed outbound traffic. Rules are additive: no rule
+// revokes another. The zero value allows nothing: it is "deny all".
 //
-// A nil list and an empty list mean the same here: nothing is allowed by it.
+// A nil list and an empty list mean the same: nothing is allowed by it.
+//
+// Rules that were decoded, from a response or a file, keep the fields that this version
+// of the SDK does not know, and write them again in JSON, YAML, gob and every codec that
+// uses [encoding.BinaryMarshaler]. Such a field can be compared, but not sent: Validate
+// refuses it unless it allows nothing.
 type EgressRules struct {
 	// AllowAll allows every destination. The API then ignores the other rules
 	// and turns AllowDevboxToDevbox on.
@@ -44,9 +49,15 @@ type EgressRules struct {
 	// AllowDevboxToDevbox allows traffic between the account's own devboxes
 	// through tunnels.
 	AllowDevboxToDevbox bool
-	// AllowedHostnames are DNS names without scheme, port or path. The whole
-	// first label may be a wildcard: "*.npmjs.org" covers the names below
-	// npmjs.org, but not npmjs.org itself.
+	// AllowedHostnames are DNS names without scheme, port or path: letters, digits,
+	// "-", "_" and ".". International names are written in their xn-- form.
+	//
+	// The whole first label may be a wildcard. "*.npmjs.org" covers names one label
+	// below npmjs.org, such as registry.npmjs.org. It does not cover npmjs.org itself.
+	// Whether it covers deeper names, such as a.b.npmjs.org, is unspecified: list them.
+	//
+	// Names are enforced by the addresses that DNS returns for them, so other names
+	// on the same address, as in a content delivery network, can be reached as well.
 	AllowedHostnames []string
 	// AllowAgentGateway allows the agent gateway, which adds credentials to
 	// requests.
@@ -54,14 +65,14 @@ type EgressRules struct {
 	// AllowMCPGateway allows the MCP hub, which gives access to MCP servers.
 	AllowMCPGateway bool
 	// AllowRunloopMirrors allows Runloop's mirrors of package and image
-	// registries. It is younger than version 0.1 of the API, and sent by
-	// Create only when it is true.
+	// registries. It was added after API version 0.1, and Create sends it only
+	// when it is true.
 	AllowRunloopMirrors bool
-	// AllowedCIDRs are address ranges. The list is younger than version 0.1 of
-	// the API, and sent by Create only when it is not empty.
+	// AllowedCIDRs are address ranges. The list was added after API version 0.1,
+	// and Create sends it only when it is not empty.
 	AllowedCIDRs []AllowedCIDR
 
-	unknown unknownMembers
+	unknown unknownFields
 }
 
 // An AllowedCIDR allows an IPv4 address range, on some ports or on all of them.
@@ -71,20 +82,20 @@ type AllowedCIDR struct {
 	// Ports narrows the range. With none, every port and protocol is allowed.
 	Ports []PortRule
 
-	unknown unknownMembers
+	unknown unknownFields
 }
 
-// A PortRule allows one port or a range of ports.
+// A PortRule allows one port or a range of ports, for one protocol.
 type PortRule struct {
 	// Port is the first port of the range, 1 to 65535.
 	Port int
 	// EndPort is the last port, at least Port. 0 means Port alone.
 	EndPort int
-	// Protocol is ProtocolTCP or ProtocolUDP. When it is empty it is not sent,
-	// and the API decides.
+	// Protocol is required: ProtocolTCP or ProtocolUDP. For both, use two rules. In
+	// a policy that another client created it can be empty, which is written as "any".
 	Protocol Protocol
 
-	unknown unknownMembers
+	unknown unknownFields
 }
 
 // A Protocol is a transport protocol, as a [PortRule] names it.
@@ -96,27 +107,49 @@ const (
 )
 
 // NetworkPolicyCreateParams are the parameters of Create, Ensure and Apply.
+//
+// They have a file form, which is a policy's JSON without its ID and times:
+//
+//	{
+//	  "name": "build",
+//	  "description": "package registries only",
+//	  "egress": {
+//	    "allowed_hostnames": ["github.com", "*.npmjs.org"],
+//	    "allowed_cidrs": [{"cidr": "10.0.0.0/8", "ports": [{"port": 443, "protocol": "TCP"}]}]
+//	  }
+//	}
+//
+// It decodes from JSON, and from YAML with go.yaml.in/yaml/v3 or sigs.k8s.io/yaml. Fields
+// of egress that are left out allow nothing. So that no mistake becomes a policy that
+// denies everything, these are errors: a missing name or egress (write "egress": {} to
+// deny everything), an unknown field, such as allowed_hostnames outside of egress, a
+// field in another case, a field that occurs twice, a value of another type, and null
+// for anything but the description. Decoding does not check the rules: the calls do, and
+// [EgressRules.Validate].
 type NetworkPolicyCreateParams struct {
-	// Name is required, and unique within the account.
+	// Name is required, and unique within the account. It has no surrounding blanks
+	// and no control characters.
 	Name string
 	// Description is optional.
 	Description string
-	// Egress is what the policy is to allow. The zero value denies everything.
+	// Egress is what the policy allows. The zero value denies everything.
 	Egress EgressRules
 }
 
-// NetworkPolicyUpdateParams are the parameters of Update. A nil field leaves
-// what the policy has. A pointer sets it, to the zero value as to any other:
+// NetworkPolicyUpdateParams are the parameters of Update. A nil field leaves the value
+// unchanged. A non-nil pointer sets it, to the zero value as well:
 //
 //	runloop.NetworkPolicyUpdateParams{
-//		Description:      new(""),     // no description any more
+//		Description:      new(""),     // clear the description
 //		AllowAll:         new(false),
-//		AllowedHostnames: &[]string{}, // no host names any more
+//		AllowedHostnames: &[]string{}, // remove all host names
 //	}
+//
+// To replace every rule, use [EgressRules.Update].
 type NetworkPolicyUpdateParams struct {
 	// Name renames the policy.
 	Name *string
-	// Description replaces the description. A pointer to "" takes it away.
+	// Description replaces the description. A pointer to "" clears it.
 	Description *string
 	// AllowAll, like the other flags, is as in EgressRules.
 	AllowAll *bool
@@ -124,7 +157,7 @@ type NetworkPolicyUpdateParams struct {
 	// turned off itself.
 	AllowDevboxToDevbox *bool
 	// AllowedHostnames replaces the whole list. A pointer to an empty or nil
-	// slice allows no host name.
+	// slice removes all host names.
 	AllowedHostnames *[]string
 	// AllowAgentGateway is as in EgressRules.
 	AllowAgentGateway *bool
@@ -133,29 +166,28 @@ type NetworkPolicyUpdateParams struct {
 	// AllowRunloopMirrors is as in EgressRules.
 	AllowRunloopMirrors *bool
 	// AllowedCIDRs replaces the whole list. A pointer to an empty or nil slice
-	// allows no address range.
+	// removes all address ranges.
 	AllowedCIDRs *[]AllowedCIDR
 }
 
 // NetworkPolicyListParams are the parameters of List and All. The zero value
 // asks for every policy.
 type NetworkPolicyListParams struct {
-	// Name keeps the policies whose name contains it. To find one policy by
-	// its whole name, use GetByName.
+	// Name filters by substring of the name. To find one policy by its exact name,
+	// use GetByName.
 	Name string `url:"name,omitempty"`
-	// ID keeps the policy that has this ID.
+	// ID filters by ID.
 	ID string `url:"id,omitempty"`
-	// Search keeps the policies whose ID or name contains it. It is younger
-	// than version 0.1 of the API.
+	// Search filters by substring of the ID or name. It was added after API
+	// version 0.1.
 	Search string `url:"search,omitempty"`
 	// Limit is the size of a page, at most 5000. 0 is the default: 20 for List,
 	// by the API, and 1000 for All.
 	Limit int `url:"limit,omitempty"`
 	// StartingAfter is the ID of the policy after which to start.
 	StartingAfter string `url:"starting_after,omitempty"`
-	// IncludeTotalCount says whether the API is to count all policies, which
-	// costs it time. nil is the default: true for List, by the API, and false
-	// for All.
+	// IncludeTotalCount makes the API count all policies, which takes it time. nil is
+	// the default: true for List, by the API, and false for All.
 	IncludeTotalCount *bool `url:"include_total_count,omitempty"`
 }
 
@@ -163,9 +195,9 @@ type NetworkPolicyListParams struct {
 type NetworkPolicyPage struct {
 	// NetworkPolicies are in the API's order, which it does not document.
 	NetworkPolicies []NetworkPolicy
-	// HasMore says that there are policies after the last one of this page.
+	// HasMore is true if there are policies after the last one of this page.
 	HasMore bool
-	// TotalCount is the number of policies in all, nil when the API did not count.
+	// TotalCount is the number of all policies, nil if the API did not count them.
 	TotalCount *int
 }
 

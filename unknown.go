@@ -1,28 +1,33 @@
 package runloop
 
 import (
+	"bytes"
+	"fmt"
+	"math/big"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// unknownMembers are the members of an object in an answer that this version of
-// the SDK does not know, as the text of a JSON object, or empty for none. Ignored,
-// one that opens something would let a policy pass for a narrower one.
-type unknownMembers string
+// unknownFields are the fields of an object in a response that this version of the
+// SDK does not know, as the text of a JSON object, or empty for none. Ignored, one
+// that allows something would let a policy pass for a narrower one.
+type unknownFields string
 
-// newUnknownMembers takes the members as decoder.unknownMember writes them.
-func newUnknownMembers(members []byte) unknownMembers {
-	if len(members) == 0 {
+// newUnknownFields takes the fields as decoder.unknownField writes them.
+func newUnknownFields(fields []byte) unknownFields {
+	if len(fields) == 0 {
 		return ""
 	}
-	members[0] = '{' // in place of the first comma
-	return unknownMembers(append(members, '}'))
+	fields[0] = '{' // in place of the first comma
+	return unknownFields(append(fields, '}'))
 }
 
-// marshalWith returns the JSON of known, which has members, and of those of u.
-func (u unknownMembers) marshalWith(known any) ([]byte, error) {
+// marshalWith returns the JSON of known, which has fields, and of those of u.
+func (u unknownFields) marshalWith(known any) ([]byte, error) {
 	object, err := json.Marshal(known)
 	if err != nil || u == "" {
 		return object, err
@@ -31,49 +36,134 @@ func (u unknownMembers) marshalWith(known any) ([]byte, error) {
 	return append(object, u[1:]...), nil
 }
 
-// rules returns a line for each member that may open something.
-func (u unknownMembers) rules(prefix string) []string {
-	var rules []string
+// each visits the fields.
+func (u unknownFields) each(visit func(name string, value jsontext.Value)) {
+	if u == "" {
+		return
+	}
+	// What newUnknownFields put together is valid JSON, so this ends without an error.
+	_ = decodeDocument([]byte(u), func(d decoder) error {
+		return d.object(func(raw []byte) error {
+			name := string(raw) // reading invalidates it
+			value, err := d.ReadValue()
+			if err == nil {
+				visit(name, value)
+			}
+			return err
+		})
+	})
+}
+
+// names returns the names of the fields that allow something.
+func (u unknownFields) names() []string {
+	var names []string
+	for _, rule := range u.rules("", false) {
+		names = append(names, rule.text)
+	}
+	return names
+}
+
+// rules returns a rule for each field that allows something.
+func (u unknownFields) rules(prefix string, quoted bool) []rule {
+	var rules []rule
 	u.each(func(name string, value jsontext.Value) {
-		if !opensNothing(value) {
-			rules = append(rules, prefix+strconv.QuoteToASCII(name)+" "+string(value))
+		if canonical, allows := canonicalValue(value); allows {
+			if quoted || !isPlain(name) {
+				name = strconv.QuoteToASCII(name)
+			}
+			rules = append(rules, rule{prefix + name, canonical})
 		}
 	})
 	return rules
 }
 
-// opensNothing reports whether a value means "off" whatever the member is.
-func opensNothing(canonical jsontext.Value) bool {
-	switch string(canonical) {
-	case "null", "false", "0", `""`, "[]", "{}":
-		return true
-	}
-	return false
-}
-
-// each visits the members, their values in the canonical form of RFC 8785.
-func (u unknownMembers) each(visit func(name string, value jsontext.Value)) {
-	if u == "" {
-		return
-	}
-	// What newUnknownMembers put together is valid JSON, so this ends without an error.
-	_ = decodeDocument([]byte(u), func(d decoder) error {
-		return d.object(func(raw []byte) error {
-			name := string(raw) // reading invalidates it
-			value, err := d.ReadValue()
-			if err != nil {
-				return err
-			}
-			value = value.Clone()
-			if err := value.Canonicalize(); err != nil {
-				return err
-			}
-			visit(name, value)
-			return nil
-		})
+// without returns u without the fields of these names.
+func (u unknownFields) without(names []string) unknownFields {
+	var kept []byte
+	u.each(func(name string, value jsontext.Value) {
+		if !slices.Contains(names, name) {
+			// The name was valid, so it can be quoted.
+			kept, _ = jsontext.AppendQuote(append(kept, ','), name)
+			kept = append(append(kept, ':'), value...)
+		}
 	})
+	return newUnknownFields(kept)
 }
 
-// Stubs until the rules are merged.
-func (r EgressRules) ignoring([]string) EgressRules            { return r }
-func (r EgressRules) diffWithoutValues(o EgressRules) []string { return r.Diff(o) }
+// canonicalValue returns a value in the form of RFC 8785, except that numbers keep all
+// their digits. It allows nothing if it is false, null, 0 or empty, or has only such
+// values in it, whatever the field is.
+func canonicalValue(value jsontext.Value) (canonical string, allows bool) {
+	value = value.Clone()
+	// What was read once is valid, so there is no error.
+	_ = value.Canonicalize(jsontext.CanonicalizeRawInts(false), jsontext.CanonicalizeRawFloats(false))
+	text := make([]byte, 0, len(value))
+	for rest := []byte(value); len(rest) > 0; {
+		n := 1
+		switch c := rest[0]; {
+		case c == '"':
+			for ; rest[n] != '"'; n++ {
+				if rest[n] == '\\' {
+					n++
+				}
+			}
+			n++
+			isName := n < len(rest) && rest[n] == ':'
+			allows = allows || n > len(`""`) && !isName
+		case c == '-' || '0' <= c && c <= '9':
+			for n < len(rest) && bytes.IndexByte([]byte("+-.0123456789Ee"), rest[n]) >= 0 {
+				n++
+			}
+			number := canonicalNumber(string(rest[:n]))
+			allows = allows || number != "0"
+			text, rest = append(text, number...), rest[n:]
+			continue
+		case c == 't':
+			n, allows = len("true"), true
+		case c == 'f':
+			n = len("false")
+		case c == 'n':
+			n = len("null")
+		}
+		text, rest = append(text, rest[:n]...), rest[n:]
+	}
+	return string(text), allows
+}
+
+// canonicalNumber returns a JSON number in the form of RFC 8785, with all its digits:
+// numbers have the same text exactly when they have the same value.
+func canonicalNumber(number string) string {
+	mantissa, exponent := number, "0"
+	if i := strings.IndexAny(number, "eE"); i >= 0 {
+		mantissa, exponent = number[:i], number[i+1:]
+	}
+	mantissa, isNegative := strings.CutPrefix(mantissa, "-")
+	whole, fraction, _ := strings.Cut(mantissa, ".")
+	digits := strings.TrimLeft(whole+fraction, "0")
+	if digits == "" {
+		return "0"
+	}
+	// The number is 0.DIGITS times ten to the power of point, which may be any integer.
+	point, _ := new(big.Int).SetString(exponent, 10)
+	point.Add(point, big.NewInt(int64(len(digits)-len(fraction))))
+	digits = strings.TrimRight(digits, "0")
+	sign := ""
+	if isNegative {
+		sign = "-"
+	}
+	if !point.IsInt64() || point.Int64() <= -6 || point.Int64() > 21 {
+		first, rest := digits[:1], digits[1:]
+		if rest != "" {
+			rest = "." + rest
+		}
+		return sign + first + rest + "e" + fmt.Sprintf("%+d", point.Sub(point, big.NewInt(1)))
+	}
+	switch n := int(point.Int64()); {
+	case n <= 0:
+		return sign + "0." + strings.Repeat("0", -n) + digits
+	case n < len(digits):
+		return sign + digits[:n] + "." + digits[n:]
+	default:
+		return sign + digits + strings.Repeat("0", n-len(digits))
+	}
+}

@@ -2,6 +2,7 @@ package runloop_test
 
 import (
 	"encoding/json"
+	"math/big"
 	"strings"
 	"testing"
 
@@ -45,7 +46,8 @@ func TestUnknownMembersFailClosed(t *testing.T) {
 		t.Run(place.name, func(t *testing.T) {
 			t.Parallel()
 			for _, value := range []string{
-				`true`, `1`, `-1`, `0.5`, `1e400`, `"x"`, `" "`, `"false"`, `"0"`, `[0]`, `[false]`, `[[]]`, `{"a": null}`, `{"a": false}`,
+				`true`, `1`, `-1`, `0.5`, `1e400`, `1e-400`, `-1e-9223372036854775809`, `"x"`, `" "`, `"false"`, `"0"`, `"\u0000"`,
+				`[0, true]`, `[[["x"]]]`, `{"a": {"b": [1e-999]}}`, `{"": " "}`, `[{"a": false}, {"a": true}]`,
 			} {
 				rules := rulesWith(t, place.egress, `"new": `+value)
 				assertDifferent(t, rules, place.overlooked)
@@ -63,7 +65,10 @@ func TestUnknownMembersThatOpenNothingDoNotMatter(t *testing.T) {
 	for _, place := range placesOfUnknownMembers {
 		t.Run(place.name, func(t *testing.T) {
 			t.Parallel()
-			for _, value := range []string{`false`, `null`, `0`, `0.0`, `-0`, `0e9`, `""`, `[]`, `[ ]`, `{}`, "{\n}"} {
+			for _, value := range []string{`false`, `null`, `0`, `0.0`, `-0`, `0e9`, `""`, `[]`, `[ ]`, `{}`, "{\n}",
+				`0.000e+999999999999999999999`, `-0.0`, `[0]`, `[false, [], {}, ""]`, `[[]]`, `{"a": null}`, `{"a": false}`, `{"true": 0, "1": [""]}`,
+				`{"audit": {"enabled": false, "\"x\"": -0}}`,
+			} {
 				rules := rulesWith(t, place.egress, `"new": `+value)
 				assert.True(t, rules.Equal(place.overlooked), value)
 				assert.Empty(t, rules.Diff(place.overlooked))
@@ -80,19 +85,65 @@ func TestUnknownMembersAreComparedByTheirMeaning(t *testing.T) {
 		t.Run(place.name, func(t *testing.T) {
 			t.Parallel()
 			rules := rulesWith(t, place.egress, `"new": {"a": 1, "b": ["x"]}, "also": true`)
-			same := rulesWith(t, place.egress, `"also":true, "n\u0065w" : {"b":["\u0078"],"a":1.0}, "off": false`)
+			same := rulesWith(t, place.egress, `"also":true, "n\u0065w" : {"b":["\u0078"],"a":10.0e-1}, "off": {"x": [false]}`)
 			assert.True(t, rules.Equal(same))
 			assert.Equal(t, rules.Fingerprint(), same.Fingerprint())
 			for _, other := range []string{
 				`"new": {"a": 1, "b": ["y"]}, "also": true`,
 				`"New": {"a": 1, "b": ["x"]}, "also": true`,
 				`"new": {"a": 1, "b": ["x"]}`,
+				`"new": {"a": 1.0000000000000000001, "b": ["x"]}, "also": true`,
 				`"new": {"a": 1, "b": ["x"]}, "also": true, "more": 1`,
 			} {
 				assertDifferent(t, rules, rulesWith(t, place.egress, other))
 			}
 		})
 	}
+}
+
+// Numbers are what they are, not what a float64 makes of them.
+func TestUnknownNumbersAreComparedExactly(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ a, b string }{
+		{"9007199254740993", "9007199254740992"}, {"18446744073709551616", "18446744073709551617"}, {"1e-400", "1e-401"},
+		{"1e400", "1e401"}, {"0.1", "0.1000000000000000055511151231257827"}, {"1", "-1"}, {"1e99999999999999999999", "1e99999999999999999998"},
+	} {
+		assertDifferent(t, rulesWith(t, `{MEMBER}`, `"new": `+test.a), rulesWith(t, `{MEMBER}`, `"new": `+test.b))
+	}
+	for _, same := range [][]string{
+		{"1", "1.0", "1e0", "10e-1", "0.1E+1", "100000e-00005"},
+		{"-12345678901234567890", "-1234567890123456789e1", "-1.234567890123456789e19"},
+		{"1e21", "1000000000000000000000"}, {"1e-7", "0.0000001"}, {"12e99999999999999999999", "1.2e100000000000000000000"},
+	} {
+		for _, b := range same {
+			assert.Empty(t, rulesWith(t, `{MEMBER}`, `"new": `+same[0]).Diff(rulesWith(t, `{MEMBER}`, `"new": `+b)))
+		}
+	}
+}
+
+func FuzzUnknownNumbers(f *testing.F) {
+	for _, number := range []string{"0", "-0.0", "1", "1.0", "10e-1", "9007199254740993", "9007199254740992", "1e-400", "0e5", "-1e21", "1e22", "123.456e-3"} {
+		f.Add(number, "1")
+		f.Add(number, "9007199254740992.0")
+	}
+	f.Fuzz(func(t *testing.T, a, b string) {
+		var values [2]*big.Rat
+		var rules [2]runloop.EgressRules
+		for i, number := range []string{a, b} {
+			if len(number) > 20 || strings.Contains(number, "e") && len(number) > 8 || !json.Valid([]byte(number)) {
+				return // math/big needs memory for large exponents
+			}
+			if err := rules[i].UnmarshalJSON([]byte(`{"new": ` + number + `}`)); err != nil {
+				return
+			}
+			var ok bool
+			if values[i], ok = new(big.Rat).SetString(number); !ok {
+				return // no number
+			}
+		}
+		assert.Equal(t, values[0].Cmp(values[1]) == 0, rules[0].Equal(rules[1]), "%s %s", a, b)
+		assert.Equal(t, values[0].Sign() == 0, rules[0].Equal(runloop.EgressRules{}), "%s", a)
+	})
 }
 
 // A member of another case is not the known one: it opens nothing that the SDK

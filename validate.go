@@ -13,55 +13,117 @@ import (
 
 const maxPageSize = 5000 // of the API, by its contract
 
-// Validate reports the first rule that the API would refuse or misread, as a
-// [*ValidationError] that says what to write instead. Create, Update, Ensure and
-// Apply call it before they send anything. What only the API can know, such as
-// whether a host name exists, is left to it.
+// Validate reports every rule that the API would refuse or misread, as a
+// [*ValidationError] that tells what to write instead. Create, Update, Ensure and
+// Apply make the same checks before they send anything. A field that this version of
+// the SDK does not know is a problem unless it allows nothing, because it cannot be
+// sent. What only the API can know, such as whether a host name exists, is left to it.
 func (r EgressRules) Validate() error {
-	return r.validate("validate egress rules", "")
-}
-
-// validate checks the rules under the name that they have in op.
-func (r EgressRules) validate(op, field string) error {
-	if err := validateHostnames(op, field+"AllowedHostnames", r.AllowedHostnames); err != nil {
-		return err
-	}
-	return validateCIDRs(op, field+"AllowedCIDRs", r.AllowedCIDRs)
+	ps := problems{op: "validate egress rules"}
+	ps.checkEgress("EgressRules", "", r)
+	return ps.err()
 }
 
 func (p NetworkPolicyCreateParams) validate(op string) error {
-	if problem := nameProblem(p.Name); problem != "" {
-		return invalid(op, "Name", problem)
-	}
-	if problem := textProblem(p.Description); problem != "" {
-		return invalid(op, "Description", problem)
-	}
-	if unknown := p.Egress.unknownRules(); len(unknown) > 0 {
-		return invalid(op, "Egress", fmt.Sprintf("it has rules that this version of the SDK does not know and cannot send: %s", strings.Join(unknown, ", ")))
-	}
-	return p.Egress.validate(op, "Egress.")
+	ps := problems{op: op}
+	p.check(&ps, "")
+	return ps.err()
+}
+
+// check checks the parameters, whose fields have names that begin with prefix.
+func (p NetworkPolicyCreateParams) check(ps *problems, prefix string) {
+	ps.add(prefix+"Name", nameProblem(p.Name))
+	ps.add(prefix+"Description", textProblem(p.Description))
+	ps.checkEgress(prefix+"Egress", prefix+"Egress.", p.Egress)
 }
 
 func (p NetworkPolicyUpdateParams) validate(op string) error {
+	ps := problems{op: op}
 	if p.Name != nil {
-		if problem := nameProblem(*p.Name); problem != "" {
-			return invalid(op, "Name", problem)
-		}
+		ps.add("Name", nameProblem(*p.Name))
 	}
 	if p.Description != nil {
-		if problem := textProblem(*p.Description); problem != "" {
-			return invalid(op, "Description", problem)
-		}
+		ps.add("Description", textProblem(*p.Description))
 	}
 	if p.AllowedHostnames != nil {
-		if err := validateHostnames(op, "AllowedHostnames", *p.AllowedHostnames); err != nil {
-			return err
-		}
+		ps.checkHostnames("AllowedHostnames", *p.AllowedHostnames)
 	}
 	if p.AllowedCIDRs != nil {
-		return validateCIDRs(op, "AllowedCIDRs", *p.AllowedCIDRs)
+		ps.checkCIDRs("AllowedCIDRs", *p.AllowedCIDRs)
 	}
-	return nil
+	return ps.err()
+}
+
+// problems are what is wrong with the parameters of one call.
+type problems struct {
+	op    string
+	found *ValidationError
+	more  int // that are not listed
+}
+
+// maxProblems bounds the list for parameters that are wrong altogether.
+const maxProblems = 100
+
+// add adds a problem, unless it is "".
+func (ps *problems) add(field, problem string) {
+	switch {
+	case problem == "":
+	case ps.found == nil:
+		ps.found = invalid(ps.op, field, problem)
+	case len(ps.found.Problems) < maxProblems:
+		ps.found.Problems = append(ps.found.Problems, field+": "+problem)
+	default:
+		ps.more++
+	}
+}
+
+func (ps *problems) err() error {
+	if ps.found == nil {
+		return nil // no typed nil
+	}
+	if ps.more > 0 {
+		ps.found.Problems = append(ps.found.Problems, fmt.Sprintf("and %d more problems", ps.more))
+	}
+	return ps.found
+}
+
+// checkEgress checks rules that are in field. The names of their own fields follow prefix.
+func (ps *problems) checkEgress(field, prefix string, r EgressRules) {
+	ps.checkUnknown(field, r.unknown)
+	ps.checkHostnames(prefix+"AllowedHostnames", r.AllowedHostnames)
+	ps.checkCIDRs(prefix+"AllowedCIDRs", r.AllowedCIDRs)
+}
+
+func (ps *problems) checkUnknown(field string, u unknownFields) {
+	for _, name := range u.names() {
+		ps.add(field, fmt.Sprintf("this version of the SDK cannot send its unknown field %s: remove the field, or update the SDK", quote(name)))
+	}
+}
+
+func (ps *problems) checkHostnames(field string, hostnames []string) {
+	for i, hostname := range hostnames {
+		if problem := hostnameProblem(hostname); problem != "" {
+			ps.add(fmt.Sprintf("%s[%d]", field, i), quote(hostname)+" "+problem)
+		}
+	}
+}
+
+func (ps *problems) checkCIDRs(field string, cidrs []AllowedCIDR) {
+	for i, c := range cidrs {
+		if c.unknown == "" && len(c.Ports) == 0 && cidrProblem(c.CIDR) == "" {
+			continue // without a name for each
+		}
+		field := fmt.Sprintf("%s[%d]", field, i)
+		ps.checkUnknown(field, c.unknown)
+		if problem := cidrProblem(c.CIDR); problem != "" {
+			ps.add(field+".CIDR", quote(c.CIDR)+" "+problem)
+		}
+		for j, p := range c.Ports {
+			field := fmt.Sprintf("%s.Ports[%d]", field, j)
+			ps.checkUnknown(field, p.unknown)
+			p.check(func(name, problem string) { ps.add(field+"."+name, problem) })
+		}
+	}
 }
 
 func (p NetworkPolicyListParams) validate(op string) error {
@@ -78,11 +140,35 @@ func (p NetworkPolicyListParams) validate(op string) error {
 	return nil
 }
 
+// nameProblem refuses what the API would store as another name, or nobody could type.
 func nameProblem(name string) string {
 	if strings.TrimSpace(name) == "" {
-		return "it is blank: every policy has a name"
+		return "must not be blank"
 	}
-	return textProblem(name)
+	if problem := textProblem(name); problem != "" {
+		return problem
+	}
+	clean := strings.TrimSpace(strings.Map(dropIf(unicode.IsControl), name))
+	switch {
+	case clean == name:
+		return ""
+	case clean == "":
+		return quote(name) + " has only control characters: write a name"
+	case strings.ContainsFunc(name, unicode.IsControl):
+		return quote(name) + " has a control character: write " + quote(clean)
+	default:
+		return quote(name) + " has blanks around it: write " + quote(clean)
+	}
+}
+
+// dropIf returns a mapping for strings.Map.
+func dropIf(drop func(rune) bool) func(rune) rune {
+	return func(r rune) rune {
+		if drop(r) {
+			return -1
+		}
+		return r
+	}
 }
 
 // textProblem refuses what JSON cannot carry and an encoder would rewrite.
@@ -93,16 +179,17 @@ func textProblem(text string) string {
 	return ""
 }
 
-func validateHostnames(op, field string, hostnames []string) error {
-	for i, hostname := range hostnames {
-		if problem := hostnameProblem(hostname); problem != "" {
-			return invalid(op, fmt.Sprintf("%s[%d]", field, i), quote(hostname)+" "+problem)
+// hostnameProblem accepts one form, letters, digits, "-", "_" and ".", with a wildcard
+// as the whole first label or without. For anything else it tells what to write.
+func hostnameProblem(hostname string) string {
+	if !strings.ContainsFunc(hostname, func(r rune) bool { return !isHostnameRune(r) && r != '*' }) {
+		if addr, err := netip.ParseAddr(hostname); err == nil {
+			return "is an IP address: " + writeCIDROf(netip.PrefixFrom(addr, addr.BitLen()))
+		}
+		if hostname != "" {
+			return labelsProblem(hostname)
 		}
 	}
-	return nil
-}
-
-func hostnameProblem(hostname string) string {
 	switch {
 	case strings.TrimSpace(hostname) == "":
 		return "is blank: leave it out"
@@ -111,11 +198,20 @@ func hostnameProblem(hostname string) string {
 	case strings.TrimSpace(hostname) != hostname:
 		return "has blanks around it: write " + quote(strings.TrimSpace(hostname))
 	case strings.ContainsFunc(hostname, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }):
-		return "has a blank or a control character in it: write one host name an entry"
-	case strings.ContainsAny(hostname, ",;\"'"):
-		return "has a separator or a quote in it: write one host name an entry"
-	case strings.Contains(hostname, "://"):
-		return "has a scheme: " + writeHostOf(hostname)
+		return "has a blank or a control character in it: write one host name per entry"
+	}
+	if i := strings.IndexFunc(hostname, isInvisible); i >= 0 {
+		return fmt.Sprintf("has the invisible character %s: %s", codePoint(hostname[i:]), writeHost(strings.Map(dropIf(isInvisible), hostname)))
+	}
+	if narrow := strings.Map(narrowRune, hostname); narrow != hostname {
+		i := strings.IndexFunc(hostname, func(r rune) bool { return narrowRune(r) != r })
+		return fmt.Sprintf("has the wide character %s: %s", codePoint(hostname[i:]), writeHost(narrow))
+	}
+	if strings.ContainsAny(hostname, ",;\"'") {
+		return "has a separator or a quote in it: write one host name per entry"
+	}
+	if scheme, rest, _ := strings.Cut(hostname, ":"); strings.HasPrefix(rest, "//") || isScheme(scheme) {
+		return "has a scheme: " + writeHostOf(strings.TrimLeft(rest, "/"))
 	}
 	if prefix, err := netip.ParsePrefix(hostname); err == nil {
 		return "is an address range: " + writeCIDROf(prefix)
@@ -125,21 +221,66 @@ func hostnameProblem(hostname string) string {
 	}
 	switch {
 	case strings.ContainsAny(hostname, `/\?#`):
-		return "has a path: " + writeHostOf("//"+hostname)
+		return "has a path: " + writeHostOf(hostname)
 	case strings.Contains(hostname, "@"):
-		return "has a user name: " + writeHostOf("//"+hostname)
+		return "has a user name: " + writeHostOf(hostname)
 	case strings.Contains(hostname, ":"):
-		return "has a port, and host names are allowed on every port: " + writeHostOf("//"+hostname)
+		return "has a port, and host names are allowed on every port: " + writeHostOf(hostname)
 	}
-	return labelsProblem(hostname)
+	i := strings.IndexFunc(hostname, func(r rune) bool { return !isHostnameRune(r) && r != '*' })
+	if r, _ := utf8.DecodeRuneInString(hostname[i:]); r < utf8.RuneSelf {
+		return fmt.Sprintf(`has %q in it: write letters, digits, "-", "_" and "." only`, string(r))
+	}
+	if ascii, ok := punycodeHost(hostname); ok && hostnameProblem(ascii) == "" {
+		return "is an international name: write " + quote(ascii)
+	}
+	return fmt.Sprintf(`has %s, which is not ASCII: write the name's "xn--" form`, codePoint(hostname[i:]))
 }
+
+func isHostnameRune(r rune) bool {
+	return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '-' || r == '_' || r == '.'
+}
+
+// isInvisible knows what is there without a trace: a byte order mark, a soft hyphen,
+// marks of direction, selectors of variants, fillers.
+func isInvisible(r rune) bool {
+	return !unicode.IsPrint(r) || unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
+}
+
+// narrowRune returns the ASCII character of which r is the wide form, or r. Full stops
+// of other scripts separate labels, too.
+func narrowRune(r rune) rune {
+	switch {
+	case '\uff01' <= r && r <= '\uff5e':
+		return r - '\uff01' + '!'
+	case r == '\u3002', r == '\uff61':
+		return '.'
+	}
+	return r
+}
+
+// codePoint names the first character of text, as in U+200B.
+func codePoint(text string) string {
+	r, _ := utf8.DecodeRuneInString(text)
+	return fmt.Sprintf("%U", r)
+}
+
+func isScheme(text string) bool {
+	switch strings.ToLower(text) {
+	case "http", "https", "ws", "wss", "ftp", "ssh", "git", "tcp", "dns":
+		return true
+	}
+	return false
+}
+
+const maxHostname = 253
 
 // labelsProblem checks a name against RFC 1035's sizes and the API's one wildcard.
 func labelsProblem(hostname string) string {
-	const maxName, maxLabel = 253, 63
+	const maxLabel = 63
 	name := strings.TrimSuffix(hostname, ".")
-	if len(name) > maxName {
-		return fmt.Sprintf("is longer than %d bytes", maxName)
+	if len(name) > maxHostname {
+		return fmt.Sprintf("is longer than %d bytes", maxHostname)
 	}
 	labels := strings.Split(name, ".")
 	for i, label := range labels {
@@ -153,6 +294,8 @@ func labelsProblem(hostname string) string {
 			return "has an empty label: write single dots between labels"
 		case len(label) > maxLabel:
 			return fmt.Sprintf("has a label longer than %d bytes", maxLabel)
+		case label[0] == '-' || label[len(label)-1] == '-':
+			return `has a label that starts or ends with "-": write it without`
 		}
 	}
 	if isNumber(labels[len(labels)-1]) {
@@ -168,16 +311,24 @@ func isNumber(label string) bool {
 	return strings.Trim(label, decimal) == "" || isHex && strings.Trim(digits, hexadecimal) == ""
 }
 
-// writeHostOf says to write the host of a URL.
-func writeHostOf(rawURL string) string {
-	u, err := url.Parse(rawURL)
-	if err != nil || u.Hostname() == "" {
-		return `write the host name alone, as in "github.com"`
+// writeHostOf tells to write the host of a URL, which follows its scheme.
+func writeHostOf(rest string) string {
+	u, err := url.Parse("//" + rest)
+	if err != nil {
+		return writeHost("")
 	}
 	if addr, err := netip.ParseAddr(u.Hostname()); err == nil {
 		return writeCIDROf(netip.PrefixFrom(addr, addr.BitLen()))
 	}
-	return "write " + quote(u.Hostname())
+	return writeHost(u.Hostname())
+}
+
+// writeHost tells to write a host name, if it is one.
+func writeHost(hostname string) string {
+	if hostnameProblem(hostname) != "" {
+		return `write the host name alone, as in "github.com"`
+	}
+	return "write " + quote(hostname)
 }
 
 func writeCIDROf(prefix netip.Prefix) string {
@@ -187,29 +338,13 @@ func writeCIDROf(prefix netip.Prefix) string {
 	return "write " + quote(prefix.Masked().String()) + " into AllowedCIDRs"
 }
 
-func validateCIDRs(op, field string, cidrs []AllowedCIDR) error {
-	for i, c := range cidrs {
-		field := fmt.Sprintf("%s[%d]", field, i)
-		if problem := cidrProblem(c.CIDR); problem != "" {
-			return invalid(op, field+".CIDR", quote(c.CIDR)+" "+problem)
-		}
-		for j, p := range c.Ports {
-			field := fmt.Sprintf("%s.Ports[%d]", field, j)
-			if name, problem := p.problem(); problem != "" {
-				return invalid(op, field+"."+name, problem)
-			}
-		}
-	}
-	return nil
-}
-
 func cidrProblem(cidr string) string {
 	prefix, err := netip.ParsePrefix(cidr)
 	if err != nil {
 		if addr, err := netip.ParseAddr(cidr); err == nil && addr.Is4() {
 			return "has no prefix length: write " + quote(addr.String()+"/32")
 		}
-		return `is no CIDR: write one like "10.0.0.0/8"`
+		return `is not a CIDR: write one like "10.0.0.0/8"`
 	}
 	if !prefix.Addr().Is4() {
 		return "is not IPv4, and the API allows no other ranges"
@@ -220,18 +355,21 @@ func cidrProblem(cidr string) string {
 	return ""
 }
 
-// problem names the field that is wrong, and says why.
-func (p PortRule) problem() (field, problem string) {
+// check reports the fields that are wrong.
+func (p PortRule) check(report func(field, problem string)) {
 	const maxPort = 65535
-	switch {
-	case p.Port < 1 || p.Port > maxPort:
-		return "Port", fmt.Sprintf("%d is not between 1 and %d", p.Port, maxPort)
-	case p.EndPort != 0 && (p.EndPort < p.Port || p.EndPort > maxPort):
-		return "EndPort", fmt.Sprintf("%d is not between Port, %d, and %d: write 0 for Port alone", p.EndPort, p.Port, maxPort)
-	case p.Protocol != "" && p.Protocol != ProtocolTCP && p.Protocol != ProtocolUDP:
-		return "Protocol", fmt.Sprintf("%s is not ProtocolTCP, %q, or ProtocolUDP, %q", quote(string(p.Protocol)), ProtocolTCP, ProtocolUDP)
+	if p.Port < 1 || p.Port > maxPort {
+		report("Port", fmt.Sprintf("%d is not between 1 and %d", p.Port, maxPort))
+	} else if p.EndPort != 0 && (p.EndPort < p.Port || p.EndPort > maxPort) {
+		report("EndPort", fmt.Sprintf("%d is not between Port, %d, and %d: write 0 for Port alone", p.EndPort, p.Port, maxPort))
 	}
-	return "", ""
+	switch p.Protocol {
+	case ProtocolTCP, ProtocolUDP:
+	case "":
+		report("Protocol", "must not be empty: write ProtocolTCP or ProtocolUDP, or a rule for each")
+	default:
+		report("Protocol", fmt.Sprintf("%s is not ProtocolTCP, %q, or ProtocolUDP, %q", quote(string(p.Protocol)), ProtocolTCP, ProtocolUDP))
+	}
 }
 
 var quote = engine.Quote

@@ -29,21 +29,29 @@ func TestBadCreateParamsAreRefused(t *testing.T) {
 		params         runloop.NetworkPolicyCreateParams
 		field, problem string
 	}{
-		{"no name", runloop.NetworkPolicyCreateParams{}, "Name", "it is blank: every policy has a name"},
-		{"blank name", runloop.NetworkPolicyCreateParams{Name: " \t\n"}, "Name", "it is blank: every policy has a name"},
+		{"no name", runloop.NetworkPolicyCreateParams{}, "Name", "must not be blank"},
+		{"blank name", runloop.NetworkPolicyCreateParams{Name: " \t\n"}, "Name", "must not be blank"},
 		{"name of invalid UTF-8", runloop.NetworkPolicyCreateParams{Name: "a\xff"}, "Name", `"a\xff" is not valid UTF-8`},
+		{"blank before the name", runloop.NetworkPolicyCreateParams{Name: " build"}, "Name", `" build" has blanks around it: write "build"`},
+		{"line break after the name", runloop.NetworkPolicyCreateParams{Name: "build\n"}, "Name", `"build\n" has a control character: write "build"`},
+		{"no-break space after the name", runloop.NetworkPolicyCreateParams{Name: "build\u00a0"}, "Name", `"build\u00a0" has blanks around it: write "build"`},
+		{"control characters in the name", runloop.NetworkPolicyCreateParams{Name: "bu\x00il\x1b\u0085d"}, "Name", `"bu\x00il\x1b\u0085d" has a control character: write "build"`},
+		{"a name of control characters", runloop.NetworkPolicyCreateParams{Name: "\x00"}, "Name", `"\x00" has only control characters: write a name`},
 		{"description of invalid UTF-8", runloop.NetworkPolicyCreateParams{Name: "a", Description: "\xc3"}, "Description", `"\xc3" is not valid UTF-8`},
 		{"host name", runloop.NetworkPolicyCreateParams{Name: "a", Egress: hosts("a.example", "b.example", "https://github.com")},
 			"Egress.AllowedHostnames[2]", `"https://github.com" has a scheme: write "github.com"`},
 		{"range", runloop.NetworkPolicyCreateParams{Name: "a", Egress: cidrs(runloop.AllowedCIDR{CIDR: "10.0.0.1/8"})},
 			"Egress.AllowedCIDRs[0].CIDR", `"10.0.0.1/8" has host bits that are not zero: write "10.0.0.0/8"`},
-		{"last port", runloop.NetworkPolicyCreateParams{Name: "a", Egress: ports(runloop.PortRule{Port: 1}, runloop.PortRule{Port: 9, EndPort: 1})},
+		{"last port", runloop.NetworkPolicyCreateParams{Name: "a", Egress: ports(runloop.PortRule{Port: 1, Protocol: "TCP"}, runloop.PortRule{Port: 9, EndPort: 1, Protocol: "TCP"})},
 			"Egress.AllowedCIDRs[0].Ports[1].EndPort", "1 is not between Port, 9, and 65535: write 0 for Port alone"},
 		{"unknown rules", runloop.NetworkPolicyCreateParams{Name: "a", Egress: gotRules(t, `{"new": {"x": 1}, "off": false}`)},
-			"Egress", `it has rules that this version of the SDK does not know and cannot send: "new" {"x":1}`},
-		{"unknown rules of a range and a port", runloop.NetworkPolicyCreateParams{Name: "a", Egress: gotRules(t,
-			`{"allow_all": true, "allowed_cidrs": [{"cidr": "10.0.0.0/8", "vlan": 7, "ports": [{"port": 1, "icmp": true}]}]}`)},
-			"Egress", `it has rules that this version of the SDK does not know and cannot send: "vlan" 7, "icmp" true`},
+			"Egress", `this version of the SDK cannot send its unknown field "new": remove the field, or update the SDK`},
+		{"an unknown field of a range", runloop.NetworkPolicyCreateParams{Name: "a", Egress: gotRules(t,
+			`{"allow_all": true, "allowed_cidrs": [{"cidr": "10.0.0.0/8", "vlan": 7, "ports": [{"port": 1, "protocol": "TCP"}]}]}`)},
+			"Egress.AllowedCIDRs[0]", `this version of the SDK cannot send its unknown field "vlan": remove the field, or update the SDK`},
+		{"an unknown field of a port", runloop.NetworkPolicyCreateParams{Name: "a", Egress: gotRules(t,
+			`{"allow_all": true, "allowed_cidrs": [{"cidr": "10.0.0.0/8", "ports": [{"port": 1, "protocol": "TCP", "i\u000acmp": true}]}]}`)},
+			"Egress.AllowedCIDRs[0].Ports[0]", `this version of the SDK cannot send its unknown field "\"i\\ncmp\"": remove the field, or update the SDK`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -68,14 +76,17 @@ func TestBadUpdateParamsAreRefused(t *testing.T) {
 		params         runloop.NetworkPolicyUpdateParams
 		field, problem string
 	}{
-		{"empty name", runloop.NetworkPolicyUpdateParams{Name: new("")}, "Name", "it is blank: every policy has a name"},
+		{"blank after the name", runloop.NetworkPolicyUpdateParams{Name: new("build\t ")}, "Name", `"build\t " has a control character: write "build"`},
+		{"unknown field of a range", runloop.NetworkPolicyUpdateParams{AllowedCIDRs: new(gotRules(t, `{"allowed_cidrs": [{"cidr": "10.0.0.0/8", "vlan": "s3cret"}]}`).AllowedCIDRs)},
+			"AllowedCIDRs[0]", `this version of the SDK cannot send its unknown field "vlan": remove the field, or update the SDK`},
+		{"empty name", runloop.NetworkPolicyUpdateParams{Name: new("")}, "Name", "must not be blank"},
 		{"name of invalid UTF-8", runloop.NetworkPolicyUpdateParams{Name: new("\xff")}, "Name", `"\xff" is not valid UTF-8`},
 		{"description of invalid UTF-8", runloop.NetworkPolicyUpdateParams{Description: new("\xff")}, "Description", `"\xff" is not valid UTF-8`},
 		{"host name", runloop.NetworkPolicyUpdateParams{AllowedHostnames: &[]string{"a.example", "*"}},
 			"AllowedHostnames[1]", `"*" is every host: set AllowAll instead`},
 		{"range", runloop.NetworkPolicyUpdateParams{AllowedCIDRs: &[]runloop.AllowedCIDR{{CIDR: "10.0.0.0"}}},
 			"AllowedCIDRs[0].CIDR", `"10.0.0.0" has no prefix length: write "10.0.0.0/32"`},
-		{"port", runloop.NetworkPolicyUpdateParams{AllowedCIDRs: &[]runloop.AllowedCIDR{{CIDR: "10.0.0.0/8", Ports: []runloop.PortRule{{}}}}},
+		{"port", runloop.NetworkPolicyUpdateParams{AllowedCIDRs: &[]runloop.AllowedCIDR{{CIDR: "10.0.0.0/8", Ports: []runloop.PortRule{{Protocol: "TCP"}}}}},
 			"AllowedCIDRs[0].Ports[0].Port", "0 is not between 1 and 65535"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -125,9 +136,10 @@ func TestBadListParamsAreRefused(t *testing.T) {
 func TestBadNamesAreRefusedByGetByName(t *testing.T) {
 	t.Parallel()
 	for name, problem := range map[string]string{
-		"":     "it is blank: every policy has a name",
-		" ":    "it is blank: every policy has a name",
+		"":     "must not be blank",
+		" ":    "must not be blank",
 		"\xff": `"\xff" is not valid UTF-8`,
+		" a":   `" a" has blanks around it: write "a"`,
 	} {
 		api, client := clienttest.NewAPI(t)
 		policy, err := client.NetworkPolicies.GetByName(t.Context(), name)

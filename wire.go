@@ -18,7 +18,7 @@ type createBody struct {
 	AllowedHostnames    []string `json:"allowed_hostnames"`
 	AllowAgentGateway   bool     `json:"allow_agent_gateway"`
 	AllowMCPGateway     bool     `json:"allow_mcp_gateway"`
-	// A server of version 0.1 refuses members that it does not know.
+	// A server of version 0.1 refuses fields that it does not know.
 	AllowRunloopMirrors bool          `json:"allow_runloop_mirrors,omitzero"`
 	AllowedCIDRs        []AllowedCIDR `json:"allowed_cidrs,omitempty"`
 }
@@ -107,8 +107,11 @@ func milliseconds(t time.Time) *int64 {
 }
 
 // MarshalJSON returns the rules as the API writes them.
-func (r EgressRules) MarshalJSON() ([]byte, error) {
-	return r.unknown.marshalWith(egressView{
+func (r EgressRules) MarshalJSON() ([]byte, error) { return r.unknown.marshalWith(r.view()) }
+
+// view returns the fields that the SDK knows.
+func (r EgressRules) view() egressView {
+	return egressView{
 		AllowAll:            r.AllowAll,
 		AllowDevboxToDevbox: r.AllowDevboxToDevbox,
 		AllowedHostnames:    r.AllowedHostnames,
@@ -116,7 +119,7 @@ func (r EgressRules) MarshalJSON() ([]byte, error) {
 		AllowMCPGateway:     r.AllowMCPGateway,
 		AllowRunloopMirrors: r.AllowRunloopMirrors,
 		AllowedCIDRs:        r.AllowedCIDRs,
-	})
+	}
 }
 
 // MarshalJSON returns the range as the API writes it.
@@ -147,6 +150,53 @@ func (c *AllowedCIDR) UnmarshalJSON(document []byte) error {
 // UnmarshalJSON reads a rule as the API writes it. On an error p is unchanged.
 func (p *PortRule) UnmarshalJSON(document []byte) error {
 	return unmarshal(document, p, decoder.portRule)
+}
+
+// The other forms are the JSON form as well, because a codec that goes by the exported
+// fields would drop unknown rules, and a policy would look narrower than it is.
+
+// MarshalBinary returns the JSON form, for gob and packages like it.
+func (r EgressRules) MarshalBinary() ([]byte, error) { return r.MarshalJSON() }
+
+// UnmarshalBinary reads the JSON form.
+func (r *EgressRules) UnmarshalBinary(data []byte) error { return r.UnmarshalJSON(data) }
+
+// MarshalBinary returns the JSON form, for gob and packages like it.
+func (c AllowedCIDR) MarshalBinary() ([]byte, error) { return c.MarshalJSON() }
+
+// UnmarshalBinary reads the JSON form.
+func (c *AllowedCIDR) UnmarshalBinary(data []byte) error { return c.UnmarshalJSON(data) }
+
+// MarshalBinary returns the JSON form, for gob and packages like it.
+func (p PortRule) MarshalBinary() ([]byte, error) { return p.MarshalJSON() }
+
+// UnmarshalBinary reads the JSON form.
+func (p *PortRule) UnmarshalBinary(data []byte) error { return p.UnmarshalJSON(data) }
+
+// plainUpdateParams have no methods.
+type plainUpdateParams NetworkPolicyUpdateParams
+
+// MarshalBinary keeps pointers to zero values, which gob itself takes for nil ones.
+func (p NetworkPolicyUpdateParams) MarshalBinary() ([]byte, error) {
+	return json.Marshal(plainUpdateParams(p))
+}
+
+// UnmarshalBinary reads what MarshalBinary returns.
+func (p *NetworkPolicyUpdateParams) UnmarshalBinary(data []byte) error {
+	var plain plainUpdateParams
+	err := json.Unmarshal(data, &plain)
+	if err == nil {
+		*p = NetworkPolicyUpdateParams(plain)
+	}
+	return err
+}
+
+// MarshalYAML returns the JSON form, for go.yaml.in/yaml and packages like it.
+func (r EgressRules) MarshalYAML() (any, error) { return toYAML(r) }
+
+// UnmarshalYAML reads the JSON form, written in YAML. On an error r is unchanged.
+func (r *EgressRules) UnmarshalYAML(unmarshal func(any) error) error {
+	return fromYAML(unmarshal, r.UnmarshalJSON)
 }
 
 // unmarshal sets dst, unless the document is null, to which UnmarshalJSON methods

@@ -114,7 +114,7 @@ func aPolicy(name string) runloop.NetworkPolicy {
 			AllowedCIDRs: []runloop.AllowedCIDR{
 				{CIDR: "10.0.0.0/8"},
 				{CIDR: "192.0.2.0/24", Ports: []runloop.PortRule{
-					{Port: 443},
+					{Port: 443, Protocol: runloop.ProtocolTCP},
 					{Port: 8000, EndPort: 8999, Protocol: runloop.ProtocolTCP},
 					{Port: 53, Protocol: runloop.ProtocolUDP},
 				}},

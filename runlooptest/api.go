@@ -9,14 +9,14 @@ import (
 	"time"
 )
 
-// API is the fake API of one account: an [http.Handler] with state. Make one with
-// [New], or let [NewServer] and [NewTestServer] make one together with a server.
+// API is the fake API of one account: an [http.Handler] with state. Create one with
+// [New], or together with a server with [NewServer] or [NewTestServer].
 //
-// All methods may be called at any time and by many goroutines at once.
+// Its methods are safe for concurrent use.
 type API struct {
 	config config
 
-	mu         sync.Mutex // guards all below; each operation holds it throughout
+	mu         sync.Mutex // guards all below; never held while anything waits
 	policies   policyStore
 	devboxes   store[*devbox]
 	scripts    map[Operation]*script
@@ -66,7 +66,7 @@ type call struct {
 	missed         bool // the fault had nothing to act on
 }
 
-// ServeHTTP answers one request.
+// ServeHTTP serves one request.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
 	c := &call{
@@ -77,16 +77,16 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	c.body, c.bodyErr = readBody(w, r)
 	record := a.arrive(c, r)
-	ans := a.answer(c)
-	now := a.finish(c, record, ans.status)
+	res := a.respond(c)
+	now := a.finish(c, record, res.status)
 	record.log(r.Context(), a.config.logger, time.Since(start))
 	w.Header().Set("Date", now.UTC().Format(http.TimeFormat))
 	w.Header().Set("X-Runloop-Request-Id", record.ID)
-	ans.send(w)
+	res.send(w)
 }
 
-// arrive begins the request's record and gives the request its fault, in one step:
-// faults meet requests in the order in which the record has them.
+// arrive begins the request's record and picks its fault, in one step: faults meet
+// requests in the order of the record.
 func (a *API) arrive(c *call, r *http.Request) *Request {
 	record := &Request{
 		Operation: c.operation(),
@@ -113,9 +113,9 @@ func (a *API) arrive(c *call, r *http.Request) *Request {
 	return record
 }
 
-// answer carries the request out, unless its fault forbids that, and returns what
-// the client gets to see.
-func (a *API) answer(c *call) answer {
+// respond applies the request, unless its fault forbids that, and returns what the
+// client sees.
+func (a *API) respond(c *call) response {
 	if c.fault.before != nil {
 		c.fault.before()
 	}
@@ -125,25 +125,25 @@ func (a *API) answer(c *call) answer {
 		delayBefore, delayAfter = delayAfter, delayBefore
 	}
 	if !sleep(ctx, a.config.latency) || !sleep(ctx, delayBefore) {
-		return answer{}
+		return response{}
 	}
-	var ans answer
+	var res response
 	switch {
 	case c.fault.kind == late:
 		orphan := *c
 		time.AfterFunc(c.fault.lateBy, func() { a.deliver(&orphan) })
 	case c.fault.kind == replay:
 		a.perform(c)
-		ans = a.perform(c)
+		res = a.perform(c)
 	case c.fault.commits():
-		ans = a.perform(c)
+		res = a.perform(c)
 	}
 	if !sleep(ctx, delayAfter) {
-		return answer{}
+		return response{}
 	}
-	ans, ok := c.fault.distort(ans)
+	res, ok := c.fault.distort(res)
 	c.missed = !ok || c.fault.kind == repeatCursor && !c.cursorRepeated
-	return ans
+	return res
 }
 
 // deliver performs a request whose client has gone.
@@ -154,22 +154,22 @@ func (a *API) deliver(c *call) {
 	a.perform(c)
 }
 
-// perform checks the request and carries it out.
-func (a *API) perform(c *call) answer {
+// perform checks the request and applies it.
+func (a *API) perform(c *call) response {
 	if err := a.authorize(c.header); err != nil {
-		return errorAnswer(err)
+		return errorResponse(err)
 	}
 	if c.route == nil {
-		return errorAnswer(noRoute(c.allowed))
+		return errorResponse(noRoute(c.allowed))
 	}
 	if c.bodyErr != nil {
-		return errorAnswer(c.bodyErr)
+		return errorResponse(c.bodyErr)
 	}
 	view, err := c.route.perform(a, c)
 	if err != nil {
-		return errorAnswer(err)
+		return errorResponse(err)
 	}
-	return viewAnswer(view)
+	return viewResponse(view)
 }
 
 // finish completes the record before the response is sent, so that a client that
@@ -179,7 +179,7 @@ func (a *API) finish(c *call, record *Request, status int) time.Time {
 	defer a.mu.Unlock()
 	record.Status = status
 	if c.missed && c.faultNumber > 0 {
-		a.missed = append(a.missed, fmt.Sprintf("%s: fault %d (%v): the answer gave it nothing to act on", c.route.op, c.faultNumber, c.fault))
+		a.missed = append(a.missed, fmt.Sprintf("%s: fault %d (%v): the response gave it nothing to act on", c.route.op, c.faultNumber, c.fault))
 	}
 	return a.config.clock()
 }

@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// authorize answers 401 to a request without a usable bearer token, and 403 to
-// any other when the account lacks the capability. It never repeats what the
-// client sent.
+// authorize refuses a request without a usable bearer token with 401, and any other
+// with 403 when the account lacks the capability. It never repeats what the client
+// sent.
 func (a *API) authorize(header http.Header) error {
 	token, ok := bearerToken(header)
 	if !ok || a.config.apiKey != "" && token != a.config.apiKey {

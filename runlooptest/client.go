@@ -2,7 +2,7 @@ package runlooptest
 
 import (
 	"github.com/runloop-community/runloop-go"
-	"github.com/runloop-community/runloop-go/internal/testenv"
+	"github.com/runloop-community/runloop-go/internal/noenv"
 )
 
 // defaultAPIKey is what [Server.Client] sends when the fake accepts any key.
@@ -18,7 +18,7 @@ func (s *Server) Client(opts ...runloop.Option) (*runloop.Client, error) {
 		key = defaultAPIKey
 	}
 	return runloop.NewClient(append([]runloop.Option{
-		testenv.WithoutEnvironment.(runloop.Option),
+		noenv.Option.(runloop.Option),
 		runloop.WithBaseURL(s.URL),
 		runloop.WithAPIKey(key),
 		runloop.WithHTTPClient(s.HTTPClient()),

@@ -31,7 +31,7 @@ func TestClientReachesItsServer(t *testing.T) {
 				AllowMCPGateway:     true,
 				AllowRunloopMirrors: true,
 				AllowedCIDRs: []runloop.AllowedCIDR{
-					{CIDR: "10.0.0.0/8", Ports: []runloop.PortRule{{Port: 1}, {Port: 2, EndPort: 3, Protocol: runloop.ProtocolTCP}}},
+					{CIDR: "10.0.0.0/8", Ports: []runloop.PortRule{{Port: 1, Protocol: runloop.ProtocolUDP}, {Port: 2, EndPort: 3, Protocol: runloop.ProtocolTCP}}},
 					{CIDR: "192.0.2.0/24"},
 				},
 			}
@@ -73,6 +73,7 @@ func TestClientOptionsComeAfterTheServers(t *testing.T) {
 	require.Error(t, err)
 }
 
+// It sets the environment, so it is not parallel.
 func TestClientReadsNothingFromTheEnvironment(t *testing.T) {
 	for name, value := range map[string]string{
 		"RUNLOOP_API_KEY": "not a key", "RUNLOOP_BASE_URL": "not a URL", "RUNLOOP_CUSTOM_HEADERS": "no colon",

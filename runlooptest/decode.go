@@ -31,8 +31,8 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	return body, badRequest("The request body could not be read")
 }
 
-// decode reads the request's body into a struct whose members are all optional.
-// An absent body is an object without members. Member names count to the letter.
+// decode reads the request's body into a struct whose fields are all optional. An
+// absent body is an empty object. Field names are case-sensitive.
 func (c *call) decode(into any, opts ...json.Options) error {
 	if len(c.body) == 0 {
 		return nil
@@ -57,13 +57,13 @@ func (c *call) decode(into any, opts ...json.Options) error {
 func jsonProblem(err error) string {
 	if semantic, ok := errors.AsType[*json.SemanticError](err); ok {
 		if errors.Is(err, json.ErrUnknownName) {
-			return "unknown member at " + string(semantic.JSONPointer)
+			return "unknown field at " + string(semantic.JSONPointer)
 		}
 		return "wrong type or value at " + string(semantic.JSONPointer)
 	}
 	if syntactic, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
 		if errors.Is(err, jsontext.ErrDuplicateName) {
-			return "duplicate member at " + string(syntactic.JSONPointer)
+			return "duplicate field at " + string(syntactic.JSONPointer)
 		}
 	}
 	return "malformed JSON"

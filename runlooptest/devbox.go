@@ -107,7 +107,7 @@ func (s *DevboxScript) none() bool { return len(s.Statuses) == 0 && s.Echo == ni
 // ScriptDevboxes scripts how the next devboxes behave: the next launch takes the
 // first script, the one after that the second, and so on. A launch that is refused
 // takes none. Scripts that are added later follow those that still wait. A server
-// made for a test fails the test for those that no launch took.
+// for a test fails the test if no launch takes one.
 //
 // A shutdown call ends a scripted devbox like any other.
 //
@@ -261,20 +261,19 @@ func (d *devbox) view() *devboxView {
 
 // echoing returns launch parameters with another policy, or without one.
 func echoing(launch jsontext.Value, policyID string) jsontext.Value {
-	var members map[string]jsontext.Value
-	if err := jsonv2.Unmarshal(launch, &members); err != nil {
+	var fields map[string]jsontext.Value
+	if err := jsonv2.Unmarshal(launch, &fields); err != nil {
 		panic("runlooptest: " + err.Error()) // it was decoded when it arrived
 	}
-	delete(members, "network_policy_id")
+	delete(fields, "network_policy_id")
 	if policyID != "" {
-		members["network_policy_id"] = jsontext.Value(mustMarshal(policyID))
+		fields["network_policy_id"] = jsontext.Value(mustMarshal(policyID))
 	}
-	return jsontext.Value(mustMarshal(members))
+	return jsontext.Value(mustMarshal(fields))
 }
 
-// copied returns the devbox as it is now, for a caller who owns it.
+// copied returns a copy that shares nothing.
 func (d *devbox) copied() Devbox {
-	d.settle()
 	c := d.Devbox
 	c.EnvironmentVariables = maps.Clone(c.EnvironmentVariables)
 	c.Metadata = maps.Clone(c.Metadata)

@@ -68,7 +68,7 @@ func (a *API) launch(c *call, look bool) (any, error) {
 	return d.view(), nil
 }
 
-// checkSource checks what the devbox is made from.
+// checkSource checks what the devbox is created from.
 func (a *API) checkSource(p *devboxParams) error {
 	given := 0
 	for _, source := range []*string{p.BlueprintID, p.BlueprintName, p.SnapshotID} {

@@ -160,7 +160,7 @@ func TestDevboxRefusals(t *testing.T) {
 		`{"name": 1}`:                                                 "wrong type or value at /name",
 		`{"metadata": {"a": 1}}`:                                      "wrong type or value at /metadata/a",
 		`{"environment_variables": {"a": true}}`:                      "wrong type or value at /environment_variables/a",
-		`{"launch_parameters": {"a": 1, "a": 2}}`:                     "duplicate member",
+		`{"launch_parameters": {"a": 1, "a": 2}}`:                     "duplicate field",
 		`{"launch_parameters": {"network_policy_id": "npol_000001"}`:  "malformed JSON",
 		`{"blueprint_id": "bp_2"}`:                                    `Blueprint "bp_2" not found`,
 		`{"blueprint_name": "other"}`:                                 `Blueprint "other" not found`,
@@ -191,7 +191,6 @@ func TestStartupTakesTime(t *testing.T) {
 		for range 2 {
 			requireOK(t, send(t, s, "POST", "/v1/devboxes", ``))
 		}
-		start := time.Now()
 		var seen []string
 		for range 5 {
 			for range 3 { // looks change nothing
@@ -201,22 +200,56 @@ func TestStartupTakesTime(t *testing.T) {
 			time.Sleep(20 * time.Second)
 		}
 		assert.Equal(t, []string{"provisioning queued", "provisioning provisioning", "provisioning initializing", "running running", "running running"}, seen)
-		body := requireOK(t, send(t, s, "GET", "/v1/devboxes/dbx_000002", ``))
-		for i, transition := range field(t, body, "state_transitions").([]any) {
-			want := start.Add(time.Duration(i) * 20 * time.Second).UnixMilli()
-			assert.InDelta(t, want, transition.(map[string]any)["transition_time_ms"], 0, "when it happened, not when it was seen")
-		}
-
-		// Nobody looks at this one: the account still knows.
-		s.ScriptDevboxes(runlooptest.DevboxScript{Statuses: []string{"provisioning", "failure"}})
-		requireOK(t, send(t, s, "POST", "/v1/devboxes", ``))
-		time.Sleep(59 * time.Second)
-		assert.Len(t, s.Running(), 3)
-		time.Sleep(time.Second)
-		assert.Len(t, s.Running(), 2)
-		assert.Equal(t, "failure", s.Devboxes()[2].Status)
-		assert.Equal(t, time.Now().UTC(), s.Devboxes()[2].EndTime)
 	})(t)
+}
+
+// What time brings is there although nobody looks, whoever is the first to ask.
+func TestStartupWithoutALook(t *testing.T) {
+	const path = "/v1/devboxes/dbx_000001"
+	for name, ask := range map[string]func(*testing.T, *runlooptest.Server){
+		"a shutdown": func(t *testing.T, s *runlooptest.Server) {
+			body := requireOK(t, send(t, s, "POST", path+"/shutdown", ``))
+			assert.Equal(t, "failure", field(t, body, "status"), "it had failed before")
+		},
+		"a delete of the policy": func(t *testing.T, s *runlooptest.Server) {
+			requireOK(t, send(t, s, "POST", "/v1/network-policies/npol_000001/delete", ``))
+		},
+		"Running":  func(t *testing.T, s *runlooptest.Server) { assert.Empty(t, s.Running()) },
+		"Devboxes": func(t *testing.T, s *runlooptest.Server) { assert.Equal(t, "failure", s.Devboxes()[0].Status) },
+		"a list": func(t *testing.T, s *runlooptest.Server) {
+			ids, _ := listBoxes(t, s, "status=failure")
+			assert.Len(t, ids, 1)
+		},
+	} {
+		t.Run(name, inBubble(func(t *testing.T) {
+			s := runlooptest.NewTestServer(t, seeded(1), runlooptest.WithStartup(time.Minute))
+			s.ScriptDevboxes(runlooptest.DevboxScript{Statuses: []string{"queued", "provisioning", "failure"}, FailureReason: "out_of_disk"})
+			start := time.Now().UTC()
+			launch(t, s, "npol_000001")
+			time.Sleep(time.Hour)
+
+			ask(t, s)
+
+			body := requireOK(t, send(t, s, "GET", path, ``))
+			var times []time.Duration
+			for _, transition := range field(t, body, "state_transitions").([]any) {
+				ms := transition.(map[string]any)["transition_time_ms"].(float64)
+				times = append(times, time.UnixMilli(int64(ms)).Sub(start))
+			}
+			assert.Equal(t, []time.Duration{0, 30 * time.Second, time.Minute}, times, "when it happened, not when it was seen")
+			assert.Equal(t, start.Add(time.Minute), s.Devboxes()[0].EndTime)
+			assert.Equal(t, "out_of_disk", field(t, body, "failure_reason"))
+		}))
+	}
+	t.Run("a shutdown ends a startup", inBubble(func(t *testing.T) {
+		s := runlooptest.NewTestServer(t, seeded(1), runlooptest.WithStartup(time.Minute))
+		launch(t, s, "npol_000001")
+		time.Sleep(59 * time.Second)
+		requireRefusal(t, send(t, s, "POST", "/v1/network-policies/npol_000001/delete", ``), 400, "in use")
+		requireOK(t, send(t, s, "POST", path+"/shutdown", ``))
+		time.Sleep(time.Hour)
+		assert.Equal(t, "shutdown", statusOf(t, s, "dbx_000001"))
+	}))
 }
 
 // A search that goes through the statuses in order must find a devbox, whether looks
@@ -348,7 +381,7 @@ func TestWaitForStatus(t *testing.T) {
 			`{"statuses": ["running"], "timeout_seconds": 31}`:   "not from 1 to 30",
 			`{"statuses": ["running"], "timeout_seconds": 1.5}`:  "wrong type or value at /timeout_seconds",
 			`{"statuses": ["running"], "timeout_seconds": "30"}`: "wrong type or value at /timeout_seconds",
-			`{"statuses": ["running"], "timeout": 3}`:            "unknown member at /timeout",
+			`{"statuses": ["running"], "timeout": 3}`:            "unknown field at /timeout",
 		} {
 			requireRefusal(t, wait(t, s, "dbx_000001", body), 400, text)
 		}

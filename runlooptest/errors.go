@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// An apiError is a refusal: it becomes the answer's status, headers and body.
+// An apiError is a refusal: it becomes the status, headers and body of the response.
 type apiError struct {
 	status  int
 	code    string

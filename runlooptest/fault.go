@@ -206,33 +206,28 @@ func (f Fault) none() bool {
 	return f.kind == healthy && f.before == nil && f.delay == 0 && len(f.header) == 0 && !f.cut
 }
 
-// commits reports whether a request that meets the fault is applied.
+// commits reports whether a request that meets the fault is applied before the
+// response.
 func (f Fault) commits() bool {
-	switch f.kind {
-	case scriptedAnswer, disconnect:
-		return f.afterCommit
-	case late:
-		return false
-	}
-	return true
+	return f.afterCommit || f.kind != scriptedAnswer && f.kind != disconnect
 }
 
 // distort turns the API's response into what the client sees. It returns false when
 // there was nothing for the fault to act on.
-func (f Fault) distort(ans answer) (answer, bool) {
+func (f Fault) distort(res response) (response, bool) {
 	switch f.kind {
 	case disconnect, late:
-		return answer{}, true
+		return response{}, true
 	case scriptedAnswer:
-		ans = newAnswer(f.status, []byte(f.body))
+		res = newResponse(f.status, []byte(f.body))
 	case replaceBody:
-		ans = newAnswer(ans.status, []byte(f.body))
+		res = newResponse(res.status, []byte(f.body))
 	}
 	ok := true
 	if f.cut {
-		ok = f.cutAfter < len(ans.body)
-		ans.body = ans.body[:min(f.cutAfter, len(ans.body))]
+		ok = f.cutAfter < len(res.body)
+		res.body = res.body[:min(f.cutAfter, len(res.body))]
 	}
-	maps.Copy(ans.header, f.header)
-	return ans, ok
+	maps.Copy(res.header, f.header)
+	return res, ok
 }

@@ -391,7 +391,7 @@ func TestUnfiredFaultsFailTheTest(t *testing.T) {
 				s.Inject(runlooptest.ListNetworkPolicies, runlooptest.RepeatCursor())
 				_, _ = trySend(s, "GET", "/v1/network-policies", ``)
 			},
-			want: []string{"listNetworkPolicies: fault 1 (repeat cursor): the answer gave it nothing to act on"},
+			want: []string{"listNetworkPolicies: fault 1 (repeat cursor): the response gave it nothing to act on"},
 		},
 		{
 			name: "no list to repeat a cursor of",
@@ -399,7 +399,7 @@ func TestUnfiredFaultsFailTheTest(t *testing.T) {
 				s.Inject(runlooptest.ListNetworkPolicies, runlooptest.RepeatCursor())
 				_, _ = trySend(s, "GET", "/v1/network-policies?limit=0", ``)
 			},
-			want: []string{"listNetworkPolicies: fault 1 (repeat cursor): the answer gave it nothing to act on"},
+			want: []string{"listNetworkPolicies: fault 1 (repeat cursor): the response gave it nothing to act on"},
 		},
 		{
 			name: "body too short to be cut",
@@ -407,7 +407,7 @@ func TestUnfiredFaultsFailTheTest(t *testing.T) {
 				s.Inject(runlooptest.ListNetworkPolicies, runlooptest.CutBody(56))
 				_, _ = trySend(s, "GET", "/v1/network-policies", ``)
 			},
-			want: []string{"listNetworkPolicies: fault 1 (cut body after 56 bytes): the answer gave it nothing to act on"},
+			want: []string{"listNetworkPolicies: fault 1 (cut body after 56 bytes): the response gave it nothing to act on"},
 		},
 		{
 			name: "nothing was launched",

@@ -37,11 +37,11 @@ func TestBodiesThatAreNoRequest(t *testing.T) {
 		{"null", `null`, "not a JSON object"},
 		{"blanks", "  \n", "not a JSON object"},
 		{"form", `name=x`, "not a JSON object"},
-		{"unknown member", `{"name": "x", "allow_everything": true}`, "unknown member at /allow_everything"},
-		{"member in another case", `{"Name": "x"}`, "unknown member at /Name"},
-		{"unknown member of a CIDR", `{"name": "x", "allowed_cidrs": [{"cidr": "10.0.0.0/8", "port": 1}]}`, "unknown member at /allowed_cidrs/0/port"},
-		{"duplicate member", `{"name": "x", "name": "y"}`, "duplicate member at /name"},
-		{"duplicate member, escaped", `{"name": "x", "n\u0061me": "y"}`, "duplicate member at /name"},
+		{"unknown member", `{"name": "x", "allow_everything": true}`, "unknown field at /allow_everything"},
+		{"member in another case", `{"Name": "x"}`, "unknown field at /Name"},
+		{"unknown member of a CIDR", `{"name": "x", "allowed_cidrs": [{"cidr": "10.0.0.0/8", "port": 1}]}`, "unknown field at /allowed_cidrs/0/port"},
+		{"duplicate member", `{"name": "x", "name": "y"}`, "duplicate field at /name"},
+		{"duplicate member, escaped", `{"name": "x", "n\u0061me": "y"}`, "duplicate field at /name"},
 		{"number for a name", `{"name": 1}`, "wrong type or value at /name"},
 		{"string for a flag", `{"name": "x", "allow_all": "true"}`, "wrong type or value at /allow_all"},
 		{"number for a flag", `{"name": "x", "allow_all": 1}`, "wrong type or value at /allow_all"},
@@ -52,7 +52,7 @@ func TestBodiesThatAreNoRequest(t *testing.T) {
 		{"fraction for a port", `{"name": "x", "allowed_cidrs": [{"cidr": "10.0.0.0/8", "ports": [{"port": 1.5}]}]}`, "wrong type or value at /allowed_cidrs/0/ports/0/port"},
 		{"string for a port", `{"name": "x", "allowed_cidrs": [{"cidr": "10.0.0.0/8", "ports": [{"port": "1"}]}]}`, "wrong type or value"},
 		{"number beyond 64 bits", `{"name": "x", "allowed_cidrs": [{"cidr": "10.0.0.0/8", "ports": [{"port": 99999999999999999999}]}]}`, "wrong type or value"},
-		{"egress as in the view", `{"name": "x", "egress": {"allow_all": true}}`, "unknown member at /egress"},
+		{"egress as in the view", `{"name": "x", "egress": {"allow_all": true}}`, "unknown field at /egress"},
 		{"deep", `{"name": ` + strings.Repeat("[", 20_000) + strings.Repeat("]", 20_000) + `}`, "Invalid request body"},
 	}
 	for _, tt := range tests {
@@ -71,7 +71,7 @@ func TestBodiesThatAreNoRequest(t *testing.T) {
 func TestDeleteRefusesMembers(t *testing.T) {
 	t.Parallel()
 	s := runlooptest.NewTestServer(t, seeded(1))
-	requireRefusal(t, send(t, s, "POST", "/v1/network-policies/npol_000001/delete", `{"force": true}`), 400, "unknown member at /force")
+	requireRefusal(t, send(t, s, "POST", "/v1/network-policies/npol_000001/delete", `{"force": true}`), 400, "unknown field at /force")
 	assert.Len(t, s.Policies(), 1)
 }
 

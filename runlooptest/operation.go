@@ -120,7 +120,7 @@ func (r *route) match(segments []string) (id string, ok bool) {
 	return id, true
 }
 
-// known says whether op is an operation of the API.
+// known reports whether op is an operation of the API.
 func (op Operation) known() bool {
 	for i := range routes {
 		if routes[i].op == op {

@@ -10,36 +10,36 @@ import (
 	"time"
 )
 
-// A Request is a request that the fake got, and what became of it.
+// A Request is a request that the fake received, and its outcome.
 type Request struct {
-	// ID was answered in the header X-Runloop-Request-Id: "req_000001" for the
+	// ID is that of the response header X-Runloop-Request-Id: "req_000001" for the
 	// first request, and so on.
 	ID string
-	// Time is when the request had arrived, by the clock of the API.
+	// Time is when the request arrived, by the clock of the API.
 	Time time.Time
-	// Operation is empty when the method and path are none of the API's.
+	// Operation is empty when the API does not have the method and path.
 	Operation Operation
 	// Method is the HTTP method.
 	Method string
-	// Path is as it was sent, still escaped.
+	// Path is the path as it was sent, still escaped.
 	Path string
 	// Query is the query, decoded.
 	Query url.Values
-	// Header is whole, the Authorization header included.
+	// Header has all headers, including Authorization.
 	Header http.Header
-	// Body ends at 1 MiB, the most that a request may have.
+	// Body is the body, up to 1 MiB, the most that a request may have.
 	Body []byte
-	// Status is the answer's status. It is 0 when there was no answer: as long
-	// as the request is under way, and after a disconnect.
+	// Status is the status of the response. It is 0 while the request is in
+	// progress, and when there was no response.
 	Status int
-	// Fault describes the fault that the request met, as [Fault.String] does. It
-	// is empty when there was none.
+	// Fault describes the fault that the request met, as [Fault.String] does. It is
+	// empty if there was none.
 	Fault string
 }
 
-// Requests returns the requests so far, in the order in which they arrived: those
-// of the given operations, or all of them when none is given. The record has a
-// request with its status before the client has the answer.
+// Requests returns the requests so far in the order of their arrival: those of the
+// given operations, or all of them if none is given. A request has its status in the
+// record before the client has the response.
 func (a *API) Requests(ops ...Operation) []Request {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -52,8 +52,8 @@ func (a *API) Requests(ops ...Operation) []Request {
 	return requests
 }
 
-// ResetRequests forgets the requests so far. Policies, devboxes and scripted
-// faults stay.
+// ResetRequests clears the record of requests. Policies, devboxes, scripts and
+// request IDs continue.
 func (a *API) ResetRequests() {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -12,13 +12,13 @@ type script struct {
 	next   int
 }
 
-// Inject scripts faults for an operation: the next request of the operation meets
-// the first of them, the one after that the second, and so on; then requests are
-// served as always. Faults that are injected later follow those that are still
-// waiting. A server made for a test fails the test for those that did not fire.
+// Inject scripts faults for an operation: its next request meets the first of them,
+// the one after that the second, and so on; then requests are served as usual.
+// Faults that are injected later follow those that are still waiting. A server for a
+// test fails the test if one does not fire.
 //
-// Inject panics when there is no such operation, and when it has no cursor that
-// [RepeatCursor] could repeat.
+// Inject panics when there is no such operation, and when [RepeatCursor] is injected
+// for an operation that is not a list.
 func (a *API) Inject(op Operation, faults ...Fault) {
 	if !op.known() {
 		panic(fmt.Sprintf("runlooptest: no such operation: %q", op))
@@ -36,9 +36,9 @@ func (a *API) Inject(op Operation, faults ...Fault) {
 	a.scripts[op].faults = append(a.scripts[op].faults, faults...)
 }
 
-// Unfired describes the scripted faults that have not fired: those whose request
-// gave them nothing to act on, such as a body that was too short to be cut, and
-// those whose request has not come. It is empty when all have fired.
+// Unfired describes the scripted faults that have not fired, because no request came
+// or because it gave them nothing to act on, such as a body that was too short to be
+// cut, and the devbox scripts that no launch took. It is empty if there are none.
 func (a *API) Unfired() []string {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -9,8 +9,8 @@ import (
 	"sync"
 )
 
-// A Server is an [API] that serves HTTP: on loopback by [NewServer] and
-// [NewLoopbackServer], in memory by [NewTestServer].
+// A Server is an [API] that serves HTTP: on loopback ([NewServer],
+// [NewLoopbackServer]) or in memory ([NewTestServer]).
 type Server struct {
 	*API
 	// URL is the base URL, "http://127.0.0.1:port". In memory it is
@@ -23,16 +23,16 @@ type Server struct {
 	conns     sync.WaitGroup // the connections that are being served
 }
 
-// TB is the part of [testing.TB] that a server made for a test needs.
+// TB is the part of [testing.TB] that a server for a test needs.
 type TB interface {
-	Helper()                           // as testing.TB has it
-	Errorf(format string, args ...any) // called for each fault that did not fire
+	Helper()                           // see testing.TB
+	Errorf(format string, args ...any) // called once if faults did not fire
 	Cleanup(func())                    // called once, with what closes the server
 }
 
 // NewServer starts a fake API on a free port of 127.0.0.1, which any program on
-// the machine can reach. The caller has to close it. It panics when there is no
-// port to be had.
+// the machine can reach. The caller has to close it. NewServer panics when no port is
+// available.
 func NewServer(opts ...Option) *Server {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -41,13 +41,12 @@ func NewServer(opts ...Option) *Server {
 	return serve(New(opts...), listener, "http://"+listener.Addr().String(), new(http.Transport))
 }
 
-// NewTestServer starts a fake API for one test, on a network in memory. It is
-// reached by the server's own clients only: [Server.Client] and
-// [Server.HTTPClient]. In a [testing/synctest] bubble it has to be made inside the
-// bubble, with the bubble's t.
+// NewTestServer starts a fake API for one test, on a network in memory. Only the
+// server's own clients reach it: [Server.Client] and [Server.HTTPClient]. In a
+// [testing/synctest] bubble, create it inside the bubble, with the bubble's t.
 //
-// When the test ends the server is closed, and the test fails if a scripted fault
-// did not fire.
+// When the test ends, the server is closed, and the test fails if [API.Unfired]
+// returns anything.
 func NewTestServer(tb TB, opts ...Option) *Server {
 	tb.Helper()
 	network := newPipeNetwork()
@@ -57,8 +56,8 @@ func NewTestServer(tb TB, opts ...Option) *Server {
 }
 
 // NewLoopbackServer starts a fake API for one test like [NewTestServer], but on a
-// port of 127.0.0.1 like [NewServer]. It does not work in a bubble, because time
-// stands still there while a socket waits.
+// port of 127.0.0.1 like [NewServer]. It does not work in a bubble, where time
+// stands still while a socket waits.
 func NewLoopbackServer(tb TB, opts ...Option) *Server {
 	tb.Helper()
 	s := NewServer(opts...)
@@ -67,10 +66,10 @@ func NewLoopbackServer(tb TB, opts ...Option) *Server {
 }
 
 func serve(api *API, listener net.Listener, url string, transport *http.Transport) *Server {
-	// A cold burst of clients keeps its connections.
+	// Keeps the connections of a burst.
 	transport.MaxIdleConnsPerHost = 256
 	s := &Server{API: api, URL: url, transport: transport, accepting: make(chan struct{})}
-	// Some clients speak HTTP/2 to whatever they meet, without TLS too.
+	// Some clients speak HTTP/2 to every server, even without TLS.
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	protocols.SetUnencryptedHTTP2(true)
@@ -98,8 +97,8 @@ func (s *Server) countConn(_ net.Conn, state http.ConnState) {
 	}
 }
 
-// Close stops the server. Requests under way lose their connection, and Close
-// waits until the last of them has ended. It may be called more than once.
+// Close stops the server. Requests in progress lose their connection, and Close waits
+// until the last of them has ended. It may be called more than once.
 func (s *Server) Close() {
 	_ = s.server.Close()
 	s.transport.CloseIdleConnections()
@@ -117,9 +116,9 @@ func (s *Server) closeAfter(tb TB) {
 	})
 }
 
-// HTTPClient returns a new HTTP client that reaches the server. It sends no API
-// key. Its Transport is an [*http.Transport] that all of them share; a Clone of it
-// reaches the server too.
+// HTTPClient returns a new HTTP client that reaches the server. It sends no API key.
+// Its Transport is an [*http.Transport] that all of these clients share; a Clone of
+// it reaches the server too.
 func (s *Server) HTTPClient() *http.Client {
 	return &http.Client{Transport: s.transport}
 }

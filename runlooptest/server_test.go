@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/runloop-community/runloop-go/internal/wiretest"
 	"github.com/runloop-community/runloop-go/runlooptest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -69,6 +70,7 @@ func TestServerInMemory(t *testing.T) {
 
 func TestHTTP2WithoutTLS(t *testing.T) {
 	t.Parallel()
+	wiretest.NeedHTTP2(t)
 	for name, s := range map[string]*runlooptest.Server{
 		"loopback": runlooptest.NewLoopbackServer(t),
 		"memory":   runlooptest.NewTestServer(t),

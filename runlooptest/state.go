@@ -9,8 +9,8 @@ import (
 	"github.com/runloop-community/runloop-go"
 )
 
-// Policies returns the account's policies as they are now, oldest first, each of
-// them deeply equal to what a client of the SDK gets. The caller owns them.
+// Policies returns the account's current policies, oldest first. Each is deeply equal
+// to what a client of the SDK gets. The caller owns them.
 func (a *API) Policies() []runloop.NetworkPolicy {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -21,12 +21,12 @@ func (a *API) Policies() []runloop.NetworkPolicy {
 	return policies
 }
 
-// AddPolicy puts a policy into the account, as its newest, and returns it as it is
-// stored. No request is recorded. An empty ID gets the next one that the fake
-// makes, a zero CreateTime is now, and a zero UpdateTime is the CreateTime.
+// AddPolicy adds a policy to the account, as its newest, and returns it as it is
+// stored. No request is recorded. An empty ID gets the next one in the fake's order,
+// a zero CreateTime is now, and a zero UpdateTime is the CreateTime.
 //
-// AddPolicy panics when the name is blank, or the name or id is taken. The rules
-// are not checked: an account may have policies from before the API did.
+// AddPolicy panics when the name is blank, or the name or ID is taken. The rules are
+// not checked: an account may have policies that are older than the API's checks.
 func (a *API) AddPolicy(p runloop.NetworkPolicy) runloop.NetworkPolicy {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -52,16 +52,14 @@ func (a *API) AddPolicy(p runloop.NetworkPolicy) runloop.NetworkPolicy {
 	return view.policy()
 }
 
-// Devboxes returns the account's devboxes as they are now, those that have ended
-// included, oldest first. This is not a look: it moves no devbox on. The caller
-// owns what is returned.
+// Devboxes returns the account's devboxes, oldest first, including those that have
+// ended. It is not a look: it moves no devbox on. The caller owns them.
 func (a *API) Devboxes() []Devbox {
 	return a.devboxesThat(func(*devbox) bool { return true })
 }
 
-// Running returns the devboxes that have not ended, oldest first: every one whose
-// status is neither "failure" nor "shutdown". A test for leaks requires that there
-// are none.
+// Running returns the devboxes that have not ended, oldest first: all whose status is
+// neither "failure" nor "shutdown". A test for leaks requires that there are none.
 func (a *API) Running() []Devbox {
 	return a.devboxesThat(func(d *devbox) bool { return !d.over() })
 }
@@ -79,11 +77,12 @@ func (a *API) devboxesThat(keep func(*devbox) bool) []Devbox {
 	return devboxes
 }
 
-// AddDevbox puts a devbox into the account, as its newest, and returns it as it is
-// stored. No request is recorded, no script is taken, and the devbox keeps its
-// status until it is shut down. An empty ID gets the next one that the fake makes,
-// an empty Status is "running", and a zero CreateTime is now. Launch parameters get
-// the NetworkPolicyID, which need not exist.
+// AddDevbox adds a devbox to the account, as its newest, and returns it as it is
+// stored. No request is recorded, no script is taken, and the devbox keeps its status
+// until it is shut down. An empty ID gets the next one in the fake's order, an empty
+// Status is "running", a zero CreateTime is now, and a zero EndTime of a devbox that
+// has ended is the CreateTime. The policy of NetworkPolicyID need not exist; it is
+// added to the launch parameters.
 //
 // AddDevbox panics when the ID is taken or the LaunchParameters are not a JSON
 // object.
@@ -94,7 +93,7 @@ func (a *API) AddDevbox(d Devbox) Devbox {
 		panic(fmt.Sprintf("runlooptest: the devbox ID %q is taken", d.ID))
 	}
 	stored := &devbox{Devbox: d, changed: make(chan struct{})}
-	stored.Devbox = stored.copied() // shares nothing with the caller's
+	stored.Devbox = stored.copied()
 	launch := jsontext.Value(stored.LaunchParameters)
 	if launch != nil && (!launch.IsValid() || launch.Kind() != '{') {
 		panic("runlooptest: the launch parameters are not a JSON object")

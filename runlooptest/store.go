@@ -12,7 +12,7 @@ type store[T comparable] struct {
 	prefix  string // of the IDs
 	ordered []T    // oldest first
 	byID    map[string]T
-	count   int // of the IDs made
+	count   int // of the IDs that newID returned
 }
 
 func newStore[T comparable](prefix string) store[T] {

@@ -30,8 +30,8 @@ func TestVersion01HasNoYoungerMembers(t *testing.T) {
 		`"allow_runloop_mirrors": true`, `"allow_runloop_mirrors": false`, `"allow_runloop_mirrors": null`,
 		`"allowed_cidrs": []`, `"allowed_cidrs": null`, `"allowed_cidrs": [{"cidr": "10.0.0.0/8"}]`,
 	} {
-		requireRefusal(t, send(t, s, "POST", "/v1/network-policies", `{"name": "y", `+member+`}`), 400, "unknown member")
-		requireRefusal(t, send(t, s, "POST", "/v1/network-policies/npol_000001", `{`+member+`}`), 400, "unknown member")
+		requireRefusal(t, send(t, s, "POST", "/v1/network-policies", `{"name": "y", `+member+`}`), 400, "unknown field")
+		requireRefusal(t, send(t, s, "POST", "/v1/network-policies/npol_000001", `{`+member+`}`), 400, "unknown field")
 	}
 	assert.JSONEq(t, view, requireOK(t, send(t, s, "POST", "/v1/network-policies/npol_000001/delete", ``)))
 }

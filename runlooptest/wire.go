@@ -8,7 +8,7 @@ import (
 // The structs of this file are the bodies that go over the wire. They are the
 // fake's own, and not the SDK's, so that a mistake in the SDK's encoding shows.
 
-// policyParams is the body of create and of update. A nil member was absent or
+// policyParams is the body of create and of update. A nil field was absent or
 // null. Lists have pointers so that a null among the items can be refused.
 type policyParams struct {
 	policyParamsV01
@@ -16,7 +16,7 @@ type policyParams struct {
 	AllowedCIDRs        []*cidrParams `json:"allowed_cidrs"`
 }
 
-// policyParamsV01 are the members that version 0.1 of the API knows.
+// policyParamsV01 are the fields that version 0.1 of the API knows.
 type policyParamsV01 struct {
 	Name                *string   `json:"name"`
 	Description         *string   `json:"description"`
@@ -49,8 +49,8 @@ type policyView struct {
 	UpdateTimeMS int64      `json:"update_time_ms"`
 }
 
-// egressView leaves the two younger members out when they are nil, which they
-// are for version 0.1 only.
+// egressView leaves out the two fields that version 0.1 does not have when they are
+// nil, as they are for that version only.
 type egressView struct {
 	AllowAll            bool       `json:"allow_all"`
 	AllowDevboxToDevbox bool       `json:"allow_devbox_to_devbox"`

@@ -21,7 +21,9 @@ import (
 	"time"
 
 	"github.com/runloop-community/runloop-go"
-	"github.com/runloop-community/runloop-go/internal/testenv"
+	_ "github.com/runloop-community/runloop-go/internal/clienttest" // unsets RUNLOOP_*
+	"github.com/runloop-community/runloop-go/internal/noenv"
+	"github.com/runloop-community/runloop-go/internal/wiretest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -75,7 +77,7 @@ func start(t *testing.T, args ...string) (url string, stderr *buffer) {
 func newClient(t *testing.T, url string, opts ...runloop.Option) *runloop.Client {
 	t.Helper()
 	client, err := runloop.NewClient(append([]runloop.Option{
-		testenv.WithoutEnvironment.(runloop.Option), runloop.WithBaseURL(url), runloop.WithAPIKey("secret-key"),
+		noenv.Option.(runloop.Option), runloop.WithBaseURL(url), runloop.WithAPIKey("secret-key"),
 	}, opts...)...)
 	require.NoError(t, err)
 	t.Cleanup(client.CloseIdleConnections)
@@ -111,6 +113,7 @@ func TestServesAndLogs(t *testing.T) {
 
 func TestHTTP2WithoutTLS(t *testing.T) {
 	t.Parallel()
+	wiretest.NeedHTTP2(t)
 	url, stderr := start(t)
 	transport := &http.Transport{Protocols: new(http.Protocols)}
 	transport.Protocols.SetUnencryptedHTTP2(true)
@@ -206,7 +209,7 @@ func TestDeviations(t *testing.T) {
 
 	url, _ = start(t, "-version-0.1")
 	_, err = do(t, newClient(t, url), "POST", "/v1/network-policies", body)
-	require.ErrorContains(t, err, "unknown member")
+	require.ErrorContains(t, err, "unknown field")
 }
 
 func TestRequestsUnderWayAreAnsweredBeforeTheEnd(t *testing.T) {

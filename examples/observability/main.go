@@ -2,7 +2,7 @@
 // for each attempt, below a span of the program's own.
 //
 // The log is log/slog, by runloop.WithLogger. The spans are OpenTelemetry's, from
-// otelhttp as the transport below the SDK: the SDK itself depends on neither.
+// otelhttp by runloop.WithMiddleware: the SDK itself depends on neither.
 //
 // With RUNLOOP_API_KEY set, it reads from the real API. Without, a fake answers, and
 // refuses the first attempt.
@@ -36,30 +36,25 @@ func run(ctx context.Context, out io.Writer) (err error) {
 	provider := sdktrace.NewTracerProvider(sdktrace.WithSyncer(spanPrinter{out}))
 	defer func() { err = errors.Join(err, provider.Shutdown(ctx)) }()
 
-	opts := []runloop.Option{
-		runloop.WithLogger(slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: slog.LevelDebug}))),
-		runloop.WithHTTPClient(tracedClient(provider)),
+	// Each attempt has a span of its own.
+	traced := func(next http.RoundTripper) http.RoundTripper {
+		return otelhttp.NewTransport(next, otelhttp.WithTracerProvider(provider))
 	}
+	newClient := runloop.NewClient
 	if os.Getenv("RUNLOOP_API_KEY") == "" {
 		server := runlooptest.NewServer()
 		defer server.Close()
 		server.Inject(runlooptest.ListNetworkPolicies, runlooptest.Status(http.StatusServiceUnavailable))
-		opts = append(opts, runloop.WithBaseURL(server.URL), runloop.WithAPIKey("any"))
+		newClient = server.Client
 	}
-	client, err := runloop.NewClient(opts...)
+	client, err := newClient(
+		runloop.WithLogger(slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: slog.LevelDebug}))),
+		runloop.WithMiddleware(traced),
+	)
 	if err != nil {
 		return err
 	}
 	return listPolicies(ctx, client, provider.Tracer("example"))
-}
-
-// tracedClient sends each attempt in a span of its own. To keep the connections of
-// many goroutines, it raises net/http's limit of two idle ones a host.
-func tracedClient(provider trace.TracerProvider) *http.Client {
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.MaxIdleConns = 0
-	transport.MaxIdleConnsPerHost = 256
-	return &http.Client{Transport: otelhttp.NewTransport(transport, otelhttp.WithTracerProvider(provider))}
 }
 
 func listPolicies(ctx context.Context, client *runloop.Client, tracer trace.Tracer) error {

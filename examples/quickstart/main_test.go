@@ -40,6 +40,7 @@ func TestTourWithAKeyTalksToTheAPIOfTheEnvironment(t *testing.T) {
 	server := runlooptest.NewLoopbackServer(t, runlooptest.WithAPIKey("a-real-key"))
 	t.Setenv("RUNLOOP_API_KEY", "a-real-key")
 	t.Setenv("RUNLOOP_BASE_URL", server.URL)
+	t.Setenv("RUNLOOP_CUSTOM_HEADERS", "")
 
 	require.NoError(t, run(t.Context(), io.Discard))
 

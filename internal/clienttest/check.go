@@ -63,6 +63,7 @@ func Sentinels(err error) []string {
 		{"ErrServer", runloop.ErrServer},
 		{"ErrNameTaken", runloop.ErrNameTaken},
 		{"ErrPolicyInUse", runloop.ErrPolicyInUse},
+		{"ErrPolicyLimit", runloop.ErrPolicyLimit},
 		{"ErrDrift", runloop.ErrDrift},
 		{"ErrInvalidResponse", runloop.ErrInvalidResponse},
 		{"ErrResponseTooLarge", runloop.ErrResponseTooLarge},

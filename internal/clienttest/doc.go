@@ -5,4 +5,17 @@
 // keeps the requests: it is for what is sent, and for what becomes of an answer. A
 // wiretest.Server, to which [NewWireClient] connects, is for what happens on a
 // connection, and for when it happens.
+//
+// Importing this package unsets the variables that a client reads, so that no test
+// depends on the environment or reaches an account. A test that needs one sets it.
 package clienttest
+
+import "os"
+
+func init() {
+	for _, variable := range []string{"RUNLOOP_API_KEY", "RUNLOOP_BASE_URL", "RUNLOOP_CUSTOM_HEADERS"} {
+		if err := os.Unsetenv(variable); err != nil {
+			panic(err)
+		}
+	}
+}

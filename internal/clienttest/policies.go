@@ -96,18 +96,20 @@ func GetPolicy(ctx context.Context, client *runloop.Client, opts ...runloop.Opti
 	return err
 }
 
-// UpdatePolicy is the write of tests to which the call does not matter.
+// UpdatePolicy is the write of tests to which the call does not matter: one that is
+// retried, and of which nothing is looked up.
 func UpdatePolicy(ctx context.Context, client *runloop.Client, opts ...runloop.Option) error {
-	_, err := UpdateCall.Do(ctx, client, opts...)
-	return err
+	var policy runloop.NetworkPolicy
+	return client.Do(ctx, http.MethodPut, PolicyPath, map[string]string{"name": "build"}, &policy, opts...)
 }
 
 // FailWith makes the call once, has the API answer it so, and returns the error.
 func FailWith(t testing.TB, call PolicyCall, answer httpmock.Responder, opts ...runloop.Option) error {
 	t.Helper()
 	api, client := NewAPI(t, append([]runloop.Option{runloop.WithMaxRetries(0)}, opts...)...)
-	// A create whose effect is unknown looks the name up.
-	api.Answers(http.MethodGet, PoliciesPath, httpmock.NewStringResponder(http.StatusOK, EmptyPageJSON))
+	// A write whose effect is unknown is looked up, in vain.
+	api.Answers(http.MethodGet, PoliciesPath, Answer(http.StatusForbidden, `{}`))
+	api.Answers(http.MethodGet, PolicyPath, Answer(http.StatusForbidden, `{}`))
 	api.Answers(call.Method, call.Path, answer)
 	got, err := call.Do(t.Context(), client)
 	require.Error(t, err)

@@ -44,9 +44,10 @@ func (a *attempt) accepted() bool {
 // each failed call) does not reach the transport that calls share.
 func (c *call[T]) RoundTrip(base *http.Request) (*http.Response, error) {
 	limit := c.cfg.Timeout + c.req.Hold
-	a := &attempt{timeout: attemptTimeout{limit}}
+	c.last = attempt{timeout: attemptTimeout{limit}}
+	a := &c.last
 	c.attempts++
-	c.last, c.waiting = a, false
+	c.waiting = false
 
 	start := time.Now()
 	ctx, cancel := context.WithTimeoutCause(base.Context(), limit, &a.timeout)
@@ -65,7 +66,7 @@ func (c *call[T]) RoundTrip(base *http.Request) (*http.Response, error) {
 		if resp != nil && resp.Body != nil { // against the contract of RoundTripper
 			resp.Body.Close()
 		}
-		a.err = attemptError(base.Context(), ctx, err)
+		a.err = c.cfg.Transport.proxyRefusal(req, attemptError(base.Context(), ctx, err))
 	case resp == nil:
 		a.err = errors.New("the RoundTripper returned neither a response nor an error")
 	default:
@@ -81,18 +82,16 @@ func (c *call[T]) RoundTrip(base *http.Request) (*http.Response, error) {
 
 // observe returns the request of an attempt to write, which gathers evidence.
 func (c *call[T]) observe(base *http.Request, ctx context.Context, a *attempt) *http.Request {
-	_, direct := c.cfg.Transport.(*http.Transport)
 	a.evidence = &evidence{
 		requestID: c.requestID,
-		direct:    direct,
-		hostPort:  hostPortOf(base.URL),
-		http1:     c.cfg.HTTP1,
+		transport: c.cfg.Transport,
+		hostPort:  hostPort(base.URL),
 	}
 	req := base.WithContext(httptrace.WithClientTrace(ctx, a.evidence.trace()))
 	// Without GetBody, HTTP/2 does not repeat a request by itself but reports why it
 	// would. HTTP/1.1 repeats only what it has not begun to write.
-	speaksHTTP1 := base.URL.Scheme == "http" || c.cfg.HTTP1 != nil && c.cfg.HTTP1.Load()
-	if direct && !speaksHTTP1 {
+	speaksHTTP1 := base.URL.Scheme == "http" || c.cfg.Transport.http1.Load()
+	if c.cfg.Transport.Direct && !speaksHTTP1 {
 		req.GetBody = nil
 	}
 	return req
@@ -104,7 +103,7 @@ func (a *attempt) notReceived() bool {
 	if a.evidence == nil || a.err == nil || a.status != 0 {
 		return false
 	}
-	return a.evidence.notReceived() || a.evidence.direct && unprocessedText(a.err.Error())
+	return a.evidence.notReceived() || a.evidence.transport.Direct && unprocessedText(a.err.Error())
 }
 
 // attemptError tells the end of the attempt's time from the end of the caller's

@@ -22,11 +22,12 @@ type call[T any] struct {
 
 	client       http.Client // its transport is the call
 	attempts     int
-	last         *attempt
+	last         attempt
 	result       T
 	response     *Response // the last one that came without being a usable success
 	fault        error     // the last fault without a response, while the context lasted
 	maybeApplied bool
+	accepted     int // attempts that a server reported to be a success
 
 	waiting    bool // between two attempts
 	wait       time.Duration
@@ -112,6 +113,10 @@ func (c *call[T]) finish(ctx context.Context) *Failure {
 	if c.maybeApplied && ctx.Err() == nil && c.resolve(ctx) == Applied {
 		c.logRecovered(ctx, f)
 		return nil
+	}
+	if c.contextErr == nil && c.resolvedAt > 0 && c.resolvedAt == c.attempts && ctx.Err() != nil {
+		c.contextErr = contextError(ctx) // which ended the lookup
+		f = c.failure()
 	}
 	if c.exhausted && (c.attempts > 1 || c.note != "") {
 		c.logGaveUp(ctx, f)

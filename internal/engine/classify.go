@@ -10,10 +10,13 @@ import (
 
 // hopeless reports whether a fault of the transport would meet every further
 // attempt too: a name that does not exist, a peer that cannot be trusted or
-// understood, an answer over a limit.
+// understood, a response over a limit.
 func hopeless(err error) bool {
 	if dns, ok := errors.AsType[*net.DNSError](err); ok {
 		return dns.IsNotFound
+	}
+	if refused, ok := errors.AsType[*ProxyRefused](err); ok {
+		return !refused.mayPass()
 	}
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
 		return true

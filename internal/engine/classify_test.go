@@ -46,7 +46,7 @@ func TestHopelessFaults(t *testing.T) {
 		"hung up":                       {io.EOF, false},
 		"cut":                           {io.ErrUnexpectedEOF, false},
 		"attempt took too long":         {&attemptTimeout{}, false},
-		"malformed answer":              {errors.New(`malformed HTTP status code "abc"`), false},
+		"malformed response":            {errors.New(`malformed HTTP status code "abc"`), false},
 		"another RoundTripper's":        {errors.New("the sidecar is not ready"), false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -120,7 +120,7 @@ func TestAmbiguousAttempts(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			tt.attempt.evidence = &evidence{requestID: own, direct: tt.direct, hostPort: "localhost:80"}
+			tt.attempt.evidence = &evidence{requestID: own, transport: &Transport{Direct: tt.direct}, hostPort: "localhost:80"}
 			for _, event := range tt.events {
 				event(tt.attempt.evidence)
 			}

@@ -104,7 +104,7 @@ func TestAttemptsShareAConnectionWhateverTheErrorBody(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoAnswerLeavesTheConnection(t *testing.T) {
+func TestAnUnusableResponseLeavesTheConnection(t *testing.T) {
 	clienttest.InBubble(func(t *testing.T) {
 		server := wiretest.NewServer(t,
 			wiretest.Reply(200, `<html>`), wiretest.Reply(404, notFoundJSON), wiretest.Reply(204, ""), wiretest.Reply(200, clienttest.PolicyJSON))

@@ -52,7 +52,7 @@ func TestAContextThatIsOverBeforeTheCall(t *testing.T) {
 			assert.Zero(t, e.Attempts)
 			assert.False(t, e.MaybeApplied)
 			assert.Equal(t, ctx == expired, e.Timeout())
-			assert.EqualError(t, err, "runloop: "+call.Op+": no usable answer (0 attempts): "+ctx.Err().Error())
+			assert.EqualError(t, err, "runloop: "+call.Op+": no usable response (0 attempts): "+ctx.Err().Error())
 		}
 	}
 }
@@ -93,7 +93,7 @@ func TestACancelWithinAnAttempt(t *testing.T) {
 	}
 }
 
-func TestACancelBetweenAttemptsKeepsTheLastAnswer(t *testing.T) {
+func TestACancelBetweenAttemptsKeepsTheLastResponse(t *testing.T) {
 	t.Parallel()
 	for _, call := range clienttest.PolicyCalls {
 		t.Run(call.Name, clienttest.InBubble(func(t *testing.T) {
@@ -109,15 +109,15 @@ func TestACancelBetweenAttemptsKeepsTheLastAnswer(t *testing.T) {
 			require.ErrorIs(t, err, context.Canceled)
 			require.ErrorIs(t, err, errShutdown)
 			require.ErrorIs(t, err, runloop.ErrServer)
-			answer := clienttest.AsAPIError(t, err)
-			assert.Equal(t, 503, answer.StatusCode)
-			assert.Equal(t, `{"message": "try later"}`, string(answer.Body))
-			assert.Equal(t, 40*time.Second, answer.RetryAfter)
-			assert.Equal(t, 1, answer.Attempts)
-			assert.Equal(t, call.IsWrite(), answer.MaybeApplied)
+			e := clienttest.AsAPIError(t, err)
+			assert.Equal(t, 503, e.StatusCode)
+			assert.Equal(t, `{"message": "try later"}`, string(e.Body))
+			assert.Equal(t, 40*time.Second, e.RetryAfter)
+			assert.Equal(t, 1, e.Attempts)
+			assert.Equal(t, call.IsWrite(), e.MaybeApplied)
 			assert.Contains(t, err.Error(), "503 Service Unavailable: try later (1 attempt")
 			assert.Contains(t, err.Error(), "context canceled")
-			api.Only() // a create does not look up on a context that is over
+			api.Only() // no lookup on a context that has ended
 		}))
 	}
 }
@@ -157,7 +157,7 @@ func TestADeadlineInTheInstantOfTheAttemptsLimit(t *testing.T) {
 
 // P5: the library reports a success as cancelled when the context ends between the
 // headers and its look at them. What the API did is what the caller must hear.
-func TestAFinalAnswerOutlivesTheContext(t *testing.T) {
+func TestAFinalResponseOutlivesTheContext(t *testing.T) {
 	t.Parallel()
 	for moment, end := range map[string]func(context.CancelFunc, *http.Response){
 		"before the headers are seen": func(cancel context.CancelFunc, _ *http.Response) { cancel() },
@@ -166,7 +166,7 @@ func TestAFinalAnswerOutlivesTheContext(t *testing.T) {
 		},
 	} {
 		for _, call := range clienttest.PolicyCalls {
-			for status, body := range map[int]string{200: call.Success, 404: notFoundJSON, 503: clienttest.BusyJSON} {
+			for status, body := range map[int]string{200: call.Success, 401: `{"message":"invalid API key"}`, 503: clienttest.BusyJSON} {
 				t.Run(fmt.Sprintf("%s/%s/%d", moment, call.Name, status), func(t *testing.T) {
 					t.Parallel()
 					ctx, cancel := context.WithCancel(t.Context())
@@ -186,9 +186,9 @@ func TestAFinalAnswerOutlivesTheContext(t *testing.T) {
 					case 200:
 						require.NoError(t, err)
 						assert.NotNil(t, got)
-					case 404:
-						require.ErrorIs(t, err, runloop.ErrNotFound)
-						assert.NotErrorIs(t, err, context.Canceled, "the API would say so again")
+					case 401:
+						require.ErrorIs(t, err, runloop.ErrUnauthorized)
+						assert.NotErrorIs(t, err, context.Canceled, "the API would report it again")
 					case 503: // which is worth another attempt, but for the context
 						require.ErrorIs(t, err, runloop.ErrServer)
 						require.ErrorIs(t, err, context.Canceled)

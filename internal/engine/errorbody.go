@@ -41,9 +41,12 @@ type Response struct {
 // newResponse classifies what was received first, and removes secrets last: a key
 // that is a word must not change what a message means.
 func (c *call[T]) newResponse(resp *http.Response, body []byte, err error) *Response {
+	var e errorBody
+	if resp.StatusCode >= 300 { // a success has no message, and can be long
+		e = parseErrorBody(resp.Header.Get("Content-Type"), body)
+		e.structured, e.silent = e.structured && err == nil, e.silent && err == nil
+	}
 	cut := err != nil && !errors.Is(err, ErrResponseTooLarge)
-	e := parseErrorBody(resp.Header.Get("Content-Type"), body)
-	e.structured = e.structured && err == nil
 	r := &Response{
 		StatusCode:  resp.StatusCode,
 		RetryAfter:  retryAfter(resp.Header, time.Now()),
@@ -52,14 +55,12 @@ func (c *call[T]) newResponse(resp *http.Response, body []byte, err error) *Resp
 	}
 	if resp.StatusCode >= 300 {
 		r.Meaning = meaning(c.req.Refusals, resp.StatusCode, e, c.maybeApplied || c.last.evidence.repeated())
-	} else {
-		e = errorBody{} // a success has no message
 	}
 	clean := redactor(c.cfg.Key, c.rawQuery)
 	r.Header = redactHeader(clean, resp.Header)
 	r.Body = redactBody(clean, c.cfg.Key, body[:min(len(body), maxErrorBody)], err != nil || len(body) > maxErrorBody)
 	r.Code = Printable(clean.Replace(firstOf(resp.Header.Get("X-Runloop-Error-Code"), e.code)), maxName)
-	r.Message = Printable(clean.Replace(e.message), maxMessage)
+	r.Message = Printable(string(redactBody(clean, c.cfg.Key, []byte(e.message), err != nil)), maxMessage)
 	r.RequestID = Printable(clean.Replace(firstOf(resp.Header.Get("X-Runloop-Request-Id"), resp.Header.Get("X-Request-Id"), e.requestID, c.requestID)), maxName)
 	if location := r.Header.Get("Location"); location != "" && resp.StatusCode >= 300 && resp.StatusCode < 400 {
 		location = withoutQuery(location)
@@ -75,6 +76,7 @@ type errorBody struct {
 	// structured is set for an empty body and for one of JSON: its message is the
 	// API's own. Everything else can be a proxy's.
 	structured bool
+	silent     bool // and it has no message, under whatever name
 	truncated  bool // it begins like JSON, and ends before that does
 }
 
@@ -84,7 +86,7 @@ type errorBody struct {
 func parseErrorBody(contentType string, body []byte) errorBody {
 	text := bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\ufeff")))
 	if len(text) == 0 {
-		return errorBody{structured: true}
+		return errorBody{structured: true, silent: true}
 	}
 	if !json.Valid(text) {
 		return errorBody{message: plainText(contentType, text), truncated: isTruncatedJSON(text)}
@@ -97,10 +99,13 @@ func parseErrorBody(contentType string, body []byte) errorBody {
 	e.code, e.message, e.requestID = textOf(fields["code"]), textOf(fields["message"]), textOf(fields["request_id"])
 	var nested map[string]json.RawMessage
 	if json.Unmarshal(fields["error"], &nested) == nil {
+		delete(fields, "error")
+		e.silent = !hasText(fields) && !hasText(nested)
 		e.code = firstOf(e.code, textOf(nested["code"]))
 		e.message = firstOf(e.message, textOf(nested["message"]))
 		return e
 	}
+	e.silent = !hasText(fields)
 	// A string under error is the code where there is a message, else the message.
 	if text := textOf(fields["error"]); e.message == "" {
 		e.message = text
@@ -108,6 +113,17 @@ func parseErrorBody(contentType string, body []byte) errorBody {
 		e.code = firstOf(e.code, text)
 	}
 	return e
+}
+
+// hasText reports whether a field can have a message: a string, an object or an array
+// that is neither empty nor a code or an ID.
+func hasText(fields map[string]json.RawMessage) bool {
+	for name, value := range fields {
+		if name != "code" && name != "request_id" && len(value) > 2 && strings.ContainsRune(`"{[`, rune(value[0])) {
+			return true
+		}
+	}
+	return false
 }
 
 // isTruncatedJSON reports whether the text is the beginning of an object or an array.

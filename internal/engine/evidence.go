@@ -1,11 +1,9 @@
 package engine
 
 import (
-	"crypto/tls"
 	"net"
 	"net/http"
 	"net/http/httptrace"
-	"net/url"
 	"strings"
 	"sync/atomic"
 )
@@ -16,10 +14,8 @@ import (
 // when the attempt is over.
 type evidence struct {
 	requestID string
-	// direct is set when the transport is net/http's own, which sends nothing else.
-	direct   bool
-	hostPort string // what this write asks a connection for, without a proxy
-	http1    *atomic.Bool
+	transport *Transport
+	hostPort  string // what this write asks a connection for, without a proxy
 
 	wanted       atomic.Int32 // connections for this write
 	wantedOthers atomic.Int32
@@ -29,6 +25,7 @@ type evidence struct {
 	repeatable atomic.Bool // the request has a header that lets net/http repeat it
 	conn       atomic.Pointer[net.Conn]
 	sentOn     atomic.Pointer[net.Conn]
+	sentHTTP2  atomic.Bool
 	doubtful   atomic.Bool // what may have been processed was sent again
 	hooks      httptrace.ClientTrace
 }
@@ -43,7 +40,7 @@ func (e *evidence) trace() *httptrace.ClientTrace {
 }
 
 func (e *evidence) getConn(hostPort string) {
-	if e.direct || e.hostPort == hostPort {
+	if e.transport.Direct || e.hostPort == hostPort {
 		e.wanted.Add(1)
 	} else {
 		e.wantedOthers.Add(1)
@@ -53,13 +50,10 @@ func (e *evidence) getConn(hostPort string) {
 func (e *evidence) gotConn(info httptrace.GotConnInfo) {
 	e.got.Add(1)
 	e.conn.Store(&info.Conn)
-	if isTLS, isHTTP2 := protocol(info.Conn); isTLS && !isHTTP2 && e.http1 != nil {
-		e.http1.Store(true)
-	}
 }
 
 // wroteHeaderField is called for each header before anything of the request is on the
-// wire, in lower case by HTTP/2.
+// wire. HTTP/2 alone writes names in lower case, with TLS or without.
 func (e *evidence) wroteHeaderField(name string, values []string) {
 	switch http.CanonicalHeaderKey(name) {
 	case "Idempotency-Key", "X-Idempotency-Key":
@@ -68,9 +62,13 @@ func (e *evidence) wroteHeaderField(name string, values []string) {
 		if len(values) != 1 || values[0] != e.requestID {
 			return
 		}
+		isHTTP2 := name != "X-Request-Id"
+		if !isHTTP2 {
+			e.transport.http1.Store(true)
+		}
 		conn := e.conn.Load()
-		before := e.sentOn.Swap(conn)
-		if e.sends.Add(1) > 1 && !e.unprocessed(before, conn) {
+		before, beforeHTTP2 := e.sentOn.Swap(conn), e.sentHTTP2.Swap(isHTTP2)
+		if e.sends.Add(1) > 1 && !e.unprocessed(before, beforeHTTP2, conn) {
 			e.doubtful.Store(true)
 		}
 	}
@@ -78,14 +76,14 @@ func (e *evidence) wroteHeaderField(name string, values []string) {
 
 // unprocessed reports whether the server certainly did nothing with the send on conn
 // before, which is now repeated on conn. Only net/http's reasons are known.
-func (e *evidence) unprocessed(before, conn *net.Conn) bool {
-	if !e.direct || before == nil || conn == nil {
+func (e *evidence) unprocessed(before *net.Conn, isHTTP2 bool, conn *net.Conn) bool {
+	if !e.transport.Direct || before == nil || conn == nil {
 		return false
 	}
-	if _, isHTTP2 := protocol(*before); isHTTP2 {
-		// The server reported so, by REFUSED_STREAM on a connection that stays or by
-		// GOAWAY. Go 1.26 also repeats after PROTOCOL_ERROR, on another connection.
-		return !repeatsAfterProtocolError || *before == *conn
+	if isHTTP2 {
+		// The server reported so by REFUSED_STREAM, on a connection that stays. On
+		// another one, it may have been PROTOCOL_ERROR, which Go 1.26 repeats as well.
+		return *before == *conn
 	}
 	// net/http repeats a write of which no byte was written.
 	return !e.repeatable.Load()
@@ -102,24 +100,9 @@ func (e *evidence) notReceived() bool {
 // server may have processed it.
 func (e *evidence) repeated() bool { return e != nil && e.doubtful.Load() }
 
-// protocol takes what crypto/tls or a wrapper of it reports.
-func protocol(conn net.Conn) (isTLS, isHTTP2 bool) {
-	c, ok := conn.(interface{ ConnectionState() tls.ConnectionState })
-	return ok, ok && c.ConnectionState().NegotiatedProtocol == "h2"
-}
-
 // unprocessedText knows the errors in which net/http reports that the server did
 // nothing with a request that it cannot repeat.
 func unprocessedText(text string) bool {
 	return strings.Contains(text, "cannot retry err [") &&
 		(strings.Contains(text, "REFUSED_STREAM") || strings.Contains(text, "graceful shutdown GOAWAY"))
-}
-
-// hostPortOf returns what net/http asks a connection for when there is no proxy.
-func hostPortOf(u *url.URL) string {
-	port := u.Port()
-	if port == "" {
-		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
-	}
-	return net.JoinHostPort(u.Hostname(), port)
 }

@@ -19,7 +19,7 @@ import (
 	"github.com/runloop-community/runloop-go/internal/wiretest"
 )
 
-// How much of an answer is read. A pipe has no buffer, so what the server could
+// How much of a response is read. A pipe has no buffer, so what the server could
 // write is what the client took in. From Go 1.27 on, that is up to 256 KiB more:
 // net/http reads on for a moment to keep the connection.
 
@@ -54,8 +54,11 @@ func TestASuccessIsReadUpTo32MiB(t *testing.T) {
 		err := clienttest.UpdatePolicy(t.Context(), client)
 
 		assert.Equal(t, []string{"ErrResponseTooLarge"}, clienttest.Sentinels(err))
-		require.EqualError(t, err, "runloop: update network policy: no usable answer (1 attempt, it may have been applied): response too large: more than 32 MiB")
-		e := clienttest.AsTransportError(t, err)
+		require.ErrorContains(t, err, "runloop: PUT /v1/network-policies/npol_1: 200 OK: response too large: more than 32 MiB (1 attempt; request ")
+		e := clienttest.AsAPIError(t, err)
+		assert.Equal(t, 200, e.StatusCode)
+		assert.Equal(t, server.Requests()[0].Header.Get("X-Request-Id"), e.RequestID)
+		assert.Len(t, e.Body, 64<<10)
 		assert.Equal(t, 1, e.Attempts)
 		assert.True(t, e.MaybeApplied)
 		assert.InDelta(t, 32<<20, sent.Load(), 1<<20)
@@ -76,7 +79,10 @@ func TestASuccessOf32MiBIsRead(t *testing.T) {
 
 func TestAnErrorIsReadUpTo64KiB(t *testing.T) {
 	t.Parallel()
-	for name, test := range map[string]struct{ length, kept int }{
+	for name, test := range map[string]struct {
+		length int64
+		kept   int
+	}{
 		"as long as the limit": {64 << 10, 64 << 10},
 		"one byte longer":      {64<<10 + 1, 64 << 10},
 		"ten megabytes":        {10 << 20, 64 << 10},
@@ -86,7 +92,7 @@ func TestAnErrorIsReadUpTo64KiB(t *testing.T) {
 			t.Parallel()
 			var read int64
 			err := clienttest.FailWith(t, clienttest.GetCall, func(*http.Request) (*http.Response, error) {
-				body := io.TeeReader(io.LimitReader(endless(strings.Repeat("x", 32<<10)), int64(test.length)), counter{&read})
+				body := io.TeeReader(io.LimitReader(endless(strings.Repeat("x", 32<<10)), test.length), counter{&read})
 				return &http.Response{StatusCode: 403, Header: http.Header{}, Body: io.NopCloser(body)}, nil
 			})
 			require.ErrorIs(t, err, runloop.ErrForbidden)

@@ -10,7 +10,7 @@ func (c *call[T]) logAttempt(ctx context.Context) {
 	if !c.cfg.Logger.Enabled(ctx, slog.LevelDebug) {
 		return
 	}
-	a := c.last
+	a := &c.last
 	attrs := append(c.attrs(), slog.Duration("duration", a.duration))
 	if a.status != 0 {
 		attrs = append(attrs, slog.Int("status", a.status))

@@ -36,11 +36,11 @@ func TestEachAttemptIsLoggedAtDebug(t *testing.T) {
 		call clienttest.PolicyCall
 		want string
 	}{
-		"create": {clienttest.CreateCall, `level=DEBUG msg=attempt operation="create network policy" method=POST path=/v1/network-policies attempt=1 request_id=task-17 status=200`},
-		"get":    {clienttest.GetCall, `level=DEBUG msg=attempt operation="get network policy" method=GET path=/v1/network-policies/{id} attempt=1 status=200`},
-		"list":   {clienttest.ListCall, `level=DEBUG msg=attempt operation="list network policies" method=GET path=/v1/network-policies attempt=1 status=200`},
-		"update": {clienttest.UpdateCall, `level=DEBUG msg=attempt operation="update network policy" method=POST path=/v1/network-policies/{id} attempt=1 request_id=task-17 status=200`},
-		"delete": {clienttest.DeleteCall, `level=DEBUG msg=attempt operation="delete network policy" method=POST path=/v1/network-policies/{id}/delete attempt=1 request_id=task-17 status=200`},
+		"create": {clienttest.CreateCall, `level=DEBUG msg="runloop: attempt" operation="create network policy" method=POST path=/v1/network-policies attempt=1 request_id=task-17 status=200`},
+		"get":    {clienttest.GetCall, `level=DEBUG msg="runloop: attempt" operation="get network policy" method=GET path=/v1/network-policies/{id} attempt=1 status=200`},
+		"list":   {clienttest.ListCall, `level=DEBUG msg="runloop: attempt" operation="list network policies" method=GET path=/v1/network-policies attempt=1 status=200`},
+		"update": {clienttest.UpdateCall, `level=DEBUG msg="runloop: attempt" operation="update network policy" method=POST path=/v1/network-policies/{id} attempt=1 request_id=task-17 status=200`},
+		"delete": {clienttest.DeleteCall, `level=DEBUG msg="runloop: attempt" operation="delete network policy" method=POST path=/v1/network-policies/{id}/delete attempt=1 request_id=task-17 status=200`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -64,7 +64,7 @@ func TestTheDurationOfAnAttemptIsLogged(t *testing.T) {
 	assert.Regexp(t, ` duration=[0-9.]+[nµm]?s `, log.String())
 }
 
-func TestWhatALogOfFaultsSays(t *testing.T) {
+func TestALogOfFaults(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
@@ -73,15 +73,17 @@ func TestWhatALogOfFaultsSays(t *testing.T) {
 			clienttest.Answer(503, `{"message": "try later"}`),
 			httpmock.NewErrorResponder(errors.New("connection reset")),
 			clienttest.Answer(200, `{"id": "npol_2", "egress": {}}`))
+		api.Answers(http.MethodGet, clienttest.PolicyPath, clienttest.Answer(403, `{}`))
 
 		_, err := clienttest.UpdateCall.Do(t.Context(), client, runloop.WithIdempotencyKey("task-17"))
 		require.ErrorIs(t, err, runloop.ErrInvalidResponse)
 
 		const call = `operation="update network policy" method=POST path=/v1/network-policies/{id} `
 		assert.Equal(t, strings.Join([]string{
-			`level=DEBUG msg=attempt ` + call + `attempt=1 request_id=task-17 status=503`,
-			`level=DEBUG msg=attempt ` + call + `attempt=2 request_id=task-17 error="connection reset"`,
-			`level=DEBUG msg=attempt ` + call + `attempt=3 request_id=task-17 status=200 error="invalid response: status 200, content type \"application/json\": it is about policy \"npol_2\", asked for was \"npol_1\""`,
+			`level=DEBUG msg="runloop: attempt" ` + call + `attempt=1 request_id=task-17 status=503`,
+			`level=DEBUG msg="runloop: attempt" ` + call + `attempt=2 request_id=task-17 error="connection reset"`,
+			`level=DEBUG msg="runloop: attempt" ` + call + `attempt=3 request_id=task-17 status=200 error="invalid response: content type \"application/json\": it is about policy \"npol_2\", asked for was \"npol_1\""`,
+			`level=DEBUG msg="runloop: attempt" operation="update network policy" method=GET path=/v1/network-policies/{id} attempt=1 status=403`,
 			``,
 		}, "\n"), log.String())
 	})
@@ -101,25 +103,43 @@ func TestACallThatGaveUpIsLoggedAtWarn(t *testing.T) {
 		require.Error(t, err)
 
 		assert.Equal(t, strings.Join([]string{
-			`level=WARN msg="exhausted: no further attempt" operation="update network policy" method=POST path=/v1/network-policies/{id} attempt=2 request_id=task-17 maybe_applied=true status=503`,
-			`level=WARN msg="exhausted: no further attempt" operation="get network policy" method=GET path=/v1/network-policies/{id} attempt=2 maybe_applied=false error="connection reset"`,
+			`level=WARN msg="runloop: gave up" operation="update network policy" method=POST path=/v1/network-policies/{id} attempt=2 request_id=task-17 maybe_applied=true status=503`,
+			`level=WARN msg="runloop: gave up" operation="get network policy" method=GET path=/v1/network-policies/{id} attempt=2 maybe_applied=false error="connection reset"`,
 			``,
 		}, "\n"), log.String())
 	})
 }
 
-func TestAWriteThatWasFoundOutIsLoggedAtWarn(t *testing.T) {
+func TestAWriteThatTurnsOutToBeAppliedIsLoggedAtInfo(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
-		api, client := clienttest.NewAPI(t, runloop.WithLogger(logInto(&log, slog.LevelWarn)))
+		api, client := clienttest.NewAPI(t, runloop.WithLogger(logInto(&log, slog.LevelInfo)))
 		api.Answers(http.MethodPost, clienttest.DeletePath, httpmock.NewErrorResponder(errors.New("connection reset")), clienttest.Answer(404, `{}`))
+		api.Answers(http.MethodGet, clienttest.PoliciesPath, clienttest.Answer(200, clienttest.EmptyPageJSON))
 
 		policy, err := clienttest.DeleteCall.Do(t.Context(), client, runloop.WithIdempotencyKey("task-17"))
 		require.NoError(t, err)
 		assert.Equal(t, &runloop.NetworkPolicy{ID: "npol_1"}, policy)
 
-		assert.Equal(t, `level=WARN msg="recovered: the answer was lost, but the write took effect" operation="delete network policy" method=POST path=/v1/network-policies/{id}/delete attempt=2 request_id=task-17 maybe_applied=true status=404`+"\n", log.String())
+		assert.Equal(t, `level=INFO msg="runloop: the response was lost, but the write took effect" operation="delete network policy" method=POST path=/v1/network-policies/{id}/delete attempt=2 request_id=task-17 maybe_applied=true status=404`+"\n", log.String())
+	})
+}
+
+// A write that runs out of attempts, but turns out to be applied, is no warning.
+func TestOutOfAttemptsButAppliedIsNoWarning(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		api, client := clienttest.NewAPI(t, runloop.WithLogger(logInto(&log, slog.LevelWarn)))
+		api.Answers(http.MethodPost, clienttest.PolicyPath, httpmock.NewErrorResponder(errors.New("connection reset")))
+		api.Answers(http.MethodGet, clienttest.PolicyPath, clienttest.Answer(200, clienttest.PolicyJSON))
+
+		_, err := clienttest.UpdateCall.Do(t.Context(), client)
+
+		require.NoError(t, err)
+		assert.Len(t, api.Sent(), 5)
+		assert.Empty(t, log.String())
 	})
 }
 

@@ -15,7 +15,7 @@ import (
 
 // What net/http does below the retries.
 
-// policyOfNowJSON is the answer to a create in a bubble, whose clock starts with
+// policyOfNowJSON is the response to a create in a bubble, whose clock starts with
 // the year 2000.
 const policyOfNowJSON = `{"id":"npol_1","name":"build","egress":{"allowed_hostnames":[]},"create_time_ms":946684800000,"update_time_ms":946684800000}`
 
@@ -30,7 +30,7 @@ func TestAReplayOfNetHTTPIsNoticed(t *testing.T) {
 	clienttest.InBubble(func(t *testing.T) {
 		server := wiretest.NewServer(t,
 			wiretest.Reply(200, `{"network_policies":[],"has_more":false}`),
-			wiretest.HangUp(), // the policy is made, the answer lost
+			wiretest.HangUp(), // the policy is created, the response lost
 			wiretest.Reply(400, takenJSON),
 			wiretest.Reply(200, `{"network_policies":[`+policyOfNowJSON+`],"has_more":false}`))
 		client := clienttest.NewClientOver(t, clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
@@ -72,7 +72,7 @@ func TestNetHTTPDoesNotRepeatAPostOfTheSDK(t *testing.T) {
 // a GET by itself, a POST comes back as an error.
 func TestAnIdleConnectionThatTheServerCloses(t *testing.T) {
 	for name, closing := range map[string][]wiretest.Step{
-		"before the request": {wiretest.Do("answer and hang up", func(c *wiretest.Conn) {
+		"before the request": {wiretest.Do("reply and hang up", func(c *wiretest.Conn) {
 			c.Read()
 			c.Write(wiretest.Response(200, clienttest.PolicyJSON))
 			c.Close()

@@ -19,7 +19,7 @@ type Refusal struct {
 	Says         func(message string) bool
 	SaysStatuses []int
 	// SilentStatuses mean it when the body is complete, is empty or JSON, and has no
-	// message.
+	// message, under whatever name.
 	SilentStatuses []int
 	// NotInDoubt restricts the meaning to a call of which no earlier attempt may have
 	// been applied.
@@ -35,7 +35,7 @@ func meaning(refusals []Refusal, status int, e errorBody, inDoubt bool) error {
 		case r.NotInDoubt && inDoubt:
 		case slices.Contains(r.Statuses, status),
 			e.structured && message != "" && slices.Contains(r.SaysStatuses, status) && r.Says(message),
-			e.structured && e.message == "" && slices.Contains(r.SilentStatuses, status):
+			e.silent && slices.Contains(r.SilentStatuses, status):
 			return r.Err
 		}
 	}
@@ -43,8 +43,8 @@ func meaning(refusals []Refusal, status int, e errorBody, inDoubt bool) error {
 }
 
 // quoted are the parts of a message that can be a name. A single quote counts as one
-// only at the edge of a word, since it is an apostrophe elsewhere.
-var quoted = regexp.MustCompile("\"[^\"]*\"|`[^`]*`|“[^”]*”|«[^»]*»|(^|[\\s([{:=,])['‘][^'’]*['’]($|[\\s)\\]}:;,.!?])")
+// only at the edge of a word, since it is an apostrophe elsewhere, within a name too.
+var quoted = regexp.MustCompile("\"[^\"]*\"|`[^`]*`|“[^”]*”|«[^»]*»|\\B['‘](?:[^'’]|['’]\\b)*['’]\\B")
 
 // plainMessage prepares a message for the words to look for.
 func plainMessage(message string) string {

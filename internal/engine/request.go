@@ -20,14 +20,21 @@ type Config struct {
 	Key       Secret
 	UserAgent string
 	Header    http.Header
-	Transport http.RoundTripper
-	// HTTP1 is set once a TLS connection of the transport speaks HTTP/1.1. It may be nil.
-	HTTP1 *atomic.Bool
+	Transport *Transport
 	// Timeout is the time limit of one attempt, reading the body included.
 	Timeout    time.Duration
 	MaxRetries int
 	Budget     *Budget
 	Logger     *slog.Logger
+}
+
+// A Transport is where requests go.
+type Transport struct {
+	http.RoundTripper
+	// Direct is set for net/http's own transport, without middleware.
+	Direct bool
+
+	http1 atomic.Bool // it has sent a write over HTTP/1.1
 }
 
 // A Request is one logical call, whose result is a T.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"sync"
 )
 
 const (
@@ -25,10 +26,12 @@ var errBlank = errors.New("the body is empty")
 // receive reads the response to its end, or to the limit, within the attempt: a
 // body that is cut is a fault of the attempt like any other.
 func (c *call[T]) receive(ctx context.Context, base *http.Request, resp *http.Response) {
-	a := c.last
+	a := &c.last
 	a.status = resp.StatusCode
 	c.req.Clock.learn(resp.Header)
-	body, err := readBody(resp)
+	reader := bodyReaders.Get().(*bodyReader)
+	defer reader.release()
+	body, err := reader.read(resp)
 	if c.req.ResponseInto != nil {
 		*c.req.ResponseInto = c.keep(base, resp, body, err != nil)
 	}
@@ -54,7 +57,17 @@ func (c *call[T]) receive(ctx context.Context, base *http.Request, resp *http.Re
 	}
 }
 
-func readBody(resp *http.Response) ([]byte, error) {
+// A bodyReader reads a body into a buffer that later responses use again. Nothing of
+// the buffer is kept: what is decoded or reported is a copy.
+type bodyReader struct {
+	limited io.LimitedReader
+	buf     bytes.Buffer
+}
+
+var bodyReaders = sync.Pool{New: func() any { return new(bodyReader) }}
+
+// read returns the body up to a limit. It is valid until release.
+func (r *bodyReader) read(resp *http.Response) ([]byte, error) {
 	if resp.Body == nil { // a RoundTripper other than net/http's
 		return nil, nil
 	}
@@ -66,13 +79,23 @@ func readBody(resp *http.Response) ([]byte, error) {
 	if resp.StatusCode >= 300 {
 		limit = maxErrorBody
 	}
-	var buf bytes.Buffer
-	buf.Grow(int(min(max(resp.ContentLength, 0), limit, firstRead)) + bytes.MinRead)
-	_, err := buf.ReadFrom(io.LimitReader(resp.Body, limit+1))
-	if int64(buf.Len()) > limit {
-		return buf.Bytes()[:limit], fmt.Errorf("%w: more than %d MiB", ErrResponseTooLarge, maxBody>>20)
+	r.limited = io.LimitedReader{R: resp.Body, N: limit + 1}
+	r.buf.Grow(int(min(max(resp.ContentLength, 0), limit, firstRead)) + bytes.MinRead)
+	_, err := r.buf.ReadFrom(&r.limited)
+	if int64(r.buf.Len()) > limit {
+		return r.buf.Bytes()[:limit], fmt.Errorf("%w: more than %d MiB", ErrResponseTooLarge, maxBody>>20)
 	}
-	return buf.Bytes(), err
+	return r.buf.Bytes(), err
+}
+
+// release makes the buffer available again, unless it is too large to keep.
+func (r *bodyReader) release() {
+	if r.buf.Cap() > firstRead {
+		return
+	}
+	r.limited.R = nil
+	r.buf.Reset()
+	bodyReaders.Put(r)
 }
 
 func (c *call[T]) decode(resp *http.Response, body []byte) (err error) {
@@ -84,7 +107,7 @@ func (c *call[T]) decode(resp *http.Response, body []byte) (err error) {
 		return nil
 	}
 	contentType := redactor(c.cfg.Key, "").Replace(resp.Header.Get("Content-Type")) // before it is cut
-	return fmt.Errorf("%w: status %d, content type %.60q: %w", ErrInvalidResponse, resp.StatusCode, contentType, err)
+	return fmt.Errorf("%w: content type %.60q: %w", ErrInvalidResponse, contentType, err)
 }
 
 // keep returns the response for the caller to keep: its body can be read once

@@ -69,7 +69,7 @@ func TestResponseThatCannotBeReadAsAPolicy(t *testing.T) {
 	assert.Equal(t, `<html>`, string(body))
 }
 
-func TestResponseStaysAsItIsWithoutAnAnswer(t *testing.T) {
+func TestResponseIntoIsUnchangedWithoutAResponse(t *testing.T) {
 	t.Parallel()
 	api, client := clienttest.NewAPI(t, runloop.WithMaxRetries(0))
 	api.Answers(http.MethodGet, clienttest.PolicyPath, httpmock.NewErrorResponder(errors.New("connection refused")))

@@ -12,10 +12,10 @@ import (
 // checkRetry alone decides on a further attempt. It looks at the attempt before
 // the context: a response that is final stays so, even as the context ends.
 func (c *call[T]) checkRetry(ctx context.Context, _ *http.Response, err error) (bool, error) {
-	if c.last == nil { // http.Client refused the request
-		c.last = &attempt{err: err}
+	a := &c.last
+	if c.attempts == 0 { // http.Client refused the request
+		a.err = err
 	}
-	a := c.last
 	c.logAttempt(ctx)
 	c.transient = c.isTransient(a)
 	if a.healthy() {
@@ -140,7 +140,11 @@ func (c *call[T]) mayResend(ctx context.Context, a *attempt) bool {
 	case ResendCareful:
 		return a.notReceived() || a.refusedUnprocessed() && !a.evidence.repeated()
 	case ResendUnlessAccepted:
-		return !a.accepted() || c.resolve(ctx) == NotApplied
+		if !a.accepted() {
+			return true
+		}
+		c.accepted++ // a server that does nothing but report success does not get better
+		return c.accepted == 1 && c.resolve(ctx) == NotApplied
 	default:
 		return true
 	}

@@ -17,7 +17,7 @@ import (
 	"github.com/runloop-community/runloop-go/internal/wiretest"
 )
 
-// Which answers are worth another attempt, how many there are, and when.
+// Which responses are worth another attempt, how many there are, and when.
 
 // Bodies of errors that are final.
 const (
@@ -98,7 +98,7 @@ func TestTheAPIsWordOnRetriesIsObeyed(t *testing.T) {
 }
 
 // P4: the library's own give-up has no status, no body and nothing to unwrap.
-func TestTheLastAnswerSurvivesGivingUp(t *testing.T) {
+func TestTheLastResponseSurvivesTheLastAttempt(t *testing.T) {
 	clienttest.InBubble(func(t *testing.T) {
 		server := wiretest.NewServer(t,
 			wiretest.HangUp(),

@@ -27,6 +27,9 @@ func segment(s string) (string, error) {
 
 // isDots reports whether s is "." or "..", as it is or percent-encoded.
 func isDots(s string) bool {
+	if len(s) > len("%2e%2e") {
+		return false
+	}
 	s = strings.ReplaceAll(strings.ToLower(s), "%2e", ".")
 	return s == "." || s == ".."
 }

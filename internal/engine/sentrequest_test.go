@@ -47,10 +47,10 @@ func TestHeadersOnTheWire(t *testing.T) {
 // it is given.
 func TestBodiesGoOutWithTheirLength(t *testing.T) {
 	for name, tt := range map[string]struct {
-		call   func(context.Context, *runloop.Client) error
-		answer string
-		body   string
-		length string // as net/http writes it
+		call     func(context.Context, *runloop.Client) error
+		response string
+		body     string
+		length   string // as net/http writes it
 	}{
 		"create": {func(ctx context.Context, c *runloop.Client) error {
 			_, err := c.NetworkPolicies.Create(ctx, runloop.NetworkPolicyCreateParams{Name: "build"})
@@ -69,7 +69,7 @@ func TestBodiesGoOutWithTheirLength(t *testing.T) {
 		}, `{}`, ``, "Content-Length: 0"},
 	} {
 		t.Run(name, clienttest.InBubble(func(t *testing.T) {
-			server := wiretest.NewServer(t, wiretest.Reply(429, clienttest.BusyJSON).Times(2), wiretest.Reply(200, tt.answer))
+			server := wiretest.NewServer(t, wiretest.Reply(429, clienttest.BusyJSON).Times(2), wiretest.Reply(200, tt.response))
 			client := clienttest.NewWireClient(t, server)
 
 			require.NoError(t, tt.call(t.Context(), client))

@@ -47,7 +47,7 @@ func TestStandardErrorWithBytesAfterABody(t *testing.T) {
 	}
 	clienttest.InBubble(func(t *testing.T) {
 		server := wiretest.NewServer(t,
-			wiretest.Do("answer, and more later", func(c *wiretest.Conn) {
+			wiretest.Do("reply, and more later", func(c *wiretest.Conn) {
 				c.Read()
 				c.Write(wiretest.Response(200, clienttest.PolicyJSON))
 				c.Sleep(time.Second)

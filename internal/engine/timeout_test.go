@@ -41,7 +41,7 @@ func TestAnAttemptTakesThirtySecondsAtMost(t *testing.T) {
 			assert.Equal(t, tt.maybeApplied, e.MaybeApplied)
 			assert.NotErrorIs(t, err, context.DeadlineExceeded, "the caller has no deadline")
 			assert.NotErrorIs(t, err, context.Canceled)
-			assert.ErrorContains(t, err, "no answer within 30s")
+			assert.ErrorContains(t, err, "no response within 30s")
 			assert.GreaterOrEqual(t, server.Now(), 121750*time.Millisecond)
 			assert.LessOrEqual(t, server.Now(), 123500*time.Millisecond)
 		}))
@@ -62,7 +62,7 @@ func TestAnAttemptAfterATimeoutCanSucceed(t *testing.T) {
 
 // A switch of protocols hands the connection over as the body, out of reach of any
 // time limit.
-func TestASwitchOfProtocolsIsAnInvalidAnswer(t *testing.T) {
+func TestASwitchOfProtocolsIsAnInvalidResponse(t *testing.T) {
 	clienttest.InBubble(func(t *testing.T) {
 		server := wiretest.NewServer(t, wiretest.Stall("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: chat\r\n\r\n"))
 		client := clienttest.NewWireClient(t, server)

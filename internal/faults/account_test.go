@@ -71,11 +71,32 @@ func assertSecondAttempt(t testing.TB, at time.Duration) {
 	clienttest.AssertBackoff(t, []time.Duration{0, at})
 }
 
-// assertGaveUp checks the error of a call of which four attempts found no answer.
+// fourTimes is the script of a call of which every attempt meets the fault. The lookup
+// that follows a write is refused.
+func fourTimes(c clienttest.PolicyCall, fault wiretest.Step) []wiretest.Step {
+	steps := []wiretest.Step{fault.Times(4)}
+	if c.IsWrite() {
+		steps = append(steps, wiretest.Reply(403, `{"message": "no"}`))
+	}
+	return steps
+}
+
+// assertFourAttempts checks the requests of such a call.
+func assertFourAttempts(t testing.TB, c clienttest.PolicyCall, server *wiretest.Server) {
+	t.Helper()
+	want := "GET GET GET GET"
+	if c.IsWrite() {
+		want = "POST POST POST POST GET"
+	}
+	assert.Equal(t, want, methods(server))
+	clienttest.AssertBackoff(t, server.Times()[:4])
+}
+
+// assertGaveUp checks the error of a call of which four attempts found no response.
 func assertGaveUp(t testing.TB, c clienttest.PolicyCall, err error) {
 	t.Helper()
 	e := clienttest.AsTransportError(t, err)
-	assert.Contains(t, err.Error(), "runloop: "+c.Op+": no usable answer (4 attempts")
+	assert.Contains(t, err.Error(), "runloop: "+c.Op+": no usable response (4 attempts")
 	assert.Less(t, len(err.Error()), 300)
 	assert.Equal(t, 4, e.Attempts)
 	assert.Equal(t, c.IsWrite(), e.MaybeApplied)
@@ -88,9 +109,8 @@ func assertTook(t testing.TB, server *wiretest.Server, limit time.Duration) {
 	assert.LessOrEqual(t, server.Now(), 4*limit+3500*time.Millisecond)
 }
 
-// warnings returns an option that logs warnings, and what they are logged to.
-func warnings() (runloop.Option, *bytes.Buffer) {
+// events returns an option that logs how calls end, and what that is logged to.
+func events() (runloop.Option, *bytes.Buffer) {
 	var log bytes.Buffer
-	handler := slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn})
-	return runloop.WithLogger(slog.New(handler)), &log
+	return runloop.WithLogger(slog.New(slog.NewTextHandler(&log, nil))), &log
 }

@@ -29,7 +29,7 @@ func Test01ConnectionRefused(t *testing.T) {
 		_, err := c.Policy(t.Context(), client)
 
 		require.ErrorIs(t, err, syscall.ECONNREFUSED)
-		require.EqualError(t, err, "runloop: "+c.Op+": no usable answer (4 attempts): dial tcp: connection refused")
+		require.EqualError(t, err, "runloop: "+c.Op+": no usable response (4 attempts): dial tcp: connection refused")
 		e := clienttest.AsTransportError(t, err)
 		assert.Equal(t, 4, e.Attempts)
 		assert.False(t, e.MaybeApplied)
@@ -161,7 +161,7 @@ func Test11ProxyAnswersWithPage(t *testing.T) {
 	const page = `<html><body>The upstream server is not available.</body></html>`
 	each(t, repeatable, func(t *testing.T, c clienttest.PolicyCall) {
 		server, client := behindProxy(t, "http://api.example.test",
-			wiretest.Reply(502, page, "Content-Type: text/html").Times(4))
+			fourTimes(c, wiretest.Reply(502, page, "Content-Type: text/html"))...)
 
 		_, err := c.Policy(t.Context(), client)
 
@@ -172,8 +172,7 @@ func Test11ProxyAnswersWithPage(t *testing.T) {
 		assert.NotContains(t, err.Error(), "html")
 		assert.Equal(t, 4, e.Attempts)
 		assert.Equal(t, c.IsWrite(), e.MaybeApplied)
-		require.Len(t, server.Requests(), 4)
-		clienttest.AssertBackoff(t, server.Times())
+		assertFourAttempts(t, c, server)
 		assert.Contains(t, server.Requests()[0].Target, "http://api.example.test/v1/network-policies/npol_1")
 	})
 }
@@ -209,7 +208,7 @@ func Test12NoFreeConnectionBeforeDeadline(t *testing.T) {
 		_, err := c.Policy(ctx, client)
 
 		require.ErrorIs(t, err, context.DeadlineExceeded)
-		require.EqualError(t, err, "runloop: "+c.Op+": no usable answer (1 attempt): context deadline exceeded")
+		require.EqualError(t, err, "runloop: "+c.Op+": no usable response (1 attempt): context deadline exceeded")
 		assert.False(t, clienttest.AsTransportError(t, err).MaybeApplied)
 		assert.Equal(t, 6*time.Second, server.Now())
 		require.NoError(t, <-first)

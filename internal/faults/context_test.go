@@ -39,7 +39,7 @@ func Test97ContextEndedBeforeTheCall(t *testing.T) {
 			require.ErrorIs(t, err, context.Canceled)
 			assert.Zero(t, clienttest.AsTransportError(t, err).Attempts)
 			assert.False(t, clienttest.MaybeApplied(err))
-			assert.EqualError(t, err, "runloop: "+call.Op+": no usable answer (0 attempts): context canceled")
+			assert.EqualError(t, err, "runloop: "+call.Op+": no usable response (0 attempts): context canceled")
 		}))
 	}
 }

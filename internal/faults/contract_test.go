@@ -127,10 +127,17 @@ func times(n int, do func(context.Context, *runloop.Client) error) func(context.
 	}
 }
 
-// raw is a call by Client.Do.
-func raw(method string) func(context.Context, *runloop.Client) error {
+// thousand is a call made a thousand times at once, which returns one of the errors.
+func thousand(do func(context.Context, *runloop.Client) error) func(context.Context, *runloop.Client) error {
 	return func(ctx context.Context, client *runloop.Client) error {
-		return client.Do(ctx, method, "/v1/devboxes", map[string]string{"name": "box"}, nil)
+		return atOnce(1000, func(int, runloop.Option) error { return do(ctx, client) })[0]
+	}
+}
+
+// raw is a call by Client.Do.
+func raw(method string, opts ...runloop.Option) func(context.Context, *runloop.Client) error {
+	return func(ctx context.Context, client *runloop.Client) error {
+		return client.Do(ctx, method, "/v1/devboxes", map[string]string{"name": "box"}, nil, opts...)
 	}
 }
 
@@ -157,11 +164,17 @@ func endedAtOnce(t *testing.T, err error, server *wiretest.Server) {
 	assert.Equal(t, "no", clienttest.AsAPIError(t, err).Message)
 }
 
-func saysMaybe(t *testing.T, err error, _ *wiretest.Server) {
+func reportsMaybe(t *testing.T, err error, _ *wiretest.Server) {
 	assert.True(t, clienttest.MaybeApplied(err))
+	assert.ErrorIs(t, err, runloop.ErrMaybeApplied)
 }
 
-func endsWithLookUp(t *testing.T, _ error, server *wiretest.Server) {
+func isNotNotFound(t *testing.T, err error, _ *wiretest.Server) {
+	assert.NotErrorIs(t, err, runloop.ErrNotFound)
+	assert.Equal(t, 404, clienttest.AsAPIError(t, err).StatusCode)
+}
+
+func endsWithLookup(t *testing.T, _ error, server *wiretest.Server) {
 	requests := server.Requests()
 	last := requests[len(requests)-1]
 	assert.Equal(t, http.MethodGet, last.Method)

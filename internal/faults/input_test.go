@@ -150,13 +150,13 @@ func Test83BaseURLs(t *testing.T) {
 	}
 	const instead = "write one like https://api.runloop.ai"
 	for base, problem := range map[string]string{
-		"api.runloop.ai":                "it does not start with https://: " + instead,
-		"ftp://api.runloop.ai":          "it does not start with https://: " + instead,
-		"https://":                      "it names no host: " + instead,
-		"https://api.runloop.ai?x=1":    "it has a query or fragment: leave out what follows the path",
-		"https://u:secret@api.test":     "it holds a user name or password: leave them out, the API key goes into WithAPIKey",
-		"https://api.runloop.ai/a/../b": "its path has a dot segment: write the path that it leads to",
-		"http://api.runloop.ai":         "with http:// everyone on the way can read the API key: write https://, or add WithPlaintextHTTP",
+		"api.runloop.ai":                "does not start with https://: " + instead,
+		"ftp://api.runloop.ai":          "does not start with https://: " + instead,
+		"https://":                      "has no host: " + instead,
+		"https://api.runloop.ai?x=1":    "has a query or fragment: remove what follows the path",
+		"https://u:secret@api.test":     "has a user name or password: remove them, the API key goes into WithAPIKey",
+		"https://api.runloop.ai/a/../b": "has a dot segment in its path: write the path that it leads to",
+		"http://api.runloop.ai":         "with http://, anyone on the network path can read the API key: write https://, or add WithPlaintextHTTP",
 	} {
 		t.Run(base, func(t *testing.T) {
 			t.Parallel()
@@ -178,10 +178,10 @@ func Test84ParametersThatTheAPIWouldRefuse(t *testing.T) {
 		_, long := client.NetworkPolicies.List(ctx, runloop.NetworkPolicyListParams{Limit: 5001})
 		_, update := client.NetworkPolicies.Update(ctx, "npol_1", runloop.NetworkPolicyUpdateParams{Name: new("")})
 
-		assert.EqualError(t, create, "runloop: create network policy: Name: it is blank: every policy has a name")
+		assert.EqualError(t, create, "runloop: create network policy: Name: must not be blank")
 		assert.EqualError(t, list, "runloop: list network policies: Limit: -1 is not between 0 and 5000: write 0 for the default")
 		assert.EqualError(t, long, "runloop: list network policies: Limit: 5001 is not between 0 and 5000: write 0 for the default")
-		assert.EqualError(t, update, "runloop: update network policy: Name: it is blank: every policy has a name")
+		assert.EqualError(t, update, "runloop: update network policy: Name: must not be blank")
 		for _, err := range []error{create, list, long, update} {
 			assert.ErrorAs(t, err, new(*runloop.ValidationError))
 		}
@@ -276,13 +276,13 @@ func Test87Nil(t *testing.T) {
 		"context": {func(c *runloop.Client) error {
 			_, err := c.NetworkPolicies.Get(nilContext, "npol_1")
 			return err
-		}, "runloop: get network policy: ctx: it is nil: pass context.Background()"},
+		}, "runloop: get network policy: ctx: nil context: pass context.Background()"},
 		"context of a loop": {func(c *runloop.Client) error {
 			for _, err := range c.NetworkPolicies.All(nilContext, runloop.NetworkPolicyListParams{}) {
 				return err
 			}
 			return nil
-		}, "runloop: list network policies: ctx: it is nil: pass context.Background()"},
+		}, "runloop: list network policies: ctx: nil context: pass context.Background()"},
 		"client": {func(*runloop.Client) error {
 			return nilClient.Do(context.Background(), http.MethodGet, "/v1/devboxes", nil, nil)
 		}, "runloop: GET /v1/devboxes: Client: it is nil or was not made by NewClient"},

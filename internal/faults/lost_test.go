@@ -14,7 +14,7 @@ import (
 	"github.com/runloop-community/runloop-go/runlooptest"
 )
 
-// Answers that are lost after the API did its work. Another attempt finds the work
+// Responses that are lost after the API did its work. Another attempt finds the work
 // done, which is no error.
 
 func Test16CreateAnswerLostAfterCommit(t *testing.T) {
@@ -23,7 +23,7 @@ func Test16CreateAnswerLostAfterCommit(t *testing.T) {
 		t.Run(name, clienttest.InBubble(func(t *testing.T) {
 			api := newAccount(createCall, runlooptest.WithConflictStatus(status))
 			server, client := script(t, wiretest.HandleAndHangUp(api), wiretest.Handle(api).Times(2))
-			logTo, log := warnings()
+			logTo, log := events()
 
 			policy, err := createCall.Policy(t.Context(), client, logTo)
 
@@ -77,25 +77,24 @@ func Test18DeleteAnswerLostAfterCommit(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		unknownID int
-		then      []wiretest.Step
-		requests  string
+		then      func(http.Handler) wiretest.Step
 	}{
-		"then 404":                {404, nil, "POST POST"},
-		"then 400 of the same":    {400, nil, "POST POST"},
-		"then 400 that needs GET": {404, []wiretest.Step{wiretest.Reply(400, `{"message": "bad request"}`)}, "POST POST GET"},
+		"then 404":                   {404, wiretest.Handle},
+		"then 400 of the same":       {400, wiretest.Handle},
+		"then 400 of something else": {404, always(wiretest.Reply(400, `{"message": "bad request"}`))},
+		"then the page of a proxy":   {404, always(wiretest.Reply(404, "default backend - 404", "Content-Type: text/plain"))},
 	} {
 		t.Run(name, clienttest.InBubble(func(t *testing.T) {
 			api := newAccount(clienttest.DeleteCall, runlooptest.WithUnknownIDStatus(test.unknownID))
-			steps := append([]wiretest.Step{wiretest.HandleAndHangUp(api)}, test.then...)
-			server, client := script(t, append(steps, wiretest.Handle(api))...)
-			logTo, log := warnings()
+			server, client := script(t, wiretest.HandleAndHangUp(api), test.then(api), wiretest.Handle(api))
+			logTo, log := events()
 
 			policy, err := clienttest.DeleteCall.Policy(t.Context(), client, logTo)
 
 			require.NoError(t, err)
 			assert.Equal(t, runloop.NetworkPolicy{ID: "npol_1"}, *policy)
 			assertDone(t, clienttest.DeleteCall, api)
-			require.Equal(t, test.requests, methods(server))
+			require.Equal(t, "POST POST GET", methods(server))
 			clienttest.AssertBackoff(t, server.Times()[:2])
 			assertSameRequestID(t, server.Requests()[:2])
 			assertRecovered(t, log.String())
@@ -103,11 +102,16 @@ func Test18DeleteAnswerLostAfterCommit(t *testing.T) {
 	}
 }
 
+// always is a step that leaves the API out.
+func always(step wiretest.Step) func(http.Handler) wiretest.Step {
+	return func(http.Handler) wiretest.Step { return step }
+}
+
 // A policy that is still there was not deleted, whatever was lost before.
 func Test18DeleteAnswerLostAndPolicyInUse(t *testing.T) {
 	clienttest.InBubble(func(t *testing.T) {
 		api := newAccount(clienttest.DeleteCall)
-		server, client := script(t, wiretest.HangUp(), wiretest.Reply(400, `{"message": "2 devboxes use it"}`), wiretest.Handle(api))
+		server, client := script(t, wiretest.HangUp(), wiretest.Reply(400, `{"message": "2 devboxes are using it"}`), wiretest.Handle(api))
 
 		_, err := clienttest.DeleteCall.Policy(t.Context(), client)
 
@@ -119,11 +123,38 @@ func Test18DeleteAnswerLostAndPolicyInUse(t *testing.T) {
 	})(t)
 }
 
+// A page of a proxy proves nothing: the list still has the policy.
+func Test18DeleteNotReceivedAndPageOfAProxy(t *testing.T) {
+	t.Parallel()
+	for name, page := range map[string]wiretest.Step{
+		"text":    wiretest.Reply(404, "default backend - 404", "Content-Type: text/plain"),
+		"HTML":    wiretest.Reply(404, "<html>404</html>", "Content-Type: text/html"),
+		"nothing": wiretest.Reply(404, ""),
+		"JSON":    wiretest.Reply(404, `{"message":"no Route matched with those values"}`),
+	} {
+		for before, fault := range map[string]wiretest.Step{"503": wiretest.Reply(503, pageHTML), "lost": wiretest.HangUp()} {
+			t.Run(before+", then "+name, clienttest.InBubble(func(t *testing.T) {
+				api := newAccount(clienttest.DeleteCall)
+				server, client := script(t, fault, page, wiretest.Handle(api))
+
+				policy, err := clienttest.DeleteCall.Policy(t.Context(), client)
+
+				assert.Nil(t, policy)
+				require.ErrorIs(t, err, runloop.ErrMaybeApplied)
+				require.NotErrorIs(t, err, runloop.ErrNotFound)
+				assert.Equal(t, 404, clienttest.AsAPIError(t, err).StatusCode)
+				assert.Equal(t, "POST POST GET", methods(server))
+				assert.Len(t, api.Policies(), 1)
+			}))
+		}
+	}
+}
+
 func Test19CreateAnswerAlwaysLost(t *testing.T) {
 	clienttest.InBubble(func(t *testing.T) {
 		api := newAccount(createCall)
 		server, client := script(t, wiretest.HandleAndHangUp(api).Times(4), wiretest.Handle(api))
-		logTo, log := warnings()
+		logTo, log := events()
 
 		policy, err := createCall.Policy(t.Context(), client, logTo)
 
@@ -141,18 +172,35 @@ func Test19UpdateOrDeleteAnswerAlwaysLost(t *testing.T) {
 	t.Parallel()
 	each(t, []clienttest.PolicyCall{clienttest.UpdateCall, clienttest.DeleteCall}, func(t *testing.T, c clienttest.PolicyCall) {
 		api := newAccount(c)
-		server, client := script(t, wiretest.HandleAndHangUp(api).Times(4))
-		logTo, log := warnings()
+		server, client := script(t, fourTimes(c, wiretest.HandleAndHangUp(api))...)
+		logTo, log := events()
 
 		policy, err := c.Policy(t.Context(), client, logTo)
 
-		require.EqualError(t, err, "runloop: "+c.Op+": no usable answer (4 attempts, it may have been applied): EOF")
+		require.EqualError(t, err, "runloop: "+c.Op+": no usable response (4 attempts; may have been applied): EOF")
 		assertGaveUp(t, c, err)
 		assert.Nil(t, policy)
 		assertDone(t, c, api)
-		require.Equal(t, "POST POST POST POST", methods(server))
-		clienttest.AssertBackoff(t, server.Times())
-		assert.Contains(t, log.String(), "exhausted")
+		assertFourAttempts(t, c, server)
+		assert.Contains(t, log.String(), `level=WARN msg="runloop: gave up"`)
+	})
+}
+
+// With a lookup that succeeds, it is found out.
+func Test19UpdateOrDeleteResponseAlwaysLostAndLookedUp(t *testing.T) {
+	t.Parallel()
+	each(t, []clienttest.PolicyCall{clienttest.UpdateCall, clienttest.DeleteCall}, func(t *testing.T, c clienttest.PolicyCall) {
+		api := newAccount(c)
+		server, client := script(t, wiretest.HandleAndHangUp(api).Times(4), wiretest.Handle(api))
+		logTo, log := events()
+
+		policy, err := c.Policy(t.Context(), client, logTo)
+
+		require.NoError(t, err)
+		assert.Equal(t, "npol_1", policy.ID)
+		assertDone(t, c, api)
+		assertFourAttempts(t, c, server)
+		assertRecovered(t, log.String())
 	})
 }
 
@@ -163,7 +211,7 @@ func Test21CreateAnswerCutAfter200(t *testing.T) {
 		t.Run(name, clienttest.InBubble(func(t *testing.T) {
 			api := newAccount(createCall)
 			server, client := script(t, handleAndCut(api, rest), wiretest.Handle(api))
-			logTo, log := warnings()
+			logTo, log := events()
 
 			policy, err := createCall.Policy(t.Context(), client, logTo)
 
@@ -235,5 +283,6 @@ func assertSameRequestID(t testing.TB, attempts []wiretest.Request) {
 // assertRecovered checks that the log says that the call did not go by itself.
 func assertRecovered(t testing.TB, log string) {
 	t.Helper()
-	assert.Contains(t, log, "recovered: the answer was lost, but the write took effect")
+	assert.Contains(t, log, `level=INFO msg="runloop: the response was lost, but the write took effect"`)
+	assert.NotContains(t, log, "level=WARN", "the call did what it was to do")
 }

@@ -66,7 +66,7 @@ func Test88AnEmptyPageThatHasMore(t *testing.T) {
 		ids, err := collectAll(t.Context(), client)
 
 		require.ErrorIs(t, err, runloop.ErrInvalidResponse)
-		assert.EqualError(t, err, "runloop: list network policies: no usable answer (1 attempt): invalid response: the page says that there are more, but is empty")
+		assert.EqualError(t, err, "runloop: list network policies: 200 OK: invalid response: the page is empty, but is not the last one (1 attempt)")
 		assert.Equal(t, []string{"a", "b"}, ids)
 		assert.Equal(t, []string{"", "b"}, cursors(server.Requests()))
 	})(t)
@@ -107,7 +107,7 @@ func Test90ACursorThatComesAgain(t *testing.T) {
 			ids, err := collectAll(t.Context(), client)
 
 			require.ErrorIs(t, err, runloop.ErrInvalidResponse)
-			assert.EqualError(t, err, `runloop: list network policies: no usable answer (1 attempt): invalid response: the page ends with the same policy as one before`)
+			assert.EqualError(t, err, `runloop: list network policies: 200 OK: invalid response: the page ends with the same item as one before (1 attempt)`)
 			assert.Equal(t, tt.pages, ids)
 			assert.Equal(t, tt.want, cursors(server.Requests()))
 		}))
@@ -139,13 +139,31 @@ func fivePolicies(t testing.TB) (*runlooptest.Server, *runloop.Client) {
 	return server, clienttest.NewClientOver(t, server.HTTPClient().Transport)
 }
 
+// What the loop deletes is not missed: the next page is there before the cursor is gone.
+func Test92TheLoopDeletesTheCursor(t *testing.T) {
+	clienttest.InBubble(func(t *testing.T) {
+		server, client := fivePolicies(t)
+
+		ids, err := collect(t.Context(), client, runloop.NetworkPolicyListParams{Limit: 2}, func(id string) {
+			_, err := client.NetworkPolicies.Delete(t.Context(), id)
+			require.NoError(t, err)
+		})
+
+		require.NoError(t, err)
+		assert.Equal(t, []string{"npol_1", "npol_2", "npol_3", "npol_4", "npol_5"}, ids)
+		assert.Len(t, server.Requests(runlooptest.ListNetworkPolicies), 3)
+		assert.Empty(t, server.Policies())
+	})(t)
+}
+
+// Another program deletes the last policy of a page before the next one is requested.
 func Test92TheCursorIsDeletedBetweenPages(t *testing.T) {
 	clienttest.InBubble(func(t *testing.T) {
 		server, client := fivePolicies(t)
 
 		ids, err := collect(t.Context(), client, runloop.NetworkPolicyListParams{Limit: 2}, func(id string) {
-			if id == "npol_2" { // the last of its page, where the next one starts
-				_, err := client.NetworkPolicies.Delete(t.Context(), id)
+			if id == "npol_1" {
+				_, err := client.NetworkPolicies.Delete(t.Context(), "npol_2")
 				require.NoError(t, err)
 			}
 		})

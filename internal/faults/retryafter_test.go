@@ -151,7 +151,7 @@ func Test48RateLimitedForLong(t *testing.T) {
 
 			assert.Nil(t, policy)
 			require.ErrorIs(t, err, runloop.ErrRateLimited)
-			assert.ErrorContains(t, err, call.Op+": 429 Too Many Requests: slow down (4 attempts, code rate_limited")
+			assert.ErrorContains(t, err, call.Op+": 429 Too Many Requests: slow down (4 attempts; code rate_limited")
 			e := clienttest.AsAPIError(t, err)
 			assert.Equal(t, 4, e.Attempts)
 			assert.False(t, e.MaybeApplied, "the API refused, four times")

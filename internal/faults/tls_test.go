@@ -118,7 +118,7 @@ func Test08PlainHTTPMeetsTLS(t *testing.T) {
 		_, err := createCall.Policy(t.Context(), client)
 
 		require.EqualError(t, err, "runloop: create network policy: 400 Bad Request: "+
-			"Client sent an HTTP request to an HTTPS server. (1 attempt, request "+clienttest.AsAPIError(t, err).RequestID+")")
+			"Client sent an HTTP request to an HTTPS server. (1 attempt; request "+clienttest.AsAPIError(t, err).RequestID+")")
 		assert.Equal(t, 1, clienttest.AsAPIError(t, err).Attempts)
 		assert.False(t, clienttest.AsAPIError(t, err).MaybeApplied)
 		assert.Zero(t, server.Requests())
@@ -136,7 +136,7 @@ func Test09TLSHandshakeStalls(t *testing.T) {
 
 		_, err := c.Policy(t.Context(), client)
 
-		require.EqualError(t, err, "runloop: "+c.Op+": no usable answer (4 attempts): net/http: TLS handshake timeout")
+		require.EqualError(t, err, "runloop: "+c.Op+": no usable response (4 attempts): net/http: TLS handshake timeout")
 		e := clienttest.AsTransportError(t, err)
 		assert.True(t, e.Timeout())
 		assert.False(t, e.MaybeApplied)

@@ -1,13 +1,13 @@
 // Package live tries the real API. It holds what the SDK promises against it, and
 // asks it whether it behaves as the fake of package runlooptest assumes.
 //
-// With an API key in the environment,
+// With an account,
 //
-//	RUNLOOP_API_KEY=... go test ./internal/live -run RealAPI -v -record record.md
+//	RUNLOOP_LIVE_TEST=1 RUNLOOP_API_KEY=... go test ./internal/live -run RealAPI -v -record record.md
 //
-// runs against the API that [runloop.NewClient] reaches: RUNLOOP_BASE_URL counts
-// too. Without a key TestRealAPI is skipped, and nothing is tried. With one in the
-// environment, go test ./... runs it as well; scripts/test takes the key away.
+// runs against the API that [runloop.NewClient] reaches: RUNLOOP_BASE_URL applies too.
+// Without RUNLOOP_LIVE_TEST=1, TestRealAPI is skipped and nothing is sent, whether or not
+// there is an API key in the environment.
 //
 // The test has two parts. What the SDK promises, the contract, is asserted: a
 // failure there is a fault of the SDK, or a change of the API that it has to follow.

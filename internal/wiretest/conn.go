@@ -3,6 +3,7 @@ package wiretest
 import (
 	"bufio"
 	"bytes"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -15,6 +16,7 @@ import (
 type Conn struct {
 	server *Server
 	pipe   net.Conn
+	out    io.Writer // to pipe, maybe through TLS
 	number int
 	in     *bufio.Reader
 	raw    *bytes.Buffer // what in has read of the request so far
@@ -22,8 +24,12 @@ type Conn struct {
 }
 
 func newConn(s *Server, pipe net.Conn, number int) *Conn {
-	c := &Conn{server: s, pipe: pipe, number: number, raw: new(bytes.Buffer)}
-	c.in = bufio.NewReader(io.TeeReader(pipe, c.raw))
+	stream := pipe
+	if s.tls != nil {
+		stream = tls.Server(pipe, s.tls)
+	}
+	c := &Conn{server: s, pipe: pipe, out: stream, number: number, raw: new(bytes.Buffer)}
+	c.in = bufio.NewReader(io.TeeReader(stream, c.raw))
 	return c
 }
 
@@ -82,7 +88,7 @@ func (c *Conn) Read() *http.Request {
 
 // Write sends bytes as they are. It is false when the client has hung up.
 func (c *Conn) Write(bytes string) bool {
-	_, err := io.WriteString(c.pipe, bytes)
+	_, err := io.WriteString(c.out, bytes)
 	return err == nil
 }
 

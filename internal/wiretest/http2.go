@@ -8,8 +8,10 @@ import (
 	"strconv"
 )
 
-// UseHTTP2 makes the server's Transport speak HTTP/2, without TLS, and nothing else.
+// UseHTTP2 makes the server's Transport speak HTTP/2, without TLS, and nothing else. It
+// skips the test if HTTP/2 is disabled.
 func (s *Server) UseHTTP2() {
+	NeedHTTP2(s.t)
 	s.Transport.Protocols = new(http.Protocols)
 	s.Transport.Protocols.SetUnencryptedHTTP2(true)
 }

@@ -109,3 +109,27 @@ func TestHTTP2FramesByHand(t *testing.T) {
 		assert.Equal(t, http.MethodGet, server.Requests()[0].Method)
 	})
 }
+
+func TestTLS(t *testing.T) {
+	t.Parallel()
+	for protocol, step := range map[string]wiretest.Step{
+		"http/1.1": wiretest.Reply(201, `{}`),
+		"h2":       wiretest.HTTP2Conn("one reply", func(h *wiretest.HTTP2) { h.Reply(h.Read(), 201, `{}`) }),
+	} {
+		t.Run(protocol, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				server := wiretest.NewServer(t, step)
+				server.UseTLS(protocol)
+
+				resp, err := server.Client().Get("https://localhost/")
+
+				require.NoError(t, err)
+				resp.Body.Close()
+				assert.Equal(t, 201, resp.StatusCode)
+				assert.Equal(t, protocol, resp.TLS.NegotiatedProtocol)
+				assert.Len(t, server.Requests(), 1)
+			})
+		})
+	}
+}

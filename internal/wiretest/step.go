@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"syscall"
 	"time"
 )
 
@@ -38,7 +37,7 @@ func Do(name string, serve func(*Conn)) Step { return Step{name: name, serve: se
 
 // Refuse fails a dial as a host does on which nothing listens.
 func Refuse() Step {
-	return DialError(&net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED})
+	return DialError(&net.OpError{Op: "dial", Net: "tcp", Err: errRefused})
 }
 
 // DialError fails a dial.

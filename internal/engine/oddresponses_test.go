@@ -24,9 +24,9 @@ func TestStatusesThatAreNone(t *testing.T) {
 				t.Parallel()
 				err := clienttest.FailWith(t, call, clienttest.Answer(status, call.Success))
 				require.ErrorIs(t, err, runloop.ErrInvalidResponse)
-				transport, ok := errors.AsType[*runloop.TransportError](err)
-				require.True(t, ok)
-				assert.Equal(t, call.IsWrite(), transport.MaybeApplied)
+				e := clienttest.AsAPIError(t, err)
+				assert.Equal(t, status, e.StatusCode)
+				assert.Equal(t, call.IsWrite(), e.MaybeApplied)
 				assert.Contains(t, err.Error(), fmt.Sprintf("invalid response: status %03d", status))
 			})
 		}
@@ -55,17 +55,17 @@ func TestARoundTripperThatBreaksItsContract(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("broken")
 	for name, test := range map[string]struct {
-		answer clienttest.RoundTripper
-		want   string
-		is     error
+		response clienttest.RoundTripper
+		want     string
+		is       error
 	}{
 		"nothing at all": {func(*http.Request) (*http.Response, error) { return nil, nil },
-			"no usable answer (4 attempts): the RoundTripper returned neither a response nor an error", nil},
-		"an answer and an error": {func(*http.Request) (*http.Response, error) {
+			"no usable response (4 attempts): the RoundTripper returned neither a response nor an error", nil},
+		"a response and an error": {func(*http.Request) (*http.Response, error) {
 			return &http.Response{StatusCode: 200, Body: http.NoBody}, broken
-		}, "no usable answer (4 attempts): broken", broken},
+		}, "no usable response (4 attempts): broken", broken},
 		"no body": {func(*http.Request) (*http.Response, error) { return &http.Response{StatusCode: 200}, nil },
-			`no usable answer (4 attempts): invalid response: status 200, content type "": the body is empty`, runloop.ErrInvalidResponse},
+			`200 OK: invalid response: content type "": the body is empty (4 attempts)`, runloop.ErrInvalidResponse},
 		"no header": {func(*http.Request) (*http.Response, error) {
 			return &http.Response{StatusCode: 404, Body: http.NoBody}, nil
 		}, "404 Not Found (1 attempt)", runloop.ErrNotFound},
@@ -78,7 +78,7 @@ func TestARoundTripperThatBreaksItsContract(t *testing.T) {
 		t.Run(name, clienttest.InBubble(func(t *testing.T) {
 			var bodies []*closeSpy
 			client := clienttest.NewClientOver(t, clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
-				resp, err := test.answer(r)
+				resp, err := test.response(r)
 				if resp != nil && resp.Body != nil {
 					body := &closeSpy{Reader: resp.Body}
 					resp.Body = body

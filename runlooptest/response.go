@@ -10,36 +10,36 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// An answer is what goes back to the client. Without a status, nothing goes back
-// and the connection is closed.
-type answer struct {
+// A response is what the client receives. Without a status, it receives nothing and
+// the connection is closed.
+type response struct {
 	status int
 	header http.Header
 	body   []byte
 	length int // as Content-Length has it; the connection is closed where the body is shorter
 }
 
-func newAnswer(status int, body []byte) answer {
+func newResponse(status int, body []byte) response {
 	header := http.Header{"Content-Type": {"application/json"}}
-	return answer{status: status, header: header, body: body, length: len(body)}
+	return response{status: status, header: header, body: body, length: len(body)}
 }
 
-func viewAnswer(view any) answer {
+func viewResponse(view any) response {
 	body, err := json.Marshal(view, json.Deterministic(true))
 	if err != nil {
-		return errorAnswer(err)
+		return errorResponse(err)
 	}
-	return newAnswer(http.StatusOK, body)
+	return newResponse(http.StatusOK, body)
 }
 
-func errorAnswer(err error) answer {
+func errorResponse(err error) response {
 	refusal, ok := errors.AsType[*apiError](err)
 	if !ok {
 		refusal = &apiError{status: http.StatusInternalServerError, code: "internal", message: err.Error()}
 	}
-	ans := newAnswer(refusal.status, errorJSON(refusal.code, refusal.message))
-	maps.Copy(ans.header, refusal.header)
-	return ans
+	res := newResponse(refusal.status, errorJSON(refusal.code, refusal.message))
+	maps.Copy(res.header, refusal.header)
+	return res
 }
 
 func errorJSON(code, message string) []byte {
@@ -56,18 +56,18 @@ func mustMarshal(v any) []byte {
 	return body
 }
 
-func (ans answer) send(w http.ResponseWriter) {
-	if ans.status == 0 {
+func (res response) send(w http.ResponseWriter) {
+	if res.status == 0 {
 		panic(http.ErrAbortHandler)
 	}
 	header := w.Header()
-	maps.Copy(header, ans.header)
-	if header.Get("Content-Length") == "" && ans.status != http.StatusNoContent && ans.status != http.StatusNotModified {
-		header.Set("Content-Length", strconv.Itoa(ans.length))
+	maps.Copy(header, res.header)
+	if header.Get("Content-Length") == "" && res.status != http.StatusNoContent && res.status != http.StatusNotModified {
+		header.Set("Content-Length", strconv.Itoa(res.length))
 	}
-	w.WriteHeader(ans.status)
-	_, _ = w.Write(ans.body) // the client may have gone; nobody is left to tell
-	if len(ans.body) < ans.length {
+	w.WriteHeader(res.status)
+	_, _ = w.Write(res.body) // the client may have gone; nobody is left to tell
+	if len(res.body) < res.length {
 		_ = http.NewResponseController(w).Flush()
 		panic(http.ErrAbortHandler)
 	}

@@ -1,0 +1,82 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestARefusalOfAProxyNamesIt(t *testing.T) {
+	t.Parallel()
+	for proxy, want := range map[string]string{
+		"http://proxy.corp:3128":              "proxy.corp:3128",
+		"http://robot:s3cret@proxy.corp:3128": "proxy.corp:3128",
+		"http://proxy.corp":                   "proxy.corp:80",
+		"https://proxy.corp/s3cret":           "proxy.corp:443",
+		"http://[::1]:3128":                   "[::1]:3128",
+	} {
+		u, err := url.Parse(proxy)
+		assert.NoError(t, err)
+		err = CheckProxy(t.Context(), u, nil, &http.Response{StatusCode: 403, Status: "403 Forbidden"})
+		assert.EqualError(t, err, "proxy "+want+" refused the connection: 403 Forbidden")
+		assert.NoError(t, CheckProxy(t.Context(), u, nil, &http.Response{StatusCode: 200}))
+	}
+}
+
+func TestTheTextOfAProxyIsBounded(t *testing.T) {
+	t.Parallel()
+	err := &ProxyRefused{Proxy: strings.Repeat("p", 1000), StatusCode: 403, Status: "403 \r\n\x1b[31m" + strings.Repeat("x", 1000)}
+	assert.Less(t, len(err.Error()), 200)
+	assert.NotRegexp(t, `[[:cntrl:]]`, err.Error())
+}
+
+// A program's own http.Transport reports a refusal as the text of the status alone.
+func TestTheTextOfAStatusIsARefusalOfTheProxy(t *testing.T) {
+	t.Parallel()
+	proxied := &http.Transport{Proxy: http.ProxyURL(&url.URL{Scheme: "http", Host: "proxy.corp:3128", User: url.UserPassword("u", "s3cret")})}
+	noProxyHere := &http.Transport{Proxy: func(*http.Request) (*url.URL, error) { return nil, nil }}
+	wrapped := struct{ http.RoundTripper }{proxied}
+	req, err := http.NewRequest(http.MethodGet, "https://api.runloop.ai/v1/network-policies", nil)
+	require.NoError(t, err)
+	for name, test := range map[string]struct {
+		transport http.RoundTripper
+		err       error
+		want      int
+	}{
+		"a status":              {proxied, errors.New("Forbidden"), 403},
+		"one to retry":          {proxied, errors.New("Service Unavailable"), 503},
+		"no proxy":              {&http.Transport{}, errors.New("Forbidden"), 0},
+		"no proxy for the host": {noProxyHere, errors.New("Forbidden"), 0},
+		"another RoundTripper":  {wrapped, errors.New("Forbidden"), 0},
+		"no status":             {proxied, errors.New("connection refused"), 0},
+		"in another case":       {proxied, errors.New("forbidden"), 0},
+		"part of a text":        {proxied, errors.New("token: Forbidden"), 0},
+		"a success":             {proxied, errors.New("OK"), 0},
+		"a redirect":            {proxied, errors.New("Found"), 0},
+		"empty":                 {proxied, errors.New(""), 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := (&Transport{RoundTripper: test.transport}).proxyRefusal(req, test.err)
+			if test.want == 0 {
+				assert.Same(t, test.err, got)
+				return
+			}
+			assert.Equal(t, &ProxyRefused{"proxy.corp:3128", test.want, fmt.Sprintf("%d %s", test.want, http.StatusText(test.want))}, got)
+		})
+	}
+}
+
+func TestARefusalOfAProxyIsFinalUnlessItMayPass(t *testing.T) {
+	t.Parallel()
+	for status := 300; status < 600; status++ {
+		mayPass := status == 408 || status == 425 || status == 429 || status >= 500 && status != 501 && status != 505
+		assert.Equal(t, !mayPass, hopeless(&ProxyRefused{StatusCode: status}), "%d", status)
+	}
+}

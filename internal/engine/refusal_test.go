@@ -1,0 +1,88 @@
+package engine
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+)
+
+// What is left of a message when its quoted parts, which can be names, are gone.
+func TestPlainMessage(t *testing.T) {
+	t.Parallel()
+	for message, want := range map[string]string{
+		"":                                    "",
+		"Not Found":                           "not found",
+		"POLICY_IN_USE":                       "policy in use",
+		"non-existent policy":                 "non existent policy",
+		"a\n\ttwo  lined\r\nmessage":          "a two lined message",
+		`policy "not found" is in use`:        "policy is in use",
+		"policy `not found` is in use":        "policy is in use",
+		"policy “not found” is in use":        "policy is in use",
+		"policy «not found» is in use":        "policy is in use",
+		"policy 'not found' is in use":        "policy is in use",
+		"policy ‘not found’ is in use":        "policy is in use",
+		"policy (name='not found') is used":   "policy (name= ) is used",
+		"policy ['not found']":                "policy [ ]",
+		"'not found': in use":                 ": in use",
+		"the name is 'not found'":             "the name is",
+		"the name is 'not found'.":            "the name is .",
+		"one of 'a','not found','in use' is":  "one of , , is",
+		"one of 'a' 'not found' 'in use' is":  "one of is",
+		"policy 'bob's thing not found' is":   "policy is",
+		"policy ‘bob’s thing not found’ is":   "policy is",
+		"the policy doesn't exist":            "the policy doesn't exist",
+		"the policy doesn’t exist":            "the policy doesn't exist",
+		"it can't be used, it isn't 'in use'": "it can't be used, it isn't",
+		"the policies' names aren't unique":   "the policies' names aren't unique",
+		"'build' doesn't exist in 'prod'":     "doesn't exist in",
+		`an open "quote not found`:            `an open "quote not found`,
+		`"" not found`:                        "not found",
+	} {
+		assert.Equal(t, want, plainMessage(message), "%q", message)
+	}
+}
+
+func TestMeaningOfARefusal(t *testing.T) {
+	t.Parallel()
+	gone, taken, silent, doubtless := errors.New("gone"), errors.New("taken"), errors.New("silent"), errors.New("doubtless")
+	refusals := []Refusal{
+		{Err: doubtless, Statuses: []int{410}, NotInDoubt: true},
+		{Err: gone, Statuses: []int{404, 410}, SaysStatuses: []int{400}, Says: func(m string) bool { return strings.Contains(m, "gone") }},
+		{Err: taken, SaysStatuses: []int{400, 409}, Says: func(m string) bool { return strings.Contains(m, "taken") }},
+		{Err: silent, SilentStatuses: []int{409}},
+	}
+	whole := func(message string) errorBody {
+		return errorBody{message: message, structured: true, silent: message == ""}
+	}
+	for name, tt := range map[string]struct {
+		status  int
+		body    errorBody
+		inDoubt bool
+		want    error
+	}{
+		"by the status":                    {404, whole("taken"), false, gone},
+		"by the status, whatever the body": {404, errorBody{truncated: true}, true, gone},
+		"by the message":                   {400, whole("GONE"), false, gone},
+		"the first that fits":              {400, whole("taken and gone"), false, gone},
+		"the second":                       {400, whole("taken"), false, taken},
+		"a message, of another status":     {422, whole("taken"), false, nil},
+		"another message":                  {400, whole("no"), false, nil},
+		"a quoted message":                 {400, whole(`"taken"`), false, nil},
+		"text of a proxy":                  {400, errorBody{message: "taken"}, false, nil},
+		"no message":                       {409, whole(""), false, silent},
+		"a message that says nothing":      {409, whole("no"), false, nil},
+		"nothing but a quote":              {409, whole(`"taken"`), false, nil},
+		"no message, of another status":    {400, whole(""), false, nil},
+		"a page":                           {409, errorBody{}, false, nil},
+		"a message of another name":        {409, errorBody{structured: true}, false, nil},
+		"without doubt":                    {410, whole(""), false, doubtless},
+		"in doubt":                         {410, whole(""), true, gone},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			assert.Equal(t, tt.want, meaning(refusals, tt.status, tt.body, tt.inDoubt))
+		})
+	}
+}

@@ -1,0 +1,5 @@
+package wiretest
+
+import "syscall"
+
+var errRefused error = syscall.NewError("connection refused")
