@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 
@@ -214,6 +215,65 @@ func TestCostOfResponses(t *testing.T) {
 				assert.ErrorIs(t, err, runloop.ErrInvalidResponse)
 				assert.Less(t, len(err.Error()), 300)
 			}
+		})
+	}
+}
+
+// TestCostOfDevboxResponses has the same for devboxes, which keep their metadata and the
+// whole of their JSON.
+func TestCostOfDevboxResponses(t *testing.T) {
+	if raceDetector || testing.Short() {
+		t.Skip("the race detector allocates too, and responses of this size take their time")
+	}
+	const size = 32<<20 - 1000
+	repeat := func(size int, item func(i int) string) string {
+		var b strings.Builder
+		for i := 0; ; i++ {
+			next := item(i)
+			if b.Len()+len(next)+1 > size {
+				return strings.TrimSuffix(b.String(), ",")
+			}
+			b.WriteString(next + ",")
+		}
+	}
+	same := func(item string) func(int) string { return func(int) string { return item } }
+	entry := func(i int) string { return fmt.Sprintf(`"%x":""`, i) }
+	box := func(fields string) string { return `{"id":"dbx_1","status":"running",` + fields + `}` }
+	page := func(boxes string) string { return `{"has_more":false,"devboxes":[` + boxes + `]}` }
+	// each is a page of n devboxes of equal size with as much metadata as that allows.
+	each := func(n int) string {
+		return page(repeat(size, same(box(`"metadata":{`+repeat(size/n-60, entry)+`}`))))
+	}
+	for name, body := range map[string]string{
+		"metadata":                   box(`"metadata":{` + repeat(size, entry) + `}`),
+		"a page of 5000":             each(5000),
+		"a page of 500":              each(500),
+		"a page of 160":              each(160),
+		"a page of 100":              each(100),
+		"long metadata":              page(repeat(size, same(box(`"metadata":{"a":"`+strings.Repeat(`\u00e9`, 1000)+`"}`)))),
+		"small devboxes":             page(repeat(size, same(`{"id":"a","status":"b"}`))),
+		"an unknown text":            box(`"new":"` + strings.Repeat(`\u00e9`, size/6) + `"`),
+		"unknown fields":             box(`"launch_parameters":{` + repeat(size, entry) + `}`),
+		"unknown lists":              box(`"new":[` + repeat(size, same(`[]`)) + `]`),
+		"a long ID":                  `{"id":"` + strings.Repeat(`\u00e9`, size/6) + `","status":"running"}`,
+		"a long status":              box(`"failure_reason":"` + strings.Repeat(`\u00e9`, size/6) + `"`),
+		"a long policy":              box(`"launch_parameters":{"network_policy_id":"` + strings.Repeat(`a`, size) + `"}`),
+		"an object for the metadata": box(`"metadata":{"a":{` + repeat(size, entry) + `}}`),
+	} {
+		t.Run(name, func(t *testing.T) {
+			client := allocClient(t, body)
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			start := time.Now()
+			if strings.HasPrefix(body, `{"has_more"`) {
+				_, _ = client.Devboxes.List(t.Context(), runloop.DevboxListParams{}, runloop.WithMaxRetries(0))
+			} else {
+				_, _ = client.Devboxes.Get(t.Context(), "dbx_1", runloop.WithMaxRetries(0))
+			}
+			took := time.Since(start)
+			runtime.ReadMemStats(&after)
+			t.Logf("%d MiB, %s", (after.TotalAlloc-before.TotalAlloc)>>20, took)
+			assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(maxCost))
 		})
 	}
 }

@@ -167,7 +167,10 @@ func (d decoder) metadata(dst *map[string]string) error {
 		name := string(raw) // reading the value invalidates it
 		var value string
 		err := d.text(&value)
+		if err != nil {
+			return err
+		}
 		(*dst)[name] = value
-		return err
+		return add(&d.metadataEntries, 1, maxMetadataOfPage, "metadata entries")
 	})
 }

@@ -35,6 +35,8 @@ const (
 	maxUnknownNumber     = 400  // bytes of a number in it
 	maxHostnameText      = 1000 // bytes of a host name
 	maxToken             = 50   // bytes of a CIDR or a protocol
+
+	maxMetadataOfPage = 200_000 // entries of all devboxes
 )
 
 // A decoder reads one JSON document token by token. That settles in one place what
@@ -64,6 +66,7 @@ type decoding struct {
 
 	tokens               int // as maxTokens counts them
 	inDocument, inPolicy ruleCount
+	metadataEntries      int // in the document
 }
 
 // A ruleCount is what rules have become.
