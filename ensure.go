@@ -58,20 +58,23 @@ func (s *NetworkPoliciesService) find(ctx context.Context, op, name string, cloc
 
 func (s *NetworkPoliciesService) findIn(ctx context.Context, op string, params NetworkPolicyListParams, name string, clock *engine.Clock, opts []Option) (match, error) {
 	var found match
-	similar := 0
-	for page, err := range s.pages(ctx, op, params, clock, opts) {
-		if err != nil {
-			return match{}, err
-		}
+	var similar int
+	reset := func() { found, similar = match{}, 0 }
+	err := s.search(ctx, op, params, clock, opts, reset, func(page *NetworkPolicyPage) bool {
 		for _, policy := range page.NetworkPolicies {
 			switch {
 			case policy.Name == name:
-				return match{exact: &policy}, nil
+				found.exact = &policy
+				return false
 			case sameName(name, policy.Name):
 				found.similar = &policy
 				similar++
 			}
 		}
+		return true
+	})
+	if err != nil {
+		return match{}, err
 	}
 	if similar > 1 {
 		found.similar = nil
@@ -232,9 +235,9 @@ func (s *NetworkPoliciesService) settle(ctx context.Context, c *convergence) (po
 	if !needed || !c.updates {
 		return policy, false, nil
 	}
-	policy, err = s.update(ctx, c.op, policy.ID, update, c.writeOpts())
+	policy, err = s.update(ctx, c.op, policy.ID, update, goneRefusals, c.writeOpts())
 	if err != nil {
-		return nil, errors.Is(err, ErrNotFound), err
+		return nil, errors.Is(err, errGone), err
 	}
 	missed, _ := s.changesTo(c, policy)
 	return policy, setsMore(missed, update), nil // or two programs' updates stay mixed

@@ -48,8 +48,29 @@ func (s *NetworkPoliciesService) pages(ctx context.Context, op string, params Ne
 	return paginate(op, start, func(c cursor) (*NetworkPolicyPage, error) {
 		params := params
 		params.StartingAfter, params.Limit = c.after, c.limit
-		return s.list(ctx, op, params, clock, opts)
+		ofCursor := byIDRefusals
+		if c.after != start.after {
+			ofCursor = goneRefusals
+		}
+		return s.list(ctx, op, params, ofCursor, clock, opts)
 	})
+}
+
+// search passes pages to visit until there are none or it returns false. If another
+// program deletes the policy that a page begins after, it starts over, with reset.
+func (s *NetworkPoliciesService) search(ctx context.Context, op string, params NetworkPolicyListParams, clock *engine.Clock, opts []Option, reset func(), visit func(*NetworkPolicyPage) bool) error {
+	for round := 1; ; round++ {
+		reset()
+		var err error
+		for page, pageErr := range s.pages(ctx, op, params, clock, opts) {
+			if err = pageErr; err != nil || !visit(page) {
+				break
+			}
+		}
+		if !errors.Is(err, errGone) || round == maxRounds {
+			return err
+		}
+	}
 }
 
 // A cursor is where a page begins, and how long it is.

@@ -2,6 +2,7 @@ package runloop
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -43,13 +44,17 @@ func (l *createLookup) resolve(ctx context.Context, lost engine.Lost) (*NetworkP
 	return policy, engine.Applied
 }
 
-// resolveUpdate reads the policy and compares it with what was set.
+// resolveUpdate reads the policy and compares it with what was set. If the policy
+// seems to be gone, the list shows whether it is.
 func (s *NetworkPoliciesService) resolveUpdate(ctx context.Context, op, id string, params NetworkPolicyUpdateParams, opts []Option) (*NetworkPolicy, engine.Resolution) {
 	policy, err := s.get(ctx, op, id, opts)
-	if err != nil || !params.holdFor(policy) {
-		return nil, engine.Unresolved
+	switch {
+	case err == nil && params.holdFor(policy):
+		return policy, engine.Applied
+	case errors.Is(err, ErrNotFound) && s.isAbsent(ctx, op, id, opts):
+		return nil, engine.Absent
 	}
-	return policy, engine.Applied
+	return nil, engine.Unresolved
 }
 
 // resolveDelete looks for the policy in the list, which the API filters by the ID.
@@ -63,6 +68,12 @@ func (s *NetworkPoliciesService) resolveDelete(ctx context.Context, op, id strin
 		}
 	}
 	return &NetworkPolicy{ID: id}, engine.Applied
+}
+
+// isAbsent reports whether a successful list proves that there is no such policy.
+func (s *NetworkPoliciesService) isAbsent(ctx context.Context, op, id string, opts []Option) bool {
+	_, resolution := s.resolveDelete(ctx, op, id, opts)
+	return resolution == engine.Applied
 }
 
 // holdFor reports whether the policy has the values that p sets.

@@ -34,6 +34,7 @@ type Response struct {
 	// Body is cut at 64 KiB.
 	Body []byte
 
+	unproven    error  // Meaning, if Resolve finds Absent
 	shouldRetry string // the header x-should-retry
 	brokeOff    bool   // the body has no end
 }
@@ -51,7 +52,12 @@ func (c *call[T]) newResponse(resp *http.Response, body []byte, err error) *Resp
 		brokeOff:    cut || err == nil && e.truncated,
 	}
 	if resp.StatusCode >= 300 {
-		r.Meaning = meaning(c.req.Refusals, resp.StatusCode, e, c.maybeApplied || c.last.evidence.repeated())
+		refusal := meaning(c.req.Refusals, resp.StatusCode, e)
+		if refusal.NeedsProof && (c.maybeApplied || c.last.evidence.repeated()) {
+			r.unproven = refusal.Err
+		} else {
+			r.Meaning = refusal.Err
+		}
 	} else {
 		e = errorBody{} // a success has no message
 	}
