@@ -36,11 +36,12 @@ const defaultPageSize = 1000
 // exceed the size of a response. The total is not counted unless
 // params.IncludeTotalCount is set.
 func (s *NetworkPoliciesService) All(ctx context.Context, params NetworkPolicyListParams, opts ...Option) iter.Seq2[*NetworkPolicy, error] {
-	return each(s.pages(ctx, opList, params, new(engine.Clock), opts), func(p *NetworkPolicyPage) []NetworkPolicy { return p.NetworkPolicies })
+	return each(s.pages(ctx, opList, params, byIDRefusals, new(engine.Clock), opts), func(p *NetworkPolicyPage) []NetworkPolicy { return p.NetworkPolicies })
 }
 
-// pages iterates over the pages of a list.
-func (s *NetworkPoliciesService) pages(ctx context.Context, op string, params NetworkPolicyListParams, clock *engine.Clock, opts []Option) iter.Seq2[*NetworkPolicyPage, error] {
+// pages iterates over the pages of a list. ofCursor is what an error response to a page
+// after the first one means.
+func (s *NetworkPoliciesService) pages(ctx context.Context, op string, params NetworkPolicyListParams, ofCursor []engine.Refusal, clock *engine.Clock, opts []Option) iter.Seq2[*NetworkPolicyPage, error] {
 	if params.IncludeTotalCount == nil {
 		params.IncludeTotalCount = new(false)
 	}
@@ -48,10 +49,6 @@ func (s *NetworkPoliciesService) pages(ctx context.Context, op string, params Ne
 	return paginate(op, start, func(c cursor) (*NetworkPolicyPage, error) {
 		params := params
 		params.StartingAfter, params.Limit = c.after, c.limit
-		ofCursor := byIDRefusals
-		if c.after != start.after {
-			ofCursor = goneRefusals
-		}
 		return s.list(ctx, op, params, ofCursor, clock, opts)
 	})
 }
@@ -62,7 +59,7 @@ func (s *NetworkPoliciesService) search(ctx context.Context, op string, params N
 	for round := 1; ; round++ {
 		reset()
 		var err error
-		for page, pageErr := range s.pages(ctx, op, params, clock, opts) {
+		for page, pageErr := range s.pages(ctx, op, params, goneRefusals, clock, opts) {
 			if err = pageErr; err != nil || !visit(page) {
 				break
 			}

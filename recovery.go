@@ -59,7 +59,7 @@ func (s *NetworkPoliciesService) resolveUpdate(ctx context.Context, op, id strin
 
 // resolveDelete looks for the policy in the list, which the API filters by the ID.
 func (s *NetworkPoliciesService) resolveDelete(ctx context.Context, op, id string, opts []Option) (*NetworkPolicy, engine.Resolution) {
-	for page, err := range s.pages(ctx, op, NetworkPolicyListParams{ID: id}, new(engine.Clock), opts) {
+	for page, err := range s.pages(ctx, op, NetworkPolicyListParams{ID: id}, goneRefusals, new(engine.Clock), opts) {
 		if err != nil {
 			return nil, engine.Unresolved
 		}
