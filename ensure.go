@@ -277,7 +277,7 @@ func inDoubt(opts []Option) []Option {
 // name is taken: the contract has one 400 for a taken name and an invalid one.
 func isUnexplained(err error) bool {
 	e, ok := err.(*APIError)
-	return ok && e.StatusCode == http.StatusBadRequest && e.Message == ""
+	return ok && e.StatusCode == http.StatusBadRequest && e.Message == "" && !e.transient
 }
 
 // checkDrift returns the policy when it has the rules of the call.

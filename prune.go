@@ -62,7 +62,8 @@ func (s *NetworkPoliciesService) Prune(ctx context.Context, params PruneParams, 
 		switch {
 		case err == nil:
 			deleted = append(deleted, policy)
-		case errors.Is(err, ErrPolicyInUse), errors.Is(err, errGone) && s.isAbsent(ctx, opPrune, policy.ID, forRead(opts)):
+		case errors.Is(err, ErrPolicyInUse):
+		case errors.Is(err, errGone) && !errors.Is(err, ErrMaybeApplied) && s.isAbsent(ctx, opPrune, policy.ID, forRead(opts)):
 		case isRefusal(err):
 			refused = append(refused, err)
 		default:
@@ -93,7 +94,7 @@ func (s *NetworkPoliciesService) unused(ctx context.Context, params PruneParams,
 // isRefusal reports whether the API refused one request, which tells nothing of others.
 func isRefusal(err error) bool {
 	e, ok := errors.AsType[*APIError](err)
-	return ok && e.StatusCode >= 400 && e.StatusCode < 500 &&
-		!errors.Is(err, ErrUnauthorized) && !errors.Is(err, ErrRateLimited) &&
+	return ok && e.StatusCode >= 400 && e.StatusCode < 500 && !e.transient &&
+		!errors.Is(err, ErrUnauthorized) && !errors.Is(err, errGone) &&
 		!errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
 }

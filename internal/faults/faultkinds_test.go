@@ -94,9 +94,10 @@ var ambiguous = []fault{
 
 // delayed are those of middleboxes that deliver a request late, or twice.
 var delayed = []fault{
-	{name: "504, delivered within the call", late: 400 * time.Millisecond, status: 504, passes: true},
+	{name: "504, delivered before the retry", late: 100 * time.Millisecond, status: 504, passes: true},
+	{name: "504, delivered after the retry", late: 600 * time.Millisecond, status: 504, passes: true},
 	{name: "504, delivered after the call", late: 10 * time.Minute, status: 504, passes: true},
-	{name: "closed, delivered within the call", late: 400 * time.Millisecond, raw: nothing, closes: true, passes: true},
+	{name: "closed, delivered before the retry", late: 100 * time.Millisecond, raw: nothing, closes: true, passes: true},
 	{name: "closed, delivered after the call", late: 10 * time.Minute, raw: nothing, closes: true, passes: true},
 	{name: "delivered twice", repeats: true, passes: true},
 }

@@ -40,6 +40,7 @@ type model struct {
 	states   [][]modelPolicy // all that were, the present one included
 	late     sync.WaitGroup  // requests that a middlebox holds back
 	fired    []*fault
+	times    []time.Duration // of the requests, those that were not read included
 }
 
 type modelPolicy struct {
@@ -90,6 +91,7 @@ func (m *model) take(is func(*fault) bool) bool {
 		return false
 	}
 	m.position++
+	m.times = append(m.times, m.server.Now())
 	m.fired = append(m.fired, f)
 	return true
 }
@@ -107,6 +109,7 @@ func (m *model) serve(c *wiretest.Conn) {
 	body, _ := io.ReadAll(r.Body)
 	m.mu.Lock()
 	m.position++
+	m.times = append(m.times, m.server.Now())
 	f := m.plan(m.position)
 	e := &entry{
 		at: m.server.Now(), position: m.position, client: r.Header.Get("X-Client"), method: r.Method, target: r.RequestURI, body: string(body),
