@@ -186,6 +186,7 @@ type convergence struct {
 	onWrite func() // before a write is sent; may be nil
 
 	wrote   bool  // an earlier round sent a write
+	inDoubt bool  // a write was or may have been applied
 	taken   bool  // the API reported that the name is taken
 	refused error // what an earlier round's create got, without a reason
 }
@@ -198,11 +199,11 @@ func (s *NetworkPoliciesService) converge(ctx context.Context, c *convergence) (
 	c.params.Egress = c.params.Egress.clone()
 	for round := 1; ; round++ {
 		policy, again, err := s.settle(ctx, c)
-		if errors.Is(err, ErrMaybeApplied) {
-			c.opts = inDoubt(c.opts)
-		}
 		switch {
 		case again && round < maxRounds:
+			if c.inDoubt {
+				c.opts = inDoubt(c.opts)
+			}
 			if round > 1 { // the list may be behind
 				engine.Wait(ctx, round-1)
 			}
@@ -225,6 +226,7 @@ func (s *NetworkPoliciesService) settle(ctx context.Context, c *convergence) (po
 		return nil, false, c.refused
 	case policy == nil:
 		policy, err = s.create(ctx, c.op, c.params, c.writeOpts())
+		c.noteWrite(err)
 		c.taken = errors.Is(err, ErrNameTaken)
 		if isUnexplained(err) {
 			c.refused = err
@@ -236,11 +238,13 @@ func (s *NetworkPoliciesService) settle(ctx context.Context, c *convergence) (po
 		return policy, false, nil
 	}
 	policy, err = s.update(ctx, c.op, policy.ID, update, goneRefusals, c.writeOpts())
+	c.noteWrite(err)
 	if err != nil {
 		return nil, errors.Is(err, errGone), err
 	}
 	missed, _ := s.changesTo(c, policy)
-	return policy, setsMore(missed, update), nil // or two programs' updates stay mixed
+	// Two programs' updates must not stay mixed, and the policy may have been renamed.
+	return policy, setsMore(missed, update) || !sameName(c.params.Name, policy.Name), nil
 }
 
 // current returns the policy that has the name, nil when there is none. If the API
@@ -267,6 +271,11 @@ func (c *convergence) writeOpts() []Option {
 	return c.opts
 }
 
+// noteWrite records what became of a write, for the errors of what follows it.
+func (c *convergence) noteWrite(err error) {
+	c.inDoubt = c.inDoubt || err == nil || errors.Is(err, ErrMaybeApplied)
+}
+
 // inDoubt returns the options of a call of which an earlier write may have been
 // applied: its errors report that, whatever they are about.
 func inDoubt(opts []Option) []Option {
@@ -283,6 +292,9 @@ func isUnexplained(err error) bool {
 // checkDrift returns the policy when it has the rules of the call.
 func (s *NetworkPoliciesService) checkDrift(c *convergence, policy *NetworkPolicy) (*NetworkPolicy, error) {
 	diff := c.params.Egress.diffWithoutValues(s.accepted(c, policy.Egress))
+	if !sameName(c.params.Name, policy.Name) {
+		diff = append(diff, "- name "+quote(policy.Name), "+ name "+quote(c.params.Name))
+	}
 	if len(diff) == 0 {
 		return policy, nil
 	}
@@ -295,6 +307,7 @@ func (s *NetworkPoliciesService) checkDrift(c *convergence, policy *NetworkPolic
 		Policy:  policy,
 		Diff:    diff,
 		subject: describe(engine.Redact(key, policy.Name), engine.Redact(key, policy.ID)),
+		inDoubt: c.inDoubt,
 	}
 }
 

@@ -30,6 +30,8 @@ type fault struct {
 	// raw returns the bytes of a response that is none. own is the API's.
 	raw func(own string) string
 
+	// unclear: the client cannot tell whether the API carried the request out.
+	unclear bool
 	// passes: the call goes on as if nothing had been, given another attempt.
 	passes bool
 }
@@ -55,8 +57,8 @@ const (
 // refusing are the faults that an API or a proxy in front of it has in place of
 // carrying a request out.
 var refusing = []fault{
-	{name: "connection refused", refuses: true, passes: true},
-	{name: "closed unread", unread: true, passes: true},
+	{name: "connection refused", refuses: true, raw: nothing, closes: true, passes: true},
+	{name: "closed unread", unread: true, unclear: true, raw: nothing, closes: true, passes: true},
 	{name: "cut body of a 400", raw: func(string) string {
 		return wiretest.Response(400, `{"message": "a policy ca`, "Content-Length: 400")
 	}, closes: true, passes: true},
@@ -88,31 +90,35 @@ var ambiguous = []fault{
 	{name: "204", status: 204},
 	{name: "empty 200", status: 200},
 	{name: "200 {}", status: 200, body: `{}`},
-	{name: "200 about another policy", status: 200, body: strings.NewReplacer("build", "other", "npol_1", "npol_99").Replace(policyJSON)},
+	{name: "200 about another policy", status: 200, body: strings.NewReplacer("build", "other", "npol_1", "npol_other").Replace(policyJSON)},
 	{name: "303", status: 303, headers: []string{"Location: https://elsewhere.example.test/"}},
 }
 
 // delayed are those of middleboxes that deliver a request late, or twice.
 var delayed = []fault{
-	{name: "504, delivered before the retry", late: 100 * time.Millisecond, status: 504, passes: true},
-	{name: "504, delivered after the retry", late: 600 * time.Millisecond, status: 504, passes: true},
-	{name: "504, delivered after the call", late: 10 * time.Minute, status: 504, passes: true},
-	{name: "closed, delivered before the retry", late: 100 * time.Millisecond, raw: nothing, closes: true, passes: true},
-	{name: "closed, delivered after the call", late: 10 * time.Minute, raw: nothing, closes: true, passes: true},
+	{name: "504, delivered before the retry", unclear: true, late: 100 * time.Millisecond, status: 504, passes: true},
+	{name: "504, delivered after the retry", unclear: true, late: 600 * time.Millisecond, status: 504, passes: true},
+	{name: "504, delivered after the call", unclear: true, late: 10 * time.Minute, status: 504, passes: true},
+	{name: "closed, delivered before the retry", unclear: true, late: 100 * time.Millisecond, raw: nothing, closes: true, passes: true},
+	{name: "closed, delivered after the call", unclear: true, late: 10 * time.Minute, raw: nothing, closes: true, passes: true},
 	{name: "delivered twice", repeats: true, passes: true},
 }
 
 // faultsOf are all faults of requests with a method. What became of a read on the
 // server does not matter.
 func faultsOf(method string) []fault {
-	all := append(append([]fault{}, refusing...), ambiguous...)
-	if method == http.MethodGet {
-		return all
-	}
+	all := append([]fault{}, refusing...)
 	for _, f := range ambiguous {
-		f.name += ", carried out"
-		f.commits = true
+		f.unclear = true
 		all = append(all, f)
+		if method != http.MethodGet {
+			f.name += ", carried out"
+			f.commits = true
+			all = append(all, f)
+		}
 	}
-	return append(all, delayed...)
+	if method != http.MethodGet {
+		all = append(all, delayed...)
+	}
+	return all
 }

@@ -346,6 +346,7 @@ func (w *middleware) RoundTrip(r *http.Request) (*http.Response, error) {
 		if err != nil {
 			return nil, err
 		}
+		token.Header.Set("X-Request-Id", "token")
 		resp, err := w.own.RoundTrip(token)
 		if err != nil {
 			return nil, err
