@@ -38,8 +38,7 @@ type model struct {
 	created  int
 	journal  []*entry
 	states   [][]modelPolicy // all that were, the present one included
-	late     sync.WaitGroup  // requests that a middlebox holds back
-	fired    []*fault
+	fired    []*fault        // that requests met
 	times    []time.Duration // of the requests, those that were not read included
 }
 
@@ -66,7 +65,7 @@ type entry struct {
 }
 
 func (e *entry) String() string {
-	return fmt.Sprintf("%8.3fs %s%s %s %s %s [%s] %s", e.at.Seconds(), e.client, e.method, e.target, e.body, e.requestID, e.fault, strings.Join(e.effects, ", "))
+	return fmt.Sprintf("%8.3fs %s %s %s %s %s [%s] %s", e.at.Seconds(), e.client, e.method, e.target, e.body, e.requestID, e.fault, strings.Join(e.effects, ", "))
 }
 
 // newModel returns a model. It is for a bubble.
@@ -141,9 +140,7 @@ func (m *model) serve(c *wiretest.Conn) {
 // meet returns what comes back of a request that meets a fault.
 func (m *model) meet(f *fault, e *entry) (response string) {
 	if f.late > 0 {
-		m.late.Add(1)
 		time.AfterFunc(f.late, func() {
-			defer m.late.Done()
 			m.mu.Lock()
 			defer m.mu.Unlock()
 			m.carryOut(e)
@@ -313,6 +310,13 @@ func (p modelPolicy) public() runloop.NetworkPolicy {
 		panic(err)
 	}
 	return public
+}
+
+// account returns the policies that there are.
+func (m *model) account() []modelPolicy {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.policies)
 }
 
 // requests returns a copy of the journal from an entry on.
