@@ -66,7 +66,7 @@ var (
 	policyInUseSilently = engine.Refusal{
 		Err:            ErrPolicyInUse,
 		SilentStatuses: []int{400},
-		NeedsProof:     true,
+		NotInDoubt:     true,
 	}
 	policyLimit = engine.Refusal{
 		Err:          ErrPolicyLimit,
@@ -80,7 +80,7 @@ var (
 		Statuses:     notFound.Statuses,
 		SaysStatuses: notFound.SaysStatuses,
 		Says:         notFound.Says,
-		NeedsProof:   true,
+		NotInDoubt:   true,
 	}
 
 	// An ID of which the caller knows nothing: a cursor of the SDK's own, or a policy

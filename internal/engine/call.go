@@ -115,7 +115,7 @@ func (c *call[T]) finish(ctx context.Context) *Failure {
 			c.logRecovered(ctx, f)
 			return nil
 		case Absent:
-			if f.Response != nil && f.Response.Meaning == nil {
+			if f.Response != nil {
 				f.Response.Meaning = f.Response.unproven
 			}
 		}

@@ -34,7 +34,7 @@ type Response struct {
 	// Body is cut at 64 KiB.
 	Body []byte
 
-	unproven    error  // Meaning, if Resolve finds Absent
+	unproven    error  // what Meaning is without a doubt
 	shouldRetry string // the header x-should-retry
 	brokeOff    bool   // the body has no end
 }
@@ -52,12 +52,8 @@ func (c *call[T]) newResponse(resp *http.Response, body []byte, err error) *Resp
 		brokeOff:    cut || err == nil && e.truncated,
 	}
 	if resp.StatusCode >= 300 {
-		refusal := meaning(c.req.Refusals, resp.StatusCode, e)
-		if refusal.NeedsProof && (c.maybeApplied || c.last.evidence.repeated()) {
-			r.unproven = refusal.Err
-		} else {
-			r.Meaning = refusal.Err
-		}
+		r.Meaning = meaning(c.req.Refusals, resp.StatusCode, e, c.maybeApplied || c.last.evidence.repeated())
+		r.unproven = meaning(c.req.Refusals, resp.StatusCode, e, false)
 	} else {
 		e = errorBody{} // a success has no message
 	}

@@ -21,24 +21,25 @@ type Refusal struct {
 	// SilentStatuses mean it when the body is complete, is empty or JSON, and has no
 	// message.
 	SilentStatuses []int
-	// NeedsProof: when an earlier attempt may have been applied, the response means it
-	// only if Resolve finds Absent.
-	NeedsProof bool
+	// NotInDoubt restricts the meaning to a call of which no earlier attempt may have
+	// been applied.
+	NotInDoubt bool
 }
 
 // meaning returns what the response means to the operation: the first refusal that
-// fits, or none.
-func meaning(refusals []Refusal, status int, e errorBody) Refusal {
+// fits, or nil.
+func meaning(refusals []Refusal, status int, e errorBody, inDoubt bool) error {
 	message := plainMessage(e.message)
 	for _, r := range refusals {
 		switch {
+		case r.NotInDoubt && inDoubt:
 		case slices.Contains(r.Statuses, status),
 			e.structured && message != "" && slices.Contains(r.SaysStatuses, status) && r.Says(message),
 			e.structured && e.message == "" && slices.Contains(r.SilentStatuses, status):
-			return r
+			return r.Err
 		}
 	}
-	return Refusal{}
+	return nil
 }
 
 // quoted are the parts of a message that can be a name. A single quote counts as one

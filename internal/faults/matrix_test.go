@@ -3,6 +3,7 @@ package faults
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"net/http"
 	"slices"
@@ -456,7 +457,7 @@ func TestMatrix(t *testing.T) {
 	})
 	t.Logf("%d single faults, %d pairs, %d threes, %d outages: %d successes, %d errors that leave the effect open",
 		m.singles.Load(), m.pairs.Load(), m.threes.Load(), m.outages.Load(), m.successes.Load(), m.maybes.Load())
-	if complete() {
+	if complete() && !strings.Contains(flag.Lookup("test.run").Value.String(), "/") {
 		assert.EqualValues(t, 11920, m.singles.Load())
 		assert.EqualValues(t, 93284, m.pairs.Load())
 		assert.EqualValues(t, 19420, m.threes.Load())
