@@ -185,10 +185,12 @@ type convergence struct {
 	opts    []Option
 	onWrite func() // before a write is sent; may be nil
 
-	wrote   bool  // an earlier round sent a write
-	inDoubt bool  // a write was or may have been applied
-	taken   bool  // the API reported that the name is taken
-	refused error // what an earlier round's create got, without a reason
+	wrote   bool // an earlier round sent a write
+	inDoubt bool // a write was or may have been applied
+	taken   bool // the API reported that the name is taken
+	// exhausted: all attempts of a create failed, so the lookup after it has only one.
+	exhausted bool
+	refused   error // what an earlier round's create got, without a reason
 }
 
 // converge starts over while other programs are faster.
@@ -227,6 +229,7 @@ func (s *NetworkPoliciesService) settle(ctx context.Context, c *convergence) (po
 	case policy == nil:
 		policy, err = s.create(ctx, c.op, c.params, c.writeOpts())
 		c.noteWrite(err)
+		c.exhausted = isTransient(err)
 		c.taken = errors.Is(err, ErrNameTaken)
 		if isUnexplained(err) {
 			c.refused = err
@@ -251,11 +254,15 @@ func (s *NetworkPoliciesService) settle(ctx context.Context, c *convergence) (po
 // reports that the name is taken, one whose name differs in case or blanks may have it,
 // which the API's filter may not find.
 func (s *NetworkPoliciesService) current(ctx context.Context, c *convergence) (*NetworkPolicy, error) {
+	opts := forRead(c.opts)
+	if c.exhausted {
+		opts = append(opts, WithMaxRetries(0))
+	}
 	if !c.taken {
-		found, err := s.find(ctx, c.op, c.params.Name, new(engine.Clock), forRead(c.opts))
+		found, err := s.find(ctx, c.op, c.params.Name, new(engine.Clock), opts)
 		return found.exact, err
 	}
-	found, err := s.findIn(ctx, c.op, NetworkPolicyListParams{}, c.params.Name, new(engine.Clock), forRead(c.opts))
+	found, err := s.findIn(ctx, c.op, NetworkPolicyListParams{}, c.params.Name, new(engine.Clock), opts)
 	return found.policy(), err
 }
 
@@ -286,7 +293,7 @@ func inDoubt(opts []Option) []Option {
 // name is taken: the contract has one 400 for a taken name and an invalid one.
 func isUnexplained(err error) bool {
 	e, ok := err.(*APIError)
-	return ok && e.StatusCode == http.StatusBadRequest && e.Message == "" && !e.transient
+	return ok && e.StatusCode == http.StatusBadRequest && e.Message == ""
 }
 
 // checkDrift returns the policy when it has the rules of the call.

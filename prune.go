@@ -55,15 +55,20 @@ func (s *NetworkPoliciesService) Prune(ctx context.Context, params PruneParams, 
 	if err != nil {
 		return nil, err
 	}
+	lookUp := func(id string) engine.Resolution {
+		_, resolution := s.resolveDelete(ctx, opPrune, id, forRead(opts))
+		return resolution
+	}
 	var deleted []NetworkPolicy
 	var refused []error
 	for _, policy := range candidates {
 		_, err := s.delete(ctx, opPrune, policy.ID, pruneRefusals, withoutKey(opts))
+		inDoubt := errors.Is(err, ErrMaybeApplied)
 		switch {
 		case err == nil:
 			deleted = append(deleted, policy)
-		case errors.Is(err, ErrPolicyInUse):
-		case errors.Is(err, errGone) && !errors.Is(err, ErrMaybeApplied) && s.isAbsent(ctx, opPrune, policy.ID, forRead(opts)):
+		case errors.Is(err, ErrPolicyInUse) && (!inDoubt || lookUp(policy.ID) == engine.NotApplied):
+		case errors.Is(err, errGone) && !inDoubt && lookUp(policy.ID) == engine.Applied:
 		case isRefusal(err):
 			refused = append(refused, err)
 		default:

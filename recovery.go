@@ -51,8 +51,10 @@ func (s *NetworkPoliciesService) resolveUpdate(ctx context.Context, op, id strin
 	switch {
 	case err == nil && params.holdFor(policy):
 		return policy, engine.Applied
-	case errors.Is(err, ErrNotFound) && s.isAbsent(ctx, op, id, opts):
-		return nil, engine.Absent
+	case errors.Is(err, ErrNotFound):
+		if _, deleted := s.resolveDelete(ctx, op, id, opts); deleted == engine.Applied {
+			return nil, engine.Absent
+		}
 	}
 	return nil, engine.Unresolved
 }
@@ -68,12 +70,6 @@ func (s *NetworkPoliciesService) resolveDelete(ctx context.Context, op, id strin
 		}
 	}
 	return &NetworkPolicy{ID: id}, engine.Applied
-}
-
-// isAbsent reports whether a successful list proves that there is no such policy.
-func (s *NetworkPoliciesService) isAbsent(ctx context.Context, op, id string, opts []Option) bool {
-	_, resolution := s.resolveDelete(ctx, op, id, opts)
-	return resolution == engine.Applied
 }
 
 // holdFor reports whether the policy has the values that p sets.

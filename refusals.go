@@ -57,16 +57,10 @@ var (
 		SilentStatuses: []int{409},
 	}
 	policyInUse = engine.Refusal{
-		Err:          ErrPolicyInUse,
-		SaysStatuses: []int{400, 409},
-		Says:         saysInUse,
-	}
-	// The contract has no other 400 for a delete. After an attempt that may have been
-	// applied, that is too little.
-	policyInUseSilently = engine.Refusal{
 		Err:            ErrPolicyInUse,
-		SilentStatuses: []int{400},
-		NotInDoubt:     true,
+		SaysStatuses:   []int{400, 409},
+		Says:           saysInUse,
+		SilentStatuses: []int{400}, // the only 400 that the contract has for a delete
 	}
 	policyLimit = engine.Refusal{
 		Err:          ErrPolicyLimit,
@@ -95,8 +89,8 @@ var (
 	createRefusals = []engine.Refusal{nameTaken, policyLimit}
 	renameRefusals = []engine.Refusal{nameTaken, notFoundByWrite}
 	updateRefusals = []engine.Refusal{notFoundByWrite}
-	deleteRefusals = []engine.Refusal{policyInUse, policyInUseSilently, notFoundByWrite}
-	pruneRefusals  = []engine.Refusal{policyInUse, policyInUseSilently, gone}
+	deleteRefusals = []engine.Refusal{policyInUse, notFoundByWrite}
+	pruneRefusals  = []engine.Refusal{policyInUse, gone}
 	byIDRefusals   = []engine.Refusal{notFound}
 	goneRefusals   = []engine.Refusal{gone}
 )
