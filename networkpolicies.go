@@ -132,7 +132,7 @@ func (s *NetworkPoliciesService) update(ctx context.Context, op, id string, para
 		Decode:    decodePolicyWithID(id),
 		Refusals:  refusals,
 		Resolve: func(ctx context.Context, lost engine.Lost) (*NetworkPolicy, engine.Resolution) {
-			return s.resolveUpdate(ctx, op, id, params, forLookup(opts, lost))
+			return s.resolveUpdate(ctx, op, id, params, opts, lost)
 		},
 	})
 }

@@ -45,13 +45,14 @@ func (l *createLookup) resolve(ctx context.Context, lost engine.Lost) (*NetworkP
 }
 
 // resolveUpdate reads the policy and compares it with what was set. If the policy
-// seems to be gone, the list shows whether it is.
-func (s *NetworkPoliciesService) resolveUpdate(ctx context.Context, op, id string, params NetworkPolicyUpdateParams, opts []Option) (*NetworkPolicy, engine.Resolution) {
+// seems to be gone, the list shows whether it is, unless all attempts are used up.
+func (s *NetworkPoliciesService) resolveUpdate(ctx context.Context, op, id string, params NetworkPolicyUpdateParams, opts []Option, lost engine.Lost) (*NetworkPolicy, engine.Resolution) {
+	opts = forLookup(opts, lost)
 	policy, err := s.get(ctx, op, id, opts)
 	switch {
 	case err == nil && params.holdFor(policy):
 		return policy, engine.Applied
-	case errors.Is(err, ErrNotFound):
+	case errors.Is(err, ErrNotFound) && lost.Retries > 0:
 		if _, deleted := s.resolveDelete(ctx, op, id, opts); deleted == engine.Applied {
 			return nil, engine.Absent
 		}
