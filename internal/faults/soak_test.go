@@ -267,7 +267,7 @@ func (s *soaker) problemOfError(o outcome, p *period, maybe, doubled, ended bool
 			return "ErrNameTaken for a name that was not"
 		}
 	case errors.Is(o.err, runloop.ErrPolicyInUse):
-		if !silent && !p.ever(func(m modelPolicy) bool { return m.ID == o.id && m.InUse }) {
+		if !silent && !p.ever(func(m modelPolicy) bool { return m.InUse && (o.id == "" || m.ID == o.id) }) {
 			return "ErrPolicyInUse for a policy that was not"
 		}
 	case errors.Is(o.err, runloop.ErrDrift):
