@@ -18,9 +18,9 @@ import (
 // room for its next releases. Whoever needs more has to raise one here, and knows it.
 const (
 	// allocsOfGet is less than net/http with encoding/json takes for the same.
-	allocsOfGet = 45
+	allocsOfGet = 30
 	// A page may find the decoder's buffers taken by the garbage collector.
-	allocsOfPage = 85
+	allocsOfPage = 50
 	// Each of its policies costs its ID, its name, its description, the text of its
 	// host names and the slice of those.
 	allocsOfPolicy = 5

@@ -16,7 +16,7 @@ func send[T any](ctx context.Context, c *Client, opts []Option, r engine.Request
 	}
 	r.RequestID = cmp.Or(r.RequestID, s.idempotencyKey)
 	r.ResponseInto, r.InDoubt = s.response, s.inDoubt
-	result, failure := engine.Do(ctx, cfg, &r)
+	result, failure := engine.Do(ctx, cfg, r)
 	if failure != nil {
 		return none, newError(failure)
 	}

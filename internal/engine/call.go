@@ -15,7 +15,7 @@ import (
 // share it: they are told neither the request nor the attempt.
 type call[T any] struct {
 	cfg      *Config
-	req      *Request[T]
+	req      Request[T]
 	rawQuery string
 	// requestID is the same on every attempt of a write, and empty for a read.
 	requestID string
@@ -41,7 +41,7 @@ type call[T any] struct {
 }
 
 // Do makes the call. The failure is nil when it succeeded.
-func Do[T any](ctx context.Context, cfg *Config, req *Request[T]) (T, *Failure) {
+func Do[T any](ctx context.Context, cfg *Config, req Request[T]) (T, *Failure) {
 	c := &call[T]{cfg: cfg, req: req, maybeApplied: req.InDoubt}
 	var none T
 	base, problem := c.prepare(ctx)

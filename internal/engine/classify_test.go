@@ -124,9 +124,9 @@ func TestAmbiguousAttempts(t *testing.T) {
 			for _, event := range tt.events {
 				event(tt.attempt.evidence)
 			}
-			write := &call[int]{req: &Request[int]{Method: http.MethodPost}}
-			read := &call[int]{req: &Request[int]{Method: http.MethodGet}}
-			readByPost := &call[int]{req: &Request[int]{Method: http.MethodPost, OnlyReads: true}}
+			write := &call[int]{req: Request[int]{Method: http.MethodPost}}
+			read := &call[int]{req: Request[int]{Method: http.MethodGet}}
+			readByPost := &call[int]{req: Request[int]{Method: http.MethodPost, OnlyReads: true}}
 
 			assert.Equal(t, tt.want, write.isAmbiguous(tt.attempt))
 			assert.False(t, read.isAmbiguous(tt.attempt), "a read changes nothing")
