@@ -50,10 +50,10 @@ func (s *DevboxesService) get(ctx context.Context, op, id string, refusals []eng
 // [DevboxesService.All]. The API filters by status only: to find a devbox by its name or
 // metadata, iterate. If StartingAfter is unknown, the error matches [ErrNotFound].
 func (s *DevboxesService) List(ctx context.Context, params DevboxListParams, opts ...Option) (*DevboxPage, error) {
-	return s.list(ctx, opListDevboxes, params, opts)
+	return s.list(ctx, opListDevboxes, params, byIDRefusals, opts)
 }
 
-func (s *DevboxesService) list(ctx context.Context, op string, params DevboxListParams, opts []Option) (*DevboxPage, error) {
+func (s *DevboxesService) list(ctx context.Context, op string, params DevboxListParams, ofCursor []engine.Refusal, opts []Option) (*DevboxPage, error) {
 	if err := params.validate(op); err != nil {
 		return nil, err
 	}
@@ -65,7 +65,7 @@ func (s *DevboxesService) list(ctx context.Context, op string, params DevboxList
 		Decode:    decodeDevboxPage,
 	}
 	if params.StartingAfter != "" {
-		request.Refusals = byIDRefusals
+		request.Refusals = ofCursor
 	}
 	return send(ctx, s.owner(), opts, request)
 }
@@ -86,11 +86,12 @@ func (s *DevboxesService) list(ctx context.Context, op string, params DevboxList
 // be missed, or yielded with its former status. A page has params.Limit devboxes, 1000 if
 // that is 0. The total is not counted unless params.IncludeTotalCount is set.
 func (s *DevboxesService) All(ctx context.Context, params DevboxListParams, opts ...Option) iter.Seq2[*Devbox, error] {
-	return each(s.pages(ctx, opListDevboxes, params, opts), func(p *DevboxPage) []Devbox { return p.Devboxes })
+	return each(s.pages(ctx, opListDevboxes, params, byIDRefusals, opts), func(p *DevboxPage) []Devbox { return p.Devboxes })
 }
 
-// pages iterates over the pages of a list.
-func (s *DevboxesService) pages(ctx context.Context, op string, params DevboxListParams, opts []Option) iter.Seq2[*DevboxPage, error] {
+// pages iterates over the pages of a list. ofCursor is what an error response to a page
+// after the first one means.
+func (s *DevboxesService) pages(ctx context.Context, op string, params DevboxListParams, ofCursor []engine.Refusal, opts []Option) iter.Seq2[*DevboxPage, error] {
 	if params.IncludeTotalCount == nil {
 		params.IncludeTotalCount = new(false)
 	}
@@ -98,7 +99,7 @@ func (s *DevboxesService) pages(ctx context.Context, op string, params DevboxLis
 	return paginate(op, start, func(c cursor) (*DevboxPage, error) {
 		params := params
 		params.StartingAfter, params.Limit = c.after, c.limit
-		return s.list(ctx, op, params, opts)
+		return s.list(ctx, op, params, ofCursor, opts)
 	})
 }
 
@@ -125,7 +126,7 @@ func (s *DevboxesService) shutdown(ctx context.Context, op, id string, opts []Op
 		ID:        id,
 		Resend:    engine.ResendIdempotent,
 		Decode:    decodeEndedDevbox(id),
-		Refusals:  []engine.Refusal{notFoundByDelete},
+		Refusals:  []engine.Refusal{notFoundByWrite},
 		Resolve: func(ctx context.Context, lost engine.Lost) (*Devbox, engine.Resolution) {
 			return s.resolveShutdown(ctx, op, id, forLookup(opts, lost))
 		},

@@ -1,49 +1,23 @@
 /*
-Package runloop is a client for the Network Policies API of Runloop.
+Package runloop is a client for Runloop's devboxes and for the network policies that they
+run under.
 
-Runloop runs devboxes: isolated machines in which AI agents execute code. A network
-policy says where a devbox may connect to: host names with wildcards, address ranges,
-Runloop's gateways, or nothing at all. This package creates such policies, finds them,
-keeps them as they are meant to be, and attaches them when a devbox is launched.
+Runloop runs devboxes: isolated machines in which AI agents execute code. A network policy
+controls which hosts a devbox may connect to: host names with wildcards, address ranges,
+Runloop's gateways, or nothing at all. A devbox that is launched without a policy may
+connect to anything.
 
-# First call
+# Launching a devbox
 
-A [Client] is made once and shared. It reads the API key from RUNLOOP_API_KEY:
+[DevboxesService.Launch] returns a devbox that is running and uses the policy, or an error.
+It creates the policy if necessary; tasks with the same rules share one, however many
+programs launch concurrently:
 
-	client, err := runloop.NewClient()
+	client, err := runloop.NewClient() // RUNLOOP_API_KEY, RUNLOOP_BASE_URL
 	if err != nil {
 		return err
 	}
-	policy, err := client.NetworkPolicies.Create(ctx, runloop.NetworkPolicyCreateParams{
-		Name:        "build",
-		Description: "package registries only",
-		Egress:      runloop.EgressRules{AllowedHostnames: []string{"github.com", "*.npmjs.org"}},
-	})
-
-# Options
-
-An [Option] sets what is not to be as it is by default. Given to [NewClient] it holds
-for each call of the client:
-
-	client, err := runloop.NewClient(runloop.WithUserAgent("my-orchestrator/1.2"), runloop.WithLogger(slog.Default()))
-
-Given to a call, the same option holds for that call alone:
-
-	policy, err := client.NetworkPolicies.Get(ctx, id, runloop.WithMaxRetries(0))
-
-The key, the base URL and further headers that no option sets come from the environment:
-RUNLOOP_API_KEY, RUNLOOP_BASE_URL and RUNLOOP_CUSTOM_HEADERS. [WithAttemptTimeout] limits a single attempt; the context limits the
-call, with all its attempts and the waits between them. With [WithHTTPClient], requests
-go through a transport of your own, for certificates, a proxy or traces. [WithLogger]
-gets an event for each attempt and a warning for each call that gave up.
-
-# Choosing a method
-
-An orchestrator launches each devbox under the policy of its task by
-[DevboxesService.Launch], which creates the policy if necessary. If the policy is named
-after its rules, tasks with the same rules share it:
-
-	rules := runloop.EgressRules{AllowedHostnames: hosts}
+	rules := runloop.EgressRules{AllowedHostnames: []string{"github.com", "*.npmjs.org"}}
 	devbox, err := client.Devboxes.Launch(ctx, runloop.DevboxCreateParams{
 		Name:          "task-17",
 		NetworkPolicy: &runloop.NetworkPolicyCreateParams{Name: "task-" + rules.Fingerprint(), Egress: rules},
@@ -56,73 +30,12 @@ after its rules, tasks with the same rules share it:
 		err = errors.Join(err, shutdownErr)
 	}()
 
-A program that owns a policy and brings it to what a file says, whatever it was
-before, uses [NetworkPoliciesService.Apply]. One that must be the first to make it,
-and is to fail otherwise, uses [NetworkPoliciesService.Create].
-
-# Rules
-
-The zero [EgressRules] allow nothing. Each field adds reach, and AllowAll adds all:
-
-	denyAll := runloop.EgressRules{}
-	allowAll := runloop.EgressRules{AllowAll: true} // devbox to devbox too
-	build := runloop.EgressRules{
-		AllowedHostnames:  []string{"github.com", "*.npmjs.org"},       // not npmjs.org itself
-		AllowedCIDRs:      []runloop.AllowedCIDR{{CIDR: "10.0.0.0/8"}}, // on every port
-		AllowAgentGateway: true,
-	}
-
-Rules only add up: what is forgotten stays denied, and none takes away what another
-allows. AllowAll beside a list of host names allows all. A nil list and an empty one are
-the same in EgressRules. CIDRs without Ports are open on every port.
-[EgressRules.Validate] says what the API would refuse or misread, such as a URL in the
-place of a host name; the calls that send rules call it themselves.
-
-In an update, nil leaves a field as it is and a pointer sets it. A list is replaced
-whole. To take all host names away, point to an empty list:
-
-	nothing := runloop.NetworkPolicyUpdateParams{}
-	noHosts := runloop.NetworkPolicyUpdateParams{AllowedHostnames: &[]string{}}
-	notAll := runloop.NetworkPolicyUpdateParams{AllowAll: new(false)} // false is sent, nil is not
-
-An update of AllowAll alone keeps the host names that the policy has, and turning it off
-leaves AllowDevboxToDevbox on: the API turned that on with it. [NetworkPoliciesService.Apply]
-sets them all.
-
-A devbox that is launched without a policy may connect to anything. A policy that is
-changed changes for the devboxes that have it, within moments.
-
-# Lists
-
-[NetworkPoliciesService.All] goes through all policies, a page at a time:
-
-	for policy, err := range client.NetworkPolicies.All(ctx, runloop.NetworkPolicyListParams{}) {
-		if err != nil {
-			return err
-		}
-		fmt.Println(policy.Name, policy.Egress)
-	}
-
-It asks for 1,000 policies a page where the API's own default is 20, sends nothing before
-the first step and nothing more once the loop is left, and yields an error once, as its
-end.
-[NetworkPoliciesService.List] returns a single page, whose NextCursor is the StartingAfter
-of the next one. The Name of [NetworkPolicyListParams] also finds the names that contain
-it; [NetworkPoliciesService.GetByName] finds the policy that is called just so.
-
-# Devboxes
-
-[DevboxesService.Launch] creates a devbox, verifies that it uses its policy, waits until
-it is running, and verifies again. [DevboxesService.Create] and
-[DevboxesService.AwaitRunning] are the two halves, for programs that wait elsewhere.
-
-What is verified is the policy's ID, as the API shows it. It is not verified what the
-policy allows: other programs may change its rules at any time, which is why policies are
-named after their rules. Launch commands and the entrypoint may begin before the first
-verification.
-
-A devbox that fails, does not start in time or does not use its policy is shut down, even
-if the context has ended. One question covers what an error of Launch or Create may leave:
+Creating a devbox is the one write that could create a duplicate when it is retried, so it is
+retried only when the API certainly did not receive it. If a response is lost, Launch looks
+for the devbox by a tag that it puts into the metadata, [MetadataRequestID]. After an error
+it shuts down what it created. What it could not shut down, the [*DevboxError] names: by
+the devbox's ID, or by the RequestID when nobody knows whether the devbox exists. One
+question covers it:
 
 	if e, ok := errors.AsType[*runloop.DevboxError](err); ok && !e.ShutDown {
 		if e.Devbox != nil {
@@ -132,74 +45,103 @@ if the context has ended. One question covers what an error of Launch or Create 
 		}
 	}
 
-Creating a devbox is the one write that duplicates when repeated, so it is not retried if
-the API may have processed it. Instead, the devbox is looked up by its request ID, which
-every created devbox has in its metadata, under [MetadataRequestID]. A devbox that is not
-found may still be created by a request that is delayed on the way: to find it later, list
-the devboxes and compare their metadata. What a killed process leaves ends by its
-KeepAlive, an hour by default. With [WithIdempotencyKey], the key is the request ID, and
-the next call with the key finds the devbox.
+To find such a devbox later, iterate over [DevboxesService.All] and compare its Metadata with
+the RequestID. What a killed process leaves ends with KeepAlive, by default after an hour.
 
-[NetworkPoliciesService.Prune] may delete a policy that a Launch has just looked up. The
-API then refuses the devbox, and Launch creates the policy again. Once the devbox is
-created, Prune can't delete its policy: it is in use.
+What is verified is that the devbox uses the policy with this ID. The rules behind the ID can
+be changed by others at any time, which is why the examples put a fingerprint of the rules
+into the name. The entrypoint and the launch commands of a devbox that does not use its policy
+may have started before it is shut down. A proxy that repeats a POST by itself creates two
+devboxes with one tag.
+
+# Policies
+
+Choosing a method:
+
+	Ensure    the policy with these rules; created if necessary, an error if they differ
+	Apply     the same, but updates rules and description that differ; see Plan
+	Create    an error if the name is taken
+	Update    sets the fields that are not nil; see EgressRules.Update
+	Delete    refused while active devboxes use the policy
+	Prune     deletes the unused policies with a name prefix
+
+An account may have 100 policies. A program that names policies after their rules calls Prune
+from time to time. A launch that loses its policy to Prune creates it again, and a policy that a
+devbox uses is not deleted, so the two can run concurrently:
+
+	deleted, err := client.NetworkPolicies.Prune(ctx, runloop.PruneParams{NamePrefix: "task-", MinAge: time.Hour})
+
+# Rules
+
+The zero [EgressRules] deny everything. Rules are additive: anything not listed is denied, and
+no rule revokes another.
+
+	denyAll := runloop.EgressRules{}
+	allowAll := runloop.EgressRules{AllowAll: true} // devbox to devbox too
+	build := runloop.EgressRules{
+		AllowedHostnames:  []string{"github.com", "*.npmjs.org"},       // not npmjs.org itself
+		AllowedCIDRs:      []runloop.AllowedCIDR{{CIDR: "10.0.0.0/8"}}, // on every port
+		AllowAgentGateway: true,
+	}
+
+Pitfalls:
+
+	nil or empty list    allows nothing; in an update, nil keeps the list, a pointer to an empty slice clears it
+	AllowAll             makes all other rules irrelevant; turns AllowDevboxToDevbox on, and leaves it on
+	CIDR without Ports   every port and protocol
+	"*.example.com"      the names one label below; not example.com itself; deeper names are unspecified
+	"bücher.example"     rejected: write the xn-- form
+	host names           enforced through the addresses that DNS returns: other names on the same address get through
+
+[EgressRules.Validate] reports rules that the API would reject or misinterpret; methods that
+send rules call it. Changes to a policy reach the devboxes that use it within moments.
+
+# Lists
+
+[NetworkPoliciesService.All] and [DevboxesService.All] iterate over all pages. The loop may
+delete or rename what it gets:
+
+	for policy, err := range client.NetworkPolicies.All(ctx, runloop.NetworkPolicyListParams{}) {
+		if err != nil {
+			return err
+		}
+		fmt.Println(policy.Name, policy.Egress)
+	}
+
+The Name of [NetworkPolicyListParams] filters by substring; GetByName finds the exact name.
 
 # Errors
 
-Sentinels say what an error is about, with [errors.Is]:
+Use [errors.Is] with the sentinels, and [errors.AsType] for the details. An error is one of:
 
-	_, err := client.NetworkPolicies.Delete(ctx, id)
-	switch {
-	case errors.Is(err, runloop.ErrPolicyInUse):
-		// wait until the devboxes are shut down
-	case errors.Is(err, runloop.ErrNotFound):
-		// somebody was faster
-	case err != nil:
-		return err
-	}
+	*ValidationError   an option or parameter is invalid; nothing was sent; lists all problems
+	*APIError          an error response, or a success that cannot be decoded or is too large
+	*TransportError    no response, or one that broke off; wraps the cause
+	*DriftError        Ensure, Apply, Plan: another policy has the name
+	*DevboxError       Launch and the other devbox methods: what may be left; wraps one of the above
 
-Use [errors.AsType] for the details. Every error is one of the following, except that
-GetByName may return a plain error that wraps ErrNotFound:
+	ErrBadRequest, ErrUnauthorized,
+	ErrForbidden, ErrConflict        status 400, 401, 403, 409
+	ErrRateLimited, ErrServer        status 429, and 500 or above, after retries
+	ErrNotFound                      the ID or cursor is unknown; GetByName: no such name
+	ErrNameTaken                     Create, Update: use Ensure, or another name
+	ErrPolicyInUse                   Delete: shut down the devboxes first
+	ErrPolicyLimit                   Create, Ensure, Apply: Prune, then retry
+	ErrDrift                         Ensure, Apply, Plan: use Apply, or another name
+	ErrDevboxFailed                  the devbox failed or was shut down; its reasons tell why
+	ErrPolicyNotAttached             the devbox did not use its policy, and was shut down
+	ErrInvalidResponse               a success that cannot be decoded; often a proxy's page
+	ErrResponseTooLarge              more than 32 MiB: ask for a smaller Limit
+	ErrMaybeApplied                  a write failed, but may have taken effect
+	context.Canceled,
+	context.DeadlineExceeded         the context ended the call
 
-  - [*APIError]: a response came that is not a usable success: an error status, or a
-    success that could not be decoded or is too large. The latter wraps
-    [ErrInvalidResponse] or [ErrResponseTooLarge].
-  - [*TransportError]: no response was received, or one that broke off. It wraps the cause:
-    an error of package net, or the context's error.
-  - [*ValidationError]: an option or a parameter is invalid. Nothing was sent.
-  - [*DriftError]: another policy has the name. It matches [ErrDrift].
-  - [*DevboxError]: a devbox did not come to run under its policy. It tells what is left.
+The live API reports some unknown IDs, taken names and policies in use with 400, so the words
+of its message count: those in a JSON object with message or error, without what they quote.
+A proxy's page has no meaning beside its status. If the context ends a call after the API has
+responded, the error is that *APIError and matches the context's error as well.
 
-Which calls return which:
-
-	status                        matches           from
-	400                           ErrBadRequest     every call
-	400, 409 "already exists"     ErrNameTaken      Create, Update with a Name
-	409 without a message         ErrNameTaken      Create, Update with a Name
-	400, 409 "in use"             ErrPolicyInUse    Delete
-	400 without a message         ErrPolicyInUse    Delete
-	400 to 422 "limit", "quota"   ErrPolicyLimit    Create
-	401                           ErrUnauthorized   every call
-	403                           ErrForbidden      every call
-	404                           ErrNotFound       every call with an ID or StartingAfter
-	400 "not found"               ErrNotFound       every call with an ID or StartingAfter
-	409                           ErrConflict       every call
-	429                           ErrRateLimited    every call
-	500 and above                 ErrServer         every call
-	none, not in the list         ErrNotFound       GetByName
-	none, other rules             ErrDrift          Ensure, Apply, Plan, Launch
-	none, the devbox ended        ErrDevboxFailed   Launch, AwaitRunning
-	none, the policy is not used  ErrPolicyNotAttached  Launch, Create of a devbox
-	any, or none                  ErrMaybeApplied   every write: see Retries
-
-The words are looked for in the API's own message, a JSON object with message or error,
-and not in what that quotes. A page of a proxy has no meaning beside its status.
-
-If the context ends a call, the error matches the context's error, and is the last
-[*APIError] at the same time if there was one. A final response that arrives as the context
-ends is returned as that response.
-
-# Retries
+# Retries, and what is known after a failure
 
 A call makes up to four attempts. [WithMaxRetries] sets how many retries follow the first.
 
@@ -244,27 +186,33 @@ request certainly was not received, or after 429, unless [WithIdempotent] is set
 
 Later versions may retry more kinds of failure.
 
+# Options
+
+An [Option] passed to NewClient applies to every call, one passed to a method to that call:
+
+	client, err := runloop.NewClient(runloop.WithUserAgent("my-orchestrator/1.2"), runloop.WithLogger(slog.Default()))
+
+	policy, err := client.NetworkPolicies.Get(ctx, id, runloop.WithMaxRetries(0))
+
 # Testing
 
-Package runlooptest is a fake of the API with state and with faults to inject, for the
-tests of programs that use this package:
+Package runlooptest is a stateful fake API with fault injection. It runs in a bubble of
+testing/synctest, where pauses take no time; its documentation has the rules:
 
 	server := runlooptest.NewTestServer(t)
 	client, err := server.Client()
 
 # Security
 
-Environment variables of devboxes and the API key appear in no error, log or format verb. It is sent to the host of the base
-URL alone: no redirect is followed, and http:// is refused but for loopback addresses.
-What the API answers is bounded in size and checked before it is used. Rules that a newer
-API has and this version does not know make [EgressRules.Equal] false: a policy that is
-wider than the program can say does not pass for the one intended.
+The API key never appears in errors, logs or formatted output, and is sent only to the host of
+the base URL: redirects are not followed, and http:// is accepted only for loopback addresses.
+Responses are bounded in size and checked before use. A policy with an unknown rule is never
+[EgressRules.Equal] to rules built in Go.
 
 # Versions
 
-The two latest releases of Go are supported, 1.26 and 1.27 at present. Versions of the
-module follow semantic versioning: before 1.0, a minor version may change what the package
-exports, and its changelog says so. A name that is replaced stays for a while, marked as
-deprecated, and go fix moves the calls of it.
+The two latest Go releases are supported, currently 1.26 and 1.27. Before 1.0, a minor version
+may change the API; CHANGELOG.md lists the changes. Replaced names are kept for a while as
+deprecated, and go fix migrates callers.
 */
 package runloop

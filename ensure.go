@@ -58,20 +58,23 @@ func (s *NetworkPoliciesService) find(ctx context.Context, op, name string, cloc
 
 func (s *NetworkPoliciesService) findIn(ctx context.Context, op string, params NetworkPolicyListParams, name string, clock *engine.Clock, opts []Option) (match, error) {
 	var found match
-	similar := 0
-	for page, err := range s.pages(ctx, op, params, clock, opts) {
-		if err != nil {
-			return match{}, err
-		}
+	var similar int
+	reset := func() { found, similar = match{}, 0 }
+	err := search(s.pages(ctx, op, params, goneRefusals, clock, opts), reset, func(page *NetworkPolicyPage) bool {
 		for i := range page.NetworkPolicies {
 			switch policy := &page.NetworkPolicies[i]; {
 			case policy.Name == name:
-				return match{exact: new(*policy)}, nil
+				found.exact = new(*policy)
+				return false
 			case sameName(name, policy.Name):
 				found.similar = new(*policy)
 				similar++
 			}
 		}
+		return true
+	})
+	if err != nil {
+		return match{}, err
 	}
 	if similar > 1 {
 		found.similar = nil
@@ -185,9 +188,12 @@ type convergence struct {
 	opts    []Option
 	onWrite func() // before a write is sent; may be nil
 
-	wrote   bool  // an earlier round sent a write
-	taken   bool  // the API reported that the name is taken
-	refused error // what an earlier round's create got, without a reason
+	wrote   bool // an earlier round sent a write
+	inDoubt bool // a write was or may have been applied
+	taken   bool // the API reported that the name is taken
+	// exhausted: all attempts of a create failed, so the lookup after it has only one.
+	exhausted bool
+	refused   error // what an earlier round's create got, without a reason
 }
 
 // converge starts over while other programs are faster.
@@ -198,11 +204,11 @@ func (s *NetworkPoliciesService) converge(ctx context.Context, c *convergence) (
 	c.params.Egress = c.params.Egress.clone()
 	for round := 1; ; round++ {
 		policy, again, err := s.settle(ctx, c)
-		if errors.Is(err, ErrMaybeApplied) {
-			c.opts = inDoubt(c.opts)
-		}
 		switch {
 		case again && round < maxRounds:
+			if c.inDoubt {
+				c.opts = inDoubt(c.opts)
+			}
 			if round > 1 { // the list may be behind
 				engine.Wait(ctx, round-1)
 			}
@@ -225,6 +231,8 @@ func (s *NetworkPoliciesService) settle(ctx context.Context, c *convergence) (po
 		return nil, false, c.refused
 	case policy == nil:
 		policy, err = s.create(ctx, c.op, c.params, c.writeOpts())
+		c.noteWrite(err)
+		c.exhausted = isTransient(err)
 		c.taken = errors.Is(err, ErrNameTaken)
 		if isUnexplained(err) {
 			c.refused = err
@@ -235,23 +243,29 @@ func (s *NetworkPoliciesService) settle(ctx context.Context, c *convergence) (po
 	if !needed || !c.updates {
 		return policy, false, nil
 	}
-	policy, err = s.update(ctx, c.op, policy.ID, update, c.writeOpts())
+	policy, err = s.update(ctx, c.op, policy.ID, update, goneRefusals, c.writeOpts())
+	c.noteWrite(err)
 	if err != nil {
-		return nil, errors.Is(err, ErrNotFound), err
+		return nil, errors.Is(err, errGone), err
 	}
 	missed, _ := s.changesTo(c, policy)
-	return policy, setsMore(missed, update), nil // or two programs' updates stay mixed
+	// Two programs' updates must not stay mixed, and the policy may have been renamed.
+	return policy, setsMore(missed, update) || !sameName(c.params.Name, policy.Name), nil
 }
 
 // current returns the policy that has the name, nil when there is none. If the API
 // reports that the name is taken, one whose name differs in case or blanks may have it,
 // which the API's filter may not find.
 func (s *NetworkPoliciesService) current(ctx context.Context, c *convergence) (*NetworkPolicy, error) {
+	opts := forRead(c.opts)
+	if c.exhausted {
+		opts = append(opts, WithMaxRetries(0))
+	}
 	if !c.taken {
-		found, err := s.find(ctx, c.op, c.params.Name, new(engine.Clock), forRead(c.opts))
+		found, err := s.find(ctx, c.op, c.params.Name, new(engine.Clock), opts)
 		return found.exact, err
 	}
-	found, err := s.findIn(ctx, c.op, NetworkPolicyListParams{}, c.params.Name, new(engine.Clock), forRead(c.opts))
+	found, err := s.findIn(ctx, c.op, NetworkPolicyListParams{}, c.params.Name, new(engine.Clock), opts)
 	return found.policy(), err
 }
 
@@ -265,6 +279,11 @@ func (c *convergence) writeOpts() []Option {
 	}
 	c.wrote = true
 	return c.opts
+}
+
+// noteWrite records what became of a write, for the errors of what follows it.
+func (c *convergence) noteWrite(err error) {
+	c.inDoubt = c.inDoubt || err == nil || errors.Is(err, ErrMaybeApplied)
 }
 
 // inDoubt returns the options of a call of which an earlier write may have been
@@ -283,6 +302,9 @@ func isUnexplained(err error) bool {
 // checkDrift returns the policy when it has the rules of the call.
 func (s *NetworkPoliciesService) checkDrift(c *convergence, policy *NetworkPolicy) (*NetworkPolicy, error) {
 	diff := c.params.Egress.diffWithoutValues(s.accepted(c, policy.Egress))
+	if !sameName(c.params.Name, policy.Name) {
+		diff = append(diff, "- name "+quote(policy.Name), "+ name "+quote(c.params.Name))
+	}
 	if len(diff) == 0 {
 		return policy, nil
 	}
@@ -295,6 +317,7 @@ func (s *NetworkPoliciesService) checkDrift(c *convergence, policy *NetworkPolic
 		Policy:  policy,
 		Diff:    diff,
 		subject: describe(engine.Redact(key, policy.Name), engine.Redact(key, policy.ID)),
+		inDoubt: c.inDoubt,
 	}
 }
 

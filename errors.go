@@ -53,7 +53,8 @@ var (
 	ErrResponseTooLarge = engine.ErrResponseTooLarge
 
 	// ErrMaybeApplied: a write failed but may have taken effect, or may still do so.
-	// It matches every error whose MaybeApplied is true.
+	// It matches every error whose MaybeApplied is true, and a DriftError after a write of
+	// the call.
 	ErrMaybeApplied = errors.New("may have been applied")
 )
 
@@ -260,6 +261,7 @@ type DriftError struct {
 	Diff []string
 
 	subject string // the policy, without the API key
+	inDoubt bool
 }
 
 // Error is the text, on one line and shorter than 300 bytes.
@@ -277,8 +279,11 @@ func describe(name, id string) string {
 	return fmt.Sprintf("%q (%s)", printable(name, 60), printable(id, 40))
 }
 
-// Is matches ErrDrift.
-func (e *DriftError) Is(target error) bool { return target == ErrDrift }
+// Is matches ErrDrift, and ErrMaybeApplied if a write of the call was or may have been
+// applied before.
+func (e *DriftError) Is(target error) bool {
+	return target == ErrDrift || target == ErrMaybeApplied && e.inDoubt
+}
 
 // newError turns the engine's failure into the error that users see.
 func newError(f *engine.Failure) error {

@@ -229,20 +229,24 @@ var searchedStatuses = []DevboxStatus{DevboxQueued, DevboxProvisioning, DevboxIn
 // if they do not contain it. A list that is refused for its status does not end the
 // search, but is its error if the others do not contain the devbox either.
 func (l *launch) search(ctx context.Context, opts []Option) (*Devbox, error) {
+	var found *Devbox
 	var refused error
 	for _, status := range searchedStatuses {
-		for page, err := range l.s.pages(ctx, l.op, DevboxListParams{Status: status}, opts) {
-			if errors.Is(err, ErrBadRequest) && !isEnd(err) {
-				refused = err
-				break
-			}
-			if err != nil {
-				return nil, err
-			}
+		pages := l.s.pages(ctx, l.op, DevboxListParams{Status: status}, goneRefusals, opts)
+		err := search(pages, func() {}, func(page *DevboxPage) bool {
 			i := slices.IndexFunc(page.Devboxes, func(d Devbox) bool { return d.Metadata[MetadataRequestID] == l.requestID })
 			if i >= 0 {
-				return new(page.Devboxes[i]), nil // does not keep the page
+				found = new(page.Devboxes[i]) // does not keep the page
 			}
+			return found == nil
+		})
+		switch {
+		case found != nil:
+			return found, nil
+		case errors.Is(err, ErrBadRequest) && !isEnd(err) && !errors.Is(err, errGone):
+			refused = err
+		case err != nil:
+			return nil, err
 		}
 	}
 	return nil, refused

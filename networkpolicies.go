@@ -80,10 +80,10 @@ func (s *NetworkPoliciesService) get(ctx context.Context, op, id string, opts []
 // [NetworkPoliciesService.All]. If StartingAfter is unknown, the error matches
 // [ErrNotFound].
 func (s *NetworkPoliciesService) List(ctx context.Context, params NetworkPolicyListParams, opts ...Option) (*NetworkPolicyPage, error) {
-	return s.list(ctx, opList, params, new(engine.Clock), opts)
+	return s.list(ctx, opList, params, byIDRefusals, new(engine.Clock), opts)
 }
 
-func (s *NetworkPoliciesService) list(ctx context.Context, op string, params NetworkPolicyListParams, clock *engine.Clock, opts []Option) (*NetworkPolicyPage, error) {
+func (s *NetworkPoliciesService) list(ctx context.Context, op string, params NetworkPolicyListParams, ofCursor []engine.Refusal, clock *engine.Clock, opts []Option) (*NetworkPolicyPage, error) {
 	if err := params.validate(op); err != nil {
 		return nil, err
 	}
@@ -96,7 +96,7 @@ func (s *NetworkPoliciesService) list(ctx context.Context, op string, params Net
 		Clock:     clock,
 	}
 	if params.StartingAfter != "" {
-		request.Refusals = byIDRefusals
+		request.Refusals = ofCursor
 	}
 	return send(ctx, s.owner(), opts, request)
 }
@@ -111,15 +111,19 @@ func (s *NetworkPoliciesService) list(ctx context.Context, op string, params Net
 // still unknown after that, Update reads the policy, and succeeds if it has the
 // values of params.
 func (s *NetworkPoliciesService) Update(ctx context.Context, id string, params NetworkPolicyUpdateParams, opts ...Option) (*NetworkPolicy, error) {
-	return s.update(ctx, opUpdate, id, params, opts)
+	refusals := updateRefusals
+	if params.Name != nil {
+		refusals = renameRefusals
+	}
+	return s.update(ctx, opUpdate, id, params, refusals, opts)
 }
 
-func (s *NetworkPoliciesService) update(ctx context.Context, op, id string, params NetworkPolicyUpdateParams, opts []Option) (*NetworkPolicy, error) {
+func (s *NetworkPoliciesService) update(ctx context.Context, op, id string, params NetworkPolicyUpdateParams, refusals []engine.Refusal, opts []Option) (*NetworkPolicy, error) {
 	if err := params.validate(op); err != nil {
 		return nil, err
 	}
 	params = params.clone()
-	request := engine.Request[*NetworkPolicy]{
+	return send(ctx, s.owner(), opts, engine.Request[*NetworkPolicy]{
 		Operation: op,
 		Method:    http.MethodPost,
 		Route:     policyRoute,
@@ -127,15 +131,11 @@ func (s *NetworkPoliciesService) update(ctx context.Context, op, id string, para
 		Body:      updateBody(params),
 		Resend:    engine.ResendIdempotent,
 		Decode:    decodePolicyWithID(id),
-		Refusals:  byIDRefusals,
+		Refusals:  refusals,
 		Resolve: func(ctx context.Context, lost engine.Lost) (*NetworkPolicy, engine.Resolution) {
-			return s.resolveUpdate(ctx, op, id, params, forLookup(opts, lost))
+			return s.resolveUpdate(ctx, op, id, params, opts, lost)
 		},
-	}
-	if params.Name != nil {
-		request.Refusals = updateRefusals
-	}
-	return send(ctx, s.owner(), opts, request)
+	})
 }
 
 // Delete deletes the policy and returns it as it was. This cannot be undone. While
@@ -146,10 +146,10 @@ func (s *NetworkPoliciesService) update(ctx context.Context, op, id string, para
 // contain it, Delete succeeds, with a policy of which only the ID is set. If the
 // list contains it or cannot be had, the error matches [ErrMaybeApplied].
 func (s *NetworkPoliciesService) Delete(ctx context.Context, id string, opts ...Option) (*NetworkPolicy, error) {
-	return s.delete(ctx, opDelete, id, opts)
+	return s.delete(ctx, opDelete, id, deleteRefusals, opts)
 }
 
-func (s *NetworkPoliciesService) delete(ctx context.Context, op, id string, opts []Option) (*NetworkPolicy, error) {
+func (s *NetworkPoliciesService) delete(ctx context.Context, op, id string, refusals []engine.Refusal, opts []Option) (*NetworkPolicy, error) {
 	return send(ctx, s.owner(), opts, engine.Request[*NetworkPolicy]{
 		Operation: op,
 		Method:    http.MethodPost,
@@ -158,7 +158,7 @@ func (s *NetworkPoliciesService) delete(ctx context.Context, op, id string, opts
 		Body:      deleteBody{},
 		Resend:    engine.ResendIdempotent,
 		Decode:    decodePolicyWithID(id),
-		Refusals:  deleteRefusals,
+		Refusals:  refusals,
 		Resolve: func(ctx context.Context, lost engine.Lost) (*NetworkPolicy, engine.Resolution) {
 			return s.resolveDelete(ctx, op, id, forLookup(opts, lost))
 		},

@@ -36,11 +36,12 @@ const defaultPageSize = 1000
 // exceed the size of a response. The total is not counted unless
 // params.IncludeTotalCount is set.
 func (s *NetworkPoliciesService) All(ctx context.Context, params NetworkPolicyListParams, opts ...Option) iter.Seq2[*NetworkPolicy, error] {
-	return each(s.pages(ctx, opList, params, new(engine.Clock), opts), func(p *NetworkPolicyPage) []NetworkPolicy { return p.NetworkPolicies })
+	return each(s.pages(ctx, opList, params, byIDRefusals, new(engine.Clock), opts), func(p *NetworkPolicyPage) []NetworkPolicy { return p.NetworkPolicies })
 }
 
-// pages iterates over the pages of a list.
-func (s *NetworkPoliciesService) pages(ctx context.Context, op string, params NetworkPolicyListParams, clock *engine.Clock, opts []Option) iter.Seq2[*NetworkPolicyPage, error] {
+// pages iterates over the pages of a list. ofCursor is what an error response to a page
+// after the first one means.
+func (s *NetworkPoliciesService) pages(ctx context.Context, op string, params NetworkPolicyListParams, ofCursor []engine.Refusal, clock *engine.Clock, opts []Option) iter.Seq2[*NetworkPolicyPage, error] {
 	if params.IncludeTotalCount == nil {
 		params.IncludeTotalCount = new(false)
 	}
@@ -48,7 +49,7 @@ func (s *NetworkPoliciesService) pages(ctx context.Context, op string, params Ne
 	return paginate(op, start, func(c cursor) (*NetworkPolicyPage, error) {
 		params := params
 		params.StartingAfter, params.Limit = c.after, c.limit
-		return s.list(ctx, op, params, clock, opts)
+		return s.list(ctx, op, params, ofCursor, clock, opts)
 	})
 }
 
@@ -95,6 +96,23 @@ func paginate[P page](op string, start cursor, fetch func(cursor) (P, error)) it
 			}
 			seen[next] = true
 			c.after = next
+		}
+	}
+}
+
+// search passes pages to visit until there are none or it returns false. If another
+// program deletes what a page begins after, the search starts over, with reset.
+func search[P any](pages iter.Seq2[P, error], reset func(), visit func(P) bool) error {
+	for round := 1; ; round++ {
+		reset()
+		var err error
+		for page, pageErr := range pages {
+			if err = pageErr; err != nil || !visit(page) {
+				break
+			}
+		}
+		if !errors.Is(err, errGone) || round == maxRounds {
+			return err
 		}
 	}
 }

@@ -55,14 +55,20 @@ func (s *NetworkPoliciesService) Prune(ctx context.Context, params PruneParams, 
 	if err != nil {
 		return nil, err
 	}
+	lookUp := func(id string) engine.Resolution {
+		_, resolution := s.resolveDelete(ctx, opPrune, id, forRead(opts))
+		return resolution
+	}
 	var deleted []NetworkPolicy
 	var refused []error
 	for _, policy := range candidates {
-		_, err := s.delete(ctx, opPrune, policy.ID, withoutKey(opts))
+		_, err := s.delete(ctx, opPrune, policy.ID, pruneRefusals, withoutKey(opts))
+		inDoubt := errors.Is(err, ErrMaybeApplied)
 		switch {
 		case err == nil:
 			deleted = append(deleted, policy)
-		case errors.Is(err, ErrPolicyInUse), errors.Is(err, ErrNotFound):
+		case errors.Is(err, ErrPolicyInUse) && (!inDoubt || lookUp(policy.ID) == engine.NotApplied):
+		case errors.Is(err, errGone) && !inDoubt && lookUp(policy.ID) == engine.Applied:
 		case isRefusal(err):
 			refused = append(refused, err)
 		default:
@@ -73,34 +79,28 @@ func (s *NetworkPoliciesService) Prune(ctx context.Context, params PruneParams, 
 }
 
 // unused returns the policies to try to delete. All are read before the first is
-// deleted. If another program deletes the one that a page begins after, the list is
-// read again.
+// deleted.
 func (s *NetworkPoliciesService) unused(ctx context.Context, params PruneParams, clock *engine.Clock, opts []Option) ([]NetworkPolicy, error) {
-	for round := 1; ; round++ {
-		var found []NetworkPolicy
-		var err error
-		for page, pageErr := range s.pages(ctx, opPrune, NetworkPolicyListParams{Name: params.NamePrefix}, clock, forRead(opts)) {
-			if err = pageErr; err != nil {
-				break
-			}
-			newest := clock.At(time.Now()).Add(-params.MinAge)
-			for _, policy := range page.NetworkPolicies {
-				isOld := params.MinAge == 0 || !policy.UpdateTime.IsZero() && !policy.UpdateTime.After(newest)
-				if strings.HasPrefix(policy.Name, params.NamePrefix) && isOld {
-					found = append(found, policy)
-				}
+	var found []NetworkPolicy
+	reset := func() { found = nil }
+	pages := s.pages(ctx, opPrune, NetworkPolicyListParams{Name: params.NamePrefix}, goneRefusals, clock, forRead(opts))
+	err := search(pages, reset, func(page *NetworkPolicyPage) bool {
+		newest := clock.At(time.Now()).Add(-params.MinAge)
+		for _, policy := range page.NetworkPolicies {
+			isOld := params.MinAge == 0 || !policy.UpdateTime.IsZero() && !policy.UpdateTime.After(newest)
+			if strings.HasPrefix(policy.Name, params.NamePrefix) && isOld {
+				found = append(found, policy)
 			}
 		}
-		if !errors.Is(err, ErrNotFound) || round == maxRounds {
-			return found, err
-		}
-	}
+		return true
+	})
+	return found, err
 }
 
 // isRefusal reports whether the API refused one request, which tells nothing of others.
 func isRefusal(err error) bool {
 	e, ok := errors.AsType[*APIError](err)
 	return ok && e.StatusCode >= 400 && e.StatusCode < 500 && !e.transient &&
-		!errors.Is(err, ErrUnauthorized) &&
+		!errors.Is(err, ErrUnauthorized) && !errors.Is(err, errGone) &&
 		!errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
 }

@@ -276,7 +276,8 @@ func TestPruneReadsTheListAgainWhenItsCursorIsGone(t *testing.T) {
 
 		deleted, err := fake.client.NetworkPolicies.Prune(t.Context(), runloop.PruneParams{NamePrefix: "task-"})
 
-		require.ErrorIs(t, err, runloop.ErrNotFound)
+		require.ErrorIs(t, err, runloop.ErrBadRequest)
+		require.NotErrorIs(t, err, runloop.ErrNotFound, "the caller named no ID")
 		assert.Empty(t, deleted)
 		assert.Len(t, fake.Policies(), 1, "nothing is deleted before all is read")
 		assert.Len(t, fake.Requests(), 10)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -79,8 +80,8 @@ func readmeMainCalls(ctx context.Context) error {
 	}
 
 	policy, err = client.NetworkPolicies.Update(ctx, policy.ID, runloop.NetworkPolicyUpdateParams{
-		AllowedHostnames: &[]string{}, // no host names any more: sent as [], never dropped
-		AllowMCPGateway:  new(true),   // nil fields stay as they are
+		AllowedHostnames: &[]string{}, // clear the list: sent as [], never omitted
+		AllowMCPGateway:  new(true),   // nil fields are not changed
 	})
 	if err != nil {
 		return err
@@ -88,7 +89,7 @@ func readmeMainCalls(ctx context.Context) error {
 
 	_, err = client.NetworkPolicies.Delete(ctx, policy.ID)
 	if errors.Is(err, runloop.ErrPolicyInUse) {
-		fmt.Println("active devboxes still have it")
+		fmt.Println("still in use by active devboxes")
 	}
 	return err
 }
@@ -104,6 +105,16 @@ func TestREADMEOrchestrator(t *testing.T) {
 
 	assert.Len(t, server.Policies(), 1)
 	assert.Len(t, server.Devboxes(), 2)
+	assert.Empty(t, server.Running())
+
+	deleted, err := readmePrune(t.Context(), client)
+	require.NoError(t, err)
+	assert.Empty(t, deleted, "it is younger than an hour")
+}
+
+func readmePrune(ctx context.Context, client *runloop.Client) ([]runloop.NetworkPolicy, error) {
+	deleted, err := client.NetworkPolicies.Prune(ctx, runloop.PruneParams{NamePrefix: "task-", MinAge: time.Hour})
+	return deleted, err
 }
 
 func readmeOrchestrator(ctx context.Context, client *runloop.Client, hosts []string) (err error) {
@@ -131,12 +142,12 @@ func TestREADMETesting(t *testing.T) {
 			t.Fatal(err)
 		}
 
-		// The next policy is made, but the answer gets lost.
+		// The next create succeeds, but its response is lost.
 		server.Inject(runlooptest.CreateNetworkPolicy, runlooptest.Disconnect().AfterCommit())
 
 		_, err = client.NetworkPolicies.Create(t.Context(), runloop.NetworkPolicyCreateParams{Name: "build"})
 		if err != nil {
-			t.Fatal(err) // it does not come to this: the client finds the policy
+			t.Fatal(err) // not reached: the client recovers the policy
 		}
 
 		assert.Len(t, server.Policies(), 1)

@@ -2,6 +2,7 @@ package runloop
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -42,13 +43,20 @@ func (l *createLookup) resolve(ctx context.Context, lost engine.Lost) (*NetworkP
 	return policy, engine.Applied
 }
 
-// resolveUpdate reads the policy and compares it with what was set.
-func (s *NetworkPoliciesService) resolveUpdate(ctx context.Context, op, id string, params NetworkPolicyUpdateParams, opts []Option) (*NetworkPolicy, engine.Resolution) {
+// resolveUpdate reads the policy and compares it with what was set. If the policy
+// seems to be gone, the list shows whether it is, unless all attempts are used up.
+func (s *NetworkPoliciesService) resolveUpdate(ctx context.Context, op, id string, params NetworkPolicyUpdateParams, opts []Option, lost engine.Lost) (*NetworkPolicy, engine.Resolution) {
+	opts = forLookup(opts, lost)
 	policy, err := s.get(ctx, op, id, opts)
-	if err != nil || !params.holdFor(policy) {
-		return nil, engine.Unresolved
+	switch {
+	case err == nil && params.holdFor(policy):
+		return policy, engine.Applied
+	case errors.Is(err, ErrNotFound) && lost.Retries > 0:
+		if _, deleted := s.resolveDelete(ctx, op, id, opts); deleted == engine.Applied {
+			return nil, engine.Absent
+		}
 	}
-	return policy, engine.Applied
+	return nil, engine.Unresolved
 }
 
 // resolveDelete looks for the policy in the list.
@@ -64,16 +72,13 @@ func (s *NetworkPoliciesService) resolveDelete(ctx context.Context, op, id strin
 }
 
 // isListed reports whether the list, which the API filters by the ID, has the policy.
-func (s *NetworkPoliciesService) isListed(ctx context.Context, op, id string, opts []Option) (bool, error) {
-	for page, err := range s.pages(ctx, op, NetworkPolicyListParams{ID: id}, new(engine.Clock), opts) {
-		if err != nil {
-			return false, err
-		}
-		if slices.ContainsFunc(page.NetworkPolicies, func(p NetworkPolicy) bool { return p.ID == id }) {
-			return true, nil
-		}
-	}
-	return false, nil
+func (s *NetworkPoliciesService) isListed(ctx context.Context, op, id string, opts []Option) (listed bool, err error) {
+	pages := s.pages(ctx, op, NetworkPolicyListParams{ID: id}, goneRefusals, new(engine.Clock), opts)
+	err = search(pages, func() { listed = false }, func(page *NetworkPolicyPage) bool {
+		listed = slices.ContainsFunc(page.NetworkPolicies, func(p NetworkPolicy) bool { return p.ID == id })
+		return !listed
+	})
+	return listed, err
 }
 
 // holdFor reports whether the policy has the values that p sets.

@@ -53,6 +53,9 @@ var (
 // parts are what a policy has many of, or much.
 const parts = `host ?names?|cidrs?|ports?|rules?|entries|items|characters?|bytes|length|size`
 
+// errGone is ErrNotFound for what the caller did not name.
+var errGone = errors.New("gone")
+
 var (
 	notFound = engine.Refusal{
 		Err:          ErrNotFound,
@@ -77,9 +80,9 @@ var (
 		SaysStatuses: []int{400, 402, 403, 409, 422},
 		Says:         saysLimit,
 	}
-	// After an attempt that may have deleted the policy, "not found" can be a load
-	// balancer's as well as the API's, and the lookup has not confirmed it.
-	notFoundByDelete = engine.Refusal{
+	// After an attempt that may have been applied, only a lookup tells the API's "not
+	// found" from a load balancer's.
+	notFoundByWrite = engine.Refusal{
 		Err:          ErrNotFound,
 		Statuses:     notFound.Statuses,
 		SaysStatuses: notFound.SaysStatuses,
@@ -93,10 +96,22 @@ var (
 		Says:         saysNotFound,
 	}
 
+	// An ID of which the caller knows nothing: a cursor of the SDK's own, or a policy
+	// that Prune or Apply found. A list then shows whether it is so.
+	gone = engine.Refusal{
+		Err:          errGone,
+		Statuses:     notFound.Statuses,
+		SaysStatuses: notFound.SaysStatuses,
+		Says:         notFound.Says,
+	}
+
 	createRefusals = []engine.Refusal{nameTaken, policyLimit}
-	updateRefusals = []engine.Refusal{nameTaken, notFound} // of an update with a name
-	deleteRefusals = []engine.Refusal{policyInUse, notFoundByDelete}
+	renameRefusals = []engine.Refusal{nameTaken, notFoundByWrite}
+	updateRefusals = []engine.Refusal{notFoundByWrite}
+	deleteRefusals = []engine.Refusal{policyInUse, notFoundByWrite}
+	pruneRefusals  = []engine.Refusal{policyInUse, gone}
 	byIDRefusals   = []engine.Refusal{notFound}
+	goneRefusals   = []engine.Refusal{gone}
 )
 
 // errDevboxGone is not for users: a lookup turns it into a success.

@@ -110,9 +110,16 @@ func (c *call[T]) finish(ctx context.Context) *Failure {
 		return nil
 	}
 	f := c.failure()
-	if c.maybeApplied && ctx.Err() == nil && c.resolve(ctx) == Applied {
-		c.logRecovered(ctx, f)
-		return nil
+	if c.maybeApplied && ctx.Err() == nil {
+		switch c.resolve(ctx) {
+		case Applied:
+			c.logRecovered(ctx, f)
+			return nil
+		case Absent:
+			if f.Response != nil {
+				f.Response.Meaning = f.Response.unproven
+			}
+		}
 	}
 	if c.contextErr == nil && c.resolvedAt > 0 && c.resolvedAt == c.attempts && ctx.Err() != nil {
 		c.contextErr = contextError(ctx) // which ended the lookup

@@ -34,6 +34,7 @@ type Response struct {
 	// Body is cut at 64 KiB.
 	Body []byte
 
+	unproven    error  // what Meaning is without a doubt
 	shouldRetry string // the header x-should-retry
 	brokeOff    bool   // the body has no end
 }
@@ -55,6 +56,7 @@ func (c *call[T]) newResponse(resp *http.Response, body []byte, err error) *Resp
 	}
 	if resp.StatusCode >= 300 {
 		r.Meaning = meaning(c.req.Refusals, resp.StatusCode, e, c.maybeApplied || c.last.evidence.repeated())
+		r.unproven = meaning(c.req.Refusals, resp.StatusCode, e, false)
 	}
 	clean := redactor(c.cfg.Key, c.rawQuery)
 	r.Header = redactHeader(clean, resp.Header)

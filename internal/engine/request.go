@@ -114,6 +114,8 @@ const (
 	Applied
 	// NotApplied: the write has no effect so far. It may be sent again.
 	NotApplied
+	// Absent: what the write is about does not exist.
+	Absent
 )
 
 func (r *Request[T]) isWrite() bool { return !r.OnlyReads && !isSafe(r.Method) }

@@ -17,17 +17,13 @@ type lostAnswer struct {
 	send func(*wiretest.Conn)
 }
 
-// rateLimited is what an API answers that has not carried out the request. One that
-// has is lying: see TestMatrixOfLostAnswers.
-const rateLimited = "429"
-
 var lostAnswers = []lostAnswer{
 	{"connection close", (*wiretest.Conn).Close},
 	{"hang", (*wiretest.Conn).Stall},
 	{"cut headers", thenClose("HTTP/1.1 200 OK\r\nContent-")},
 	cutBody,
 	{"408", status(408)},
-	{rateLimited, status(429)},
+	{"429", status(429)},
 	{"500", status(500)},
 	{"502", status(502)},
 	{"503", status(503)},

@@ -12,7 +12,7 @@
 //	105-113  many calls at once, and what they must not use up
 //
 // Each test says what the caller sees, how many requests are made, when, and what
-// the server's state is then. Beside them, the matrix has every fault of a write's
-// answer in every place, and the soak compares ten thousand calls under random
-// faults with the server's state.
+// the server's state is then. Beside them, the matrix has every fault and every two
+// faults in a row at every request of every call that writes, and the soak compares ten
+// thousand calls under random faults with the server's journal.
 package faults

@@ -32,3 +32,6 @@ func script(t testing.TB, steps ...wiretest.Step) (*wiretest.Server, *runloop.Cl
 	server := wiretest.NewServer(t, steps...)
 	return server, clienttest.NewWireClient(t, server)
 }
+
+// raceDetector is set by a test binary that is built with -race.
+var raceDetector bool

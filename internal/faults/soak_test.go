@@ -5,34 +5,30 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"maps"
 	"math/rand/v2"
-	"net/http"
+	"slices"
+	"strings"
+	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 
 	runloop "github.com/runloop-community/runloop-go"
 	"github.com/runloop-community/runloop-go/internal/clienttest"
-	"github.com/runloop-community/runloop-go/internal/wiretest"
-	"github.com/runloop-community/runloop-go/runlooptest"
 )
 
-var soakSeed = flag.Uint64("soak.seed", 1, "the first of the ten seeds of Test113; 0 takes new ones")
+var (
+	soakSeed  = flag.Uint64("soak.seed", 1, "the first seed of Test113; 0 takes a new one")
+	soakSeeds = flag.Uint64("soak.seeds", 10, "the number of seeds of Test113")
+)
 
-// soakRegressions are seeds that found a bug. Add the one that a failing test names.
-//
-// 20, 66: a create of Ensure that may have been applied was forgotten when the look
-// after it failed.
-var soakRegressions = []uint64{20, 66}
-
-// Ten thousand calls under random faults, a thousand for each seed. One goroutine
-// makes them, so that after each call there is no doubt what the account must be: a
-// success has its whole effect, an error has none, and an error with MaybeApplied has
-// either. To see a seed again: go test -run Test113 -soak.seed=SEED
+// Ten thousand calls under random faults, a thousand for each seed, by one client or by
+// two that create, rename, delete and prune each other's policies, with and without a
+// middleware that sends requests of its own, by servers whose clocks are wrong. After
+// each call, the server's journal tells whether it had the effect that the client
+// reports. To see a seed again: go test -run Test113 -soak.seed=SEED -soak.seeds=1, a few
+// times, because waits are random.
 func Test113Soak(t *testing.T) {
 	t.Parallel()
 	first := *soakSeed
@@ -40,10 +36,9 @@ func Test113Soak(t *testing.T) {
 		first = rand.Uint64N(1e9)
 	}
 	var seeds []uint64
-	for i := range uint64(10) {
+	for i := range *soakSeeds {
 		seeds = append(seeds, first+i)
 	}
-	seeds = append(seeds, soakRegressions...)
 	if testing.Short() {
 		seeds = seeds[:1]
 	}
@@ -53,206 +48,271 @@ func Test113Soak(t *testing.T) {
 }
 
 func soak(t *testing.T, seed uint64, calls int) {
-	faults := rand.New(rand.NewPCG(seed, 1))
-	s := &soaker{random: rand.New(rand.NewPCG(seed, 2))}
-	server, api := faultyServer(t, func(*http.Request) strike {
-		strike, giveUp := drawStrike(faults, 2+int(seed%4))
-		if giveUp {
-			s.cancel()
-		}
-		return strike
-	})
-	s.api, s.client = api, clienttest.NewWireClient(t, server)
+	m := newModel(t, randomPlan(seed, 3+int(seed%4)))
+	m.skew = []time.Duration{0, -24 * time.Hour, 6 * time.Minute}[seed%3]
+	m.add(runloop.NetworkPolicy{Name: "used"}, time.Hour, true)
+	hosts := [][]string{nil, otherHost, bothHosts}[seed/3%3]
+	workers := 1 + int(seed%2)
+	var wg sync.WaitGroup
+	var all []*soaker
+	for i := range workers {
+		name := fmt.Sprintf("client-%d", i)
+		s := &soaker{t: t, seed: seed, model: m, name: name, alone: workers == 1}
+		s.random = rand.New(rand.NewPCG(seed, uint64(2+i)))
+		s.client = m.client(t, hosts, runloop.WithHeader("X-Client", name), runloop.WithMaxRetries([]int{3, 1, 0}[seed/9%3]))
+		all = append(all, s)
+		wg.Go(func() {
+			for range calls / workers {
+				if t.Failed() {
+					return
+				}
+				s.step()
+			}
+		})
+	}
+	wg.Wait()
+	time.Sleep(time.Hour) // for what middleboxes hold back
 	succeeded, maybe := 0, 0
-	for i := range calls {
-		s.call = i
-		s.account, s.id = s.api.Policies(), s.anyID()
-		var ctx context.Context
-		ctx, s.cancel = s.context(t.Context())
+	for _, s := range all {
+		assert.Empty(t, m.effects(s.denied), "seed %d: late effects that errors denied", seed)
+		succeeded += s.succeeded
+		maybe += s.maybe
+	}
+	t.Logf("seed %d: %d calls of %d clients, %d as without faults, %d errors that leave the effect open, %d requests, %s",
+		seed, calls, workers, succeeded, maybe, len(m.journal), m.server.Now().Round(time.Second))
+	assert.Greater(t, succeeded, calls/3, "the soak proves little when most calls fail")
+}
 
-		o := s.anyCall()(ctx)
-
-		synctest.Wait() // for what the API may still be at
-		s.cancel()
-		if problem := o.problem(accountOf(s.account), accountOf(api.Policies())); problem != "" {
-			require.Failf(t, problem, "seed %d, call %d: %s\nerror:  %v\nbefore: %v\nafter:  %v",
-				seed, i, o.call, o.err, accountOf(s.account), accountOf(api.Policies()))
+// randomPlan lets one in so many requests meet a fault, mostly one that passes.
+func randomPlan(seed uint64, oneIn int) func(int) *fault {
+	random := rand.New(rand.NewPCG(seed, 1))
+	all := append(faultsOf("POST"),
+		fault{name: "503 for long", unclear: true, status: 503, headers: []string{"Retry-After: 90"}},
+		fault{name: "503 for a while", unclear: true, status: 503, headers: []string{"Retry-After: 3"}, passes: true})
+	var drawn []*fault
+	return func(position int) *fault {
+		for len(drawn) <= position {
+			var f *fault
+			if random.IntN(oneIn) == 0 {
+				f = &all[random.IntN(len(all))]
+				if !f.passes && random.IntN(2) == 0 {
+					f = nil
+				}
+			}
+			drawn = append(drawn, f)
 		}
-		if o.err == nil || errors.Is(o.err, o.refusal) {
-			succeeded++
-		} else if clienttest.MaybeApplied(o.err) {
-			maybe++
-		}
+		return drawn[position]
 	}
-	t.Logf("seed %d: %d calls, %d as without faults, %d errors that leave the effect open, %d requests, %s",
-		seed, calls, succeeded, maybe, len(server.Requests()), server.Now().Round(time.Second))
-	assert.Greater(t, succeeded, calls/2, "the soak proves little when most calls fail")
 }
 
-// drawStrike lets one in so many requests meet a fault: an answer that is lost, one that
-// says success and cannot be read, one that tells the client to stay away, or none
-// until the caller gives up.
-func drawStrike(random *rand.Rand, oneIn int) (s strike, giveUp bool) {
-	portal := lostAnswer{"a page of somebody else", func(c *wiretest.Conn) {
-		c.Write(wiretest.Response(200, "<html>sign in</html>", "Content-Type: text/html"))
-	}}
-	long := lostAnswer{"503 for long", func(c *wiretest.Conn) {
-		c.Write(wiretest.Response(503, `{}`, "Retry-After: 90"))
-	}}
-	cancel := lostAnswer{"the caller gives up", (*wiretest.Conn).Stall}
-	all := append([]lostAnswer{portal, long, cancel}, lostAnswers...)
-	lost, unserved := all[random.IntN(len(all))], random.IntN(2) == 0
-	if random.IntN(oneIn) > 0 {
-		return strike{}, false
-	}
-	// An API that carries a request out and says 429 is not believed to exist.
-	return strike{&lost, unserved || lost.name == rateLimited}, lost.name == cancel.name
+// A soaker makes random calls.
+type soaker struct {
+	t      *testing.T
+	seed   uint64
+	random *rand.Rand
+	model  *model
+	client *runloop.Client
+	name   string
+	alone  bool // there is no other client
+	call   int
+
+	succeeded, maybe int
+	denied           []*entry // requests whose effects errors denied
 }
 
-// An account is what policies there are: by name, what they allow and are described
-// as. Each call of the soak has a description of its own.
-type account map[string]string
-
-func accountOf(policies []runloop.NetworkPolicy) account {
-	a := account{}
-	for _, p := range policies {
-		a[p.Name] = contentOf(p.Description, p.Egress)
-	}
-	return a
-}
-
-func contentOf(description string, egress runloop.EgressRules) string {
-	return description + ": " + egress.String() + " " + egress.Fingerprint()
-}
-
-// An outcome is what came of a call, and what would have come of it without faults.
+// An outcome is what came of a call.
 type outcome struct {
 	call string
 	err  error
-	// wrong says what is wrong with the value that was returned without an error.
-	wrong string
-	// want is the account after a success, nil when the call must change nothing.
-	want account
-	// refusal is the error of a call that cannot succeed.
-	refusal error
-	// mayBeDone is set when what was asked for may have been so before.
-	mayBeDone bool
+	// id is of the policy that the call is about, name its name or its name to be, when
+	// the call has one.
+	id, name string
+	deleted  []string // the IDs of the policies that are returned as deleted
+	reads    bool     // the call must not write
+	// wrong says what is wrong with a success. It may be nil.
+	wrong func(*period) string
 }
 
-// problem compares what the client believes with what is.
-func (o outcome) problem(before, after account) string {
-	want := o.want
-	if want == nil {
-		want = before
-	}
-	unchanged, changed := maps.Equal(after, before), maps.Equal(after, want)
-	switch {
-	case o.err == nil && o.refusal != nil && !o.mayBeDone:
-		return "a success of what cannot succeed"
-	case o.err == nil && !changed:
-		return "a success that is none"
-	case o.err == nil:
-		return o.wrong
-	case clienttest.MaybeApplied(o.err):
-		if !unchanged && !changed {
-			return "an effect that nobody asked for"
+// A period is what the server knows of the time of a call.
+type period struct {
+	states  [][]modelPolicy // all there were, from the one at the beginning
+	mine    []*entry        // the client's requests
+	effects []string        // and what they did
+	faults  []*fault        // of all clients
+}
+
+// ever reports whether a policy was there at a time.
+func (p *period) ever(is func(modelPolicy) bool) bool {
+	return slices.ContainsFunc(p.states, func(s []modelPolicy) bool { return slices.ContainsFunc(s, is) })
+}
+
+// always reports whether there was such a policy all the time.
+func (p *period) always(is func(modelPolicy) bool) bool {
+	return !slices.ContainsFunc(p.states, func(s []modelPolicy) bool { return !slices.ContainsFunc(s, is) })
+}
+
+func (p *period) met(is func(*fault) bool) bool { return slices.ContainsFunc(p.faults, is) }
+
+// has reports whether a policy that was returned was ever so, to the letter.
+func (p *period) has(policy *runloop.NetworkPolicy) bool {
+	return p.ever(func(m modelPolicy) bool { return m.ID == policy.ID && assert.ObjectsAreEqual(m.public(), *policy) })
+}
+
+func byID(id string) func(modelPolicy) bool {
+	return func(p modelPolicy) bool { return p.ID == id }
+}
+
+func byName(name string) func(modelPolicy) bool {
+	return func(p modelPolicy) bool { return p.Name == name }
+}
+
+// step makes a call and compares what the client reports with the journal.
+func (s *soaker) step() {
+	s.call++
+	m := s.model
+	m.mu.Lock()
+	states, requests, faults := len(m.states)-1, len(m.journal), len(m.fired)
+	m.mu.Unlock()
+	ctx, cancel := s.context()
+
+	outcomes := s.anyCall()(ctx)
+
+	time.Sleep(time.Millisecond) // for what the server may still be at
+	ended := ctx.Err() != nil
+	cancel()
+	m.mu.Lock()
+	p := &period{states: slices.Clone(m.states[states:]), faults: slices.Clone(m.fired[faults:])}
+	m.mu.Unlock()
+	for _, e := range m.requests(requests) {
+		if e.client == s.name {
+			p.mine = append(p.mine, e)
 		}
-	case !unchanged:
-		return "an effect that the error denies"
-	case o.refusal != nil && errors.Is(o.err, o.refusal):
-	case !isTransient(o.err):
+	}
+	p.effects = m.effects(p.mine)
+	for _, o := range outcomes {
+		if problem := s.problem(o, p, outcomes, ended); problem != "" {
+			s.t.Errorf("%s: seed %d, call %d of %s: %s\nerror:  %v (%v)\nfaults: %s\nbefore: %+v\nafter:  %+v\n%s",
+				problem, s.seed, s.call, s.name, o.call, o.err, clienttest.Sentinels(o.err), names(p.faults), p.states[0], p.states[len(p.states)-1], lines(p.mine))
+			return
+		}
+	}
+}
+
+func names(faults []*fault) string {
+	var b strings.Builder
+	for _, f := range faults {
+		fmt.Fprintf(&b, "[%s] ", f.name)
+	}
+	return b.String()
+}
+
+func lines(entries []*entry) string {
+	var b strings.Builder
+	for _, e := range entries {
+		fmt.Fprintln(&b, e)
+	}
+	return b.String()
+}
+
+// problem compares what the client reports with what the server knows. calls are those
+// that were made at the same time: what they share is not denied as long as one of them
+// tells of it.
+func (s *soaker) problem(o outcome, p *period, calls []outcome, ended bool) string {
+	if o.reads && slices.ContainsFunc(p.mine, func(e *entry) bool { return e.method != "GET" }) {
+		return "a read that writes"
+	}
+	if s.alone && repeatedly(p.mine) {
+		return "created twice"
+	}
+	if o.err == nil {
+		s.succeeded++
+		if o.wrong == nil {
+			return ""
+		}
+		return o.wrong(p)
+	}
+	maybe := errors.Is(o.err, runloop.ErrMaybeApplied)
+	if maybe {
+		s.maybe++
+	}
+	told := slices.ContainsFunc(calls, func(o outcome) bool { return o.err == nil || errors.Is(o.err, runloop.ErrMaybeApplied) })
+	doubled := p.met(func(f *fault) bool { return f.repeats }) &&
+		(errors.Is(o.err, runloop.ErrNameTaken) || errors.Is(o.err, runloop.ErrNotFound))
+	if !told && !doubled {
+		for _, e := range p.mine {
+			if !slices.ContainsFunc(o.deleted, func(id string) bool { return strings.Contains(e.target, "/"+id+"/") }) {
+				s.denied = append(s.denied, e)
+			}
+		}
+		if len(s.model.effects(s.denied)) > 0 {
+			return "an effect that the error denies"
+		}
+	}
+	return s.problemOfError(o, p, maybe, doubled, ended)
+}
+
+func (s *soaker) problemOfError(o outcome, p *period, maybe, doubled, ended bool) string {
+	status := func(status int) bool {
+		return !maybe && p.met(func(f *fault) bool { return f.status == status })
+	}
+	silent := p.met(func(f *fault) bool { return f.name == silent400 })
+	switch {
+	case errors.Is(o.err, runloop.ErrNotFound) && !doubled:
+		wrong := o.id == "" && o.name == "" || o.id != "" && p.always(byID(o.id)) || o.id == "" && p.always(byName(o.name))
+		if wrong && !(o.id != "" && status(404)) {
+			return "ErrNotFound for what was there"
+		}
+	case errors.Is(o.err, runloop.ErrNameTaken) && !doubled:
+		if !p.ever(func(m modelPolicy) bool { return m.Name == o.name && (maybe || m.ID != o.id) }) {
+			return "ErrNameTaken for a name that was not"
+		}
+	case errors.Is(o.err, runloop.ErrPolicyInUse):
+		if !silent && !p.ever(func(m modelPolicy) bool { return m.InUse && (o.id == "" || m.ID == o.id) }) {
+			return "ErrPolicyInUse for a policy that was not"
+		}
+	case errors.Is(o.err, runloop.ErrDrift):
+		if !p.ever(byName(o.name)) {
+			return "ErrDrift without a policy"
+		}
+	case !ended && len(p.faults) == 0 && s.alone:
 		return "an error that no fault explains"
+	case maybe && !ended && s.alone && !p.met(func(f *fault) bool { return f.unclear || f.refuses }):
+		return "a doubt without a reason"
+	}
+	if len(p.faults) == 0 || o.reads {
+		s.succeeded++ // as without faults
 	}
 	return ""
 }
 
-// isTransient reports whether an error is one of the faults that are drawn.
-func isTransient(err error) bool {
-	if e, ok := errors.AsType[*runloop.APIError](err); ok {
-		return e.Attempts <= 4 && (e.StatusCode == 408 || e.StatusCode == 429 || e.StatusCode >= 500)
-	}
-	e, ok := errors.AsType[*runloop.TransportError](err)
-	return ok && e.Attempts <= 4
-}
-
-// A soaker makes random calls. Its account is the one before the call.
-type soaker struct {
-	random  *rand.Rand
-	api     *runlooptest.API
-	client  *runloop.Client
-	cancel  func() // ends the call's context
-	call    int
-	account []runloop.NetworkPolicy
-	id      string
-}
-
-// context gives every fifth call a deadline. All waits of a call are shorter, so that
-// the deadline ends only those to which the API is silent, by whatever jitter.
-func (s *soaker) context(parent context.Context) (context.Context, context.CancelFunc) {
-	if s.random.IntN(5) > 0 {
-		return context.WithCancel(parent)
-	}
-	return context.WithTimeout(parent, 20*time.Second)
-}
-
-func (s *soaker) anyCall() func(context.Context) outcome {
-	all := []func(context.Context) outcome{
-		s.create, s.create, s.update, s.update, s.delete, s.get, s.list, s.all, s.getByName, s.ensure, s.apply,
-	}
-	return all[s.random.IntN(len(all))]
-}
-
-// anyID is mostly that of a policy that exists.
-func (s *soaker) anyID() string {
-	if len(s.account) == 0 || s.random.IntN(5) == 0 {
-		return fmt.Sprintf("npol_%06d", 1+s.random.IntN(50))
-	}
-	return s.account[s.random.IntN(len(s.account))].ID
-}
-
-func (s *soaker) anyName() string {
-	return []string{"a", "b", "c", "ab", "bc", "abc", "A", "é"}[s.random.IntN(8)]
-}
-
-func (s *soaker) anyParams() runloop.NetworkPolicyCreateParams {
-	return runloop.NetworkPolicyCreateParams{
-		Name:        s.anyName(),
-		Description: fmt.Sprintf("of call %d", s.call),
-		Egress: []runloop.EgressRules{
-			{}, {AllowAll: true}, {AllowedHostnames: []string{"github.com", "*.npmjs.org"}}, {AllowMCPGateway: true},
-		}[s.random.IntN(4)],
-	}
-}
-
-// find returns the policy of the account that has the ID or the name, or nil.
-func (s *soaker) find(idOrName string) *runloop.NetworkPolicy {
-	for i, p := range s.account {
-		if p.ID == idOrName || p.Name == idOrName {
-			return &s.account[i]
+// repeatedly reports whether one write created two policies. What a middlebox delivers
+// late, or a proxy twice, no client prevents.
+func repeatedly(requests []*entry) bool {
+	created := map[string]int{}
+	for _, e := range requests {
+		for _, effect := range e.effects {
+			if strings.HasPrefix(effect, "created ") && !strings.Contains(e.fault, "delivered") {
+				created[e.requestID]++
+			}
 		}
 	}
-	return nil
-}
-
-// with returns the account after a policy has got other content, and maybe another
-// name.
-func (s *soaker) with(old, name, content string) account {
-	a := accountOf(s.account)
-	delete(a, old)
-	a[name] = content
-	return a
-}
-
-// compare says what is wrong with a policy that was returned: nothing when the
-// account has it to the letter.
-func (s *soaker) compare(got *runloop.NetworkPolicy, err error) string {
-	if err != nil {
-		return ""
-	}
-	for _, p := range s.api.Policies() {
-		if assert.ObjectsAreEqual(p, *got) {
-			return ""
+	for _, n := range created {
+		if n > 1 {
+			return true
 		}
 	}
-	return fmt.Sprintf("a policy that does not exist: %+v", *got)
+	return false
+}
+
+// context gives every fifth call a deadline, and lets the caller of every tenth give up.
+func (s *soaker) context() (context.Context, context.CancelFunc) {
+	parent := s.t.Context()
+	if s.random.IntN(5) == 0 {
+		return context.WithTimeout(parent, 20*time.Second)
+	}
+	ctx, cancel := context.WithCancel(parent)
+	if s.random.IntN(10) == 0 {
+		time.AfterFunc(time.Duration(s.random.Int64N(int64(3*time.Second))), cancel)
+	}
+	return ctx, cancel
 }

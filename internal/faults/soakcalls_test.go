@@ -4,136 +4,246 @@ import (
 	"context"
 	"fmt"
 	"slices"
-
-	"github.com/stretchr/testify/assert"
+	"strings"
+	"sync"
 
 	runloop "github.com/runloop-community/runloop-go"
 )
 
-// The calls of the soak, each with what it does to an account.
+// The calls of the soak, each with what a success of it means.
+
+func (s *soaker) anyCall() func(context.Context) []outcome {
+	all := []func(context.Context) outcome{
+		s.create, s.create, s.update, s.update, s.delete, s.delete, s.get, s.list, s.all, s.getByName, s.ensure, s.ensure, s.apply, s.apply, s.plan, s.prune,
+	}
+	i := s.random.IntN(len(all) + 1)
+	if i == len(all) {
+		return s.ensures
+	}
+	return func(ctx context.Context) []outcome { return []outcome{all[i](ctx)} }
+}
+
+// anyID is mostly that of a policy that exists.
+func (s *soaker) anyID() string {
+	s.model.mu.Lock()
+	defer s.model.mu.Unlock()
+	if len(s.model.policies) == 0 || s.random.IntN(5) == 0 {
+		return fmt.Sprintf("npol_%d", 1+s.random.IntN(s.model.created+5))
+	}
+	return s.model.policies[s.random.IntN(len(s.model.policies))].ID
+}
+
+func (s *soaker) anyName() string {
+	return []string{"a", "b", "c", "ab", "bc", "abc", "d", "é"}[s.random.IntN(8)]
+}
+
+func (s *soaker) anyParams() runloop.NetworkPolicyCreateParams {
+	return runloop.NetworkPolicyCreateParams{
+		Name:        s.anyName(),
+		Description: fmt.Sprintf("call %d of %s", s.call, s.name),
+		Egress: []runloop.EgressRules{
+			{}, {AllowAll: true}, {AllowedHostnames: []string{"github.com", "*.npmjs.org"}}, {AllowMCPGateway: true},
+		}[s.random.IntN(4)],
+	}
+}
+
+const noSuchPolicy = "a policy that never was so"
 
 func (s *soaker) create(ctx context.Context) outcome {
 	params := s.anyParams()
-	o := outcome{call: "create " + params.Name}
-	if s.find(params.Name) != nil {
-		o.refusal = runloop.ErrNameTaken
-	} else {
-		o.want = s.with("", params.Name, contentOf(params.Description, params.Egress))
-	}
 	got, err := s.client.NetworkPolicies.Create(ctx, params)
-	o.err, o.wrong = err, s.compare(got, err)
-	return o
+	return outcome{call: "create " + params.Name, err: err, name: params.Name, wrong: func(p *period) string {
+		switch {
+		case !p.has(got):
+			return noSuchPolicy
+		case !slices.Contains(p.effects, "created "+got.ID):
+			return "a policy that another call created"
+		}
+		return ""
+	}}
 }
 
 func (s *soaker) update(ctx context.Context) outcome {
-	params := s.anyParams()
-	update := runloop.NetworkPolicyUpdateParams{Description: &params.Description}
+	params, id := s.anyParams(), s.anyID()
+	update := runloop.NetworkPolicyUpdateParams{
+		Description: &params.Description, AllowAll: &params.Egress.AllowAll,
+		AllowedHostnames: &params.Egress.AllowedHostnames, AllowMCPGateway: &params.Egress.AllowMCPGateway,
+	}
+	o := outcome{call: "update " + id, id: id}
 	if s.random.IntN(2) == 0 {
-		update.Name = &params.Name
+		update.Name, o.name = &params.Name, params.Name
+		o.call += ", new name " + params.Name
 	}
-	o := outcome{call: fmt.Sprintf("update %s, new name %t: %s", s.id, update.Name != nil, params.Name)}
-	found := s.find(s.id)
-	switch {
-	case found == nil:
-		o.refusal = runloop.ErrNotFound
-	case update.Name != nil && s.find(params.Name) != nil && s.find(params.Name) != found:
-		o.refusal = runloop.ErrNameTaken
-	case update.Name != nil:
-		o.want = s.with(found.Name, params.Name, contentOf(params.Description, found.Egress))
-	default:
-		o.want = s.with(found.Name, found.Name, contentOf(params.Description, found.Egress))
+	got, err := s.client.NetworkPolicies.Update(ctx, id, update)
+	o.err = err
+	o.wrong = func(p *period) string {
+		switch {
+		case got.ID != id || !p.has(got):
+			return noSuchPolicy
+		case got.Description != params.Description || !got.Egress.Equal(params.Egress) || update.Name != nil && got.Name != params.Name:
+			return "an update that is none"
+		}
+		return ""
 	}
-	got, err := s.client.NetworkPolicies.Update(ctx, s.id, update)
-	o.err, o.wrong = err, s.compare(got, err)
 	return o
 }
 
-// delete of a policy that is gone may succeed: after a lost answer it looks as if
-// this call had deleted it.
 func (s *soaker) delete(ctx context.Context) outcome {
-	o := outcome{call: "delete " + s.id, refusal: runloop.ErrNotFound, mayBeDone: true}
-	if found := s.find(s.id); found != nil {
-		o.refusal, o.want = nil, accountOf(s.account)
-		delete(o.want, found.Name)
-	}
-	got, err := s.client.NetworkPolicies.Delete(ctx, s.id)
-	o.err = err
-	if err == nil && got.ID != s.id {
-		o.wrong = "another policy than asked for: " + got.ID
-	}
-	return o
+	id := s.anyID()
+	got, err := s.client.NetworkPolicies.Delete(ctx, id)
+	return outcome{call: "delete " + id, err: err, id: id, wrong: func(p *period) string {
+		if got.ID != id || p.always(byID(id)) {
+			return "a delete that is none"
+		}
+		return ""
+	}}
 }
 
 func (s *soaker) get(ctx context.Context) outcome {
-	o := outcome{call: "get " + s.id}
-	if s.find(s.id) == nil {
-		o.refusal = runloop.ErrNotFound
-	}
-	got, err := s.client.NetworkPolicies.Get(ctx, s.id)
-	o.err, o.wrong = err, s.compare(got, err)
-	return o
+	id := s.anyID()
+	got, err := s.client.NetworkPolicies.Get(ctx, id)
+	return outcome{call: "get " + id, err: err, id: id, reads: true, wrong: func(p *period) string {
+		if got.ID != id || !p.has(got) {
+			return noSuchPolicy
+		}
+		return ""
+	}}
 }
 
 func (s *soaker) getByName(ctx context.Context) outcome {
 	name := s.anyName()
-	o := outcome{call: "get by name " + name}
-	if s.find(name) == nil {
-		o.refusal = runloop.ErrNotFound
-	}
 	got, err := s.client.NetworkPolicies.GetByName(ctx, name)
-	o.err, o.wrong = err, s.compare(got, err)
-	return o
+	return outcome{call: "get by name " + name, err: err, name: name, reads: true, wrong: func(p *period) string {
+		if got.Name != name || !p.has(got) {
+			return noSuchPolicy
+		}
+		return ""
+	}}
 }
 
 func (s *soaker) list(ctx context.Context) outcome {
 	page, err := s.client.NetworkPolicies.List(ctx, runloop.NetworkPolicyListParams{Limit: 2})
-	o := outcome{call: "list", err: err}
-	if err == nil && (*page.TotalCount != len(s.account) || page.HasMore != (len(s.account) > 2)) {
-		o.wrong = fmt.Sprintf("another page than there is: %+v", page)
-	}
-	return o
+	return outcome{call: "list", err: err, reads: true, wrong: func(p *period) string {
+		for _, policy := range page.NetworkPolicies {
+			if !p.has(&policy) {
+				return noSuchPolicy
+			}
+		}
+		return ""
+	}}
 }
 
-// all goes through pages of two, the newest first.
+// all has every policy that is there all the time, and none twice.
 func (s *soaker) all(ctx context.Context) outcome {
-	o := outcome{call: "all"}
-	var got []runloop.NetworkPolicy
+	o := outcome{call: "all", reads: true}
+	var got []*runloop.NetworkPolicy
 	for policy, err := range s.client.NetworkPolicies.All(ctx, runloop.NetworkPolicyListParams{Limit: 2}) {
 		if err != nil {
-			o.err = err
+			// A cursor of the loop is gone, or a load balancer says so.
+			o.err, o.id = err, "a cursor"
 			return o
 		}
-		got = append(got, *policy)
+		got = append(got, policy)
 	}
-	slices.Reverse(got)
-	if len(got)+len(s.account) > 0 && !assert.ObjectsAreEqual(s.account, got) {
-		o.wrong = fmt.Sprintf("other policies than there are: %+v", got)
+	o.wrong = func(p *period) string {
+		seen := map[string]bool{}
+		for _, policy := range got {
+			if seen[policy.ID] {
+				return "a policy that comes twice"
+			}
+			if seen[policy.ID] = true; !p.has(policy) {
+				return noSuchPolicy
+			}
+		}
+		for _, policy := range p.states[0] {
+			if !seen[policy.ID] && p.always(byID(policy.ID)) {
+				return "a policy that is missing: " + policy.ID
+			}
+		}
+		return ""
 	}
 	return o
 }
 
-func (s *soaker) ensure(ctx context.Context) outcome {
-	params := s.anyParams()
-	o := outcome{call: "ensure " + params.Name}
-	switch found := s.find(params.Name); {
-	case found == nil:
-		o.want = s.with("", params.Name, contentOf(params.Description, params.Egress))
-	case !found.Egress.Equal(params.Egress):
-		o.refusal = runloop.ErrDrift
-	}
+func (s *soaker) ensure(ctx context.Context) outcome { return s.ensureOf(ctx, s.anyParams()) }
+
+func (s *soaker) ensureOf(ctx context.Context, params runloop.NetworkPolicyCreateParams) outcome {
 	got, err := s.client.NetworkPolicies.Ensure(ctx, params)
-	o.err, o.wrong = err, s.compare(got, err)
-	return o
+	return outcome{call: "ensure " + params.Name, err: err, name: params.Name, wrong: func(p *period) string {
+		if got.Name != params.Name || !got.Egress.Equal(params.Egress) || !p.has(got) {
+			return noSuchPolicy
+		}
+		return ""
+	}}
+}
+
+// ensures are calls at the same time that share their requests. One of the callers has
+// less patience than the others.
+func (s *soaker) ensures(ctx context.Context) []outcome {
+	params := s.anyParams()
+	impatient, cancel := s.context()
+	defer cancel()
+	outcomes := make([]outcome, 4)
+	var wg sync.WaitGroup
+	for i := range outcomes {
+		ctx := ctx
+		if i == 0 {
+			ctx = impatient
+		}
+		wg.Go(func() { outcomes[i] = s.ensureOf(ctx, params) })
+	}
+	wg.Wait()
+	return outcomes
 }
 
 func (s *soaker) apply(ctx context.Context) outcome {
 	params := s.anyParams()
-	content := contentOf(params.Description, params.Egress)
-	if found := s.find(params.Name); found != nil && found.Egress.Equal(params.Egress) {
-		content = contentOf(params.Description, found.Egress)
-	}
-	o := outcome{call: "apply " + params.Name, want: s.with("", params.Name, content)}
 	got, err := s.client.NetworkPolicies.Apply(ctx, params)
-	o.err, o.wrong = err, s.compare(got, err)
+	return outcome{call: "apply " + params.Name, err: err, name: params.Name, wrong: func(p *period) string {
+		if got.Name != params.Name || got.Description != params.Description || !got.Egress.Equal(params.Egress) || !p.has(got) {
+			return noSuchPolicy
+		}
+		return ""
+	}}
+}
+
+func (s *soaker) plan(ctx context.Context) outcome {
+	params := s.anyParams()
+	plan, err := s.client.NetworkPolicies.Plan(ctx, params)
+	return outcome{call: "plan " + params.Name, err: err, name: params.Name, reads: true, wrong: func(p *period) string {
+		switch {
+		case plan.Action == runloop.PlanCreate && p.always(byName(params.Name)):
+			return "a plan to create what is there"
+		case plan.Policy != nil && !p.has(plan.Policy):
+			return noSuchPolicy
+		case plan.Action == runloop.PlanNone && !plan.Policy.Egress.Equal(params.Egress):
+			return "a plan to leave what differs"
+		}
+		return ""
+	}}
+}
+
+func (s *soaker) prune(ctx context.Context) outcome {
+	prefix := []string{"a", "bc", "d"}[s.random.IntN(3)]
+	got, err := s.client.NetworkPolicies.Prune(ctx, runloop.PruneParams{NamePrefix: prefix})
+	o := outcome{call: "prune " + prefix, err: err}
+	for _, policy := range got {
+		o.deleted = append(o.deleted, policy.ID)
+	}
+	o.wrong = func(p *period) string {
+		for _, id := range o.deleted {
+			if p.always(byID(id)) {
+				return "a delete that is none"
+			}
+		}
+		left := func(m modelPolicy) bool { return strings.HasPrefix(m.Name, prefix) && !m.InUse }
+		for _, policy := range p.states[0] {
+			is := func(m modelPolicy) bool { return m.ID == policy.ID && left(m) }
+			if p.always(is) && !p.met(func(f *fault) bool { return f.name == silent400 }) {
+				return "a policy that is left: " + policy.ID
+			}
+		}
+		return ""
+	}
 	return o
 }
