@@ -656,6 +656,19 @@ func TestADevboxThatIsFoundByItsKeyIsShutDownIfItCannotBeVerified(t *testing.T) 
 	})(t)
 }
 
+// What is in doubt about the policy leaves nothing open about the devbox.
+func TestADriftInDoubtIsNotInDoubtOfADevboxThatIsKnown(t *testing.T) {
+	onFake(func(t *testing.T, fake *fakeAPI) {
+		fake.AddDevbox(runlooptest.Devbox{Metadata: map[string]string{runloop.MetadataRequestID: "key-1"}, NetworkPolicyID: "npol_0"})
+		fake.Inject(create, runlooptest.Disconnect().Before(func() { fake.AddPolicy(runloop.NetworkPolicy{Name: "task-github"}) }))
+		_, err := fake.client.Devboxes.Launch(t.Context(), underRules(), runloop.WithIdempotencyKey("key-1"))
+		require.ErrorIs(t, err, runloop.ErrDrift)
+		assertNothingInDoubt(t, err)
+		assert.True(t, asDevboxError(t, err).ShutDown)
+		assert.Empty(t, fake.Running())
+	})(t)
+}
+
 func TestWithoutASearchForTheKeyNothingIsCreated(t *testing.T) {
 	for name, steps := range map[string][]step{
 		"an outage":       times(4, on(listQueued, broken)),
