@@ -133,22 +133,22 @@ func (s *DevboxesService) shutdown(ctx context.Context, op, id string, opts []Op
 	})
 }
 
-// maxLooks is how often a devbox is read to see what a response did not show.
-const maxLooks = 3
+// maxReads is how often a devbox is read to see what a response did not show.
+const maxReads = 3
 
 // resolveShutdown reads the devbox until it has ended.
 func (s *DevboxesService) resolveShutdown(ctx context.Context, op, id string, opts []Option) (*Devbox, engine.Resolution) {
-	for look := 1; ; look++ {
+	for read := 1; ; read++ {
 		devbox, err := s.get(ctx, op, id, []engine.Refusal{devboxGone}, opts)
 		switch {
 		case err == nil && devbox.Status.hasEnded():
 			return devbox, engine.Applied
 		case errors.Is(err, errDevboxGone):
 			return &Devbox{ID: id, Status: DevboxShutdown}, engine.Applied
-		case err != nil, look == maxLooks:
+		case err != nil, read == maxReads:
 			return nil, engine.Unresolved
 		}
-		engine.Wait(ctx, look)
+		engine.Wait(ctx, read)
 	}
 }
 

@@ -358,7 +358,7 @@ type DevboxError struct {
 	// Op is the call: "launch devbox".
 	Op string
 	// Devbox is the devbox as it was last seen before it was shut down. It is nil if
-	// nobody knows whether one was created: the error then matches ErrMaybeApplied, and
+	// it is unknown whether one was created: the error then matches ErrMaybeApplied, and
 	// a devbox that was created, or still will be, has RequestID in its metadata.
 	Devbox *Devbox
 	// RequestID is the value of MetadataRequestID in the devbox's metadata. It is empty
@@ -409,7 +409,7 @@ func withoutOp(err error, op string) string {
 }
 
 // Is matches ErrDevboxFailed or ErrPolicyNotAttached if that is the problem, and
-// ErrMaybeApplied if nobody knows whether a devbox was created.
+// ErrMaybeApplied if it is unknown whether a devbox was created.
 func (e *DevboxError) Is(target error) bool {
 	return target == ErrMaybeApplied && e.Devbox == nil || e.meaning != nil && target == e.meaning
 }
@@ -433,6 +433,10 @@ func settled(err error) error {
 	case *TransportError:
 		copied := *e
 		copied.MaybeApplied = false
+		return &copied
+	case *DriftError:
+		copied := *e
+		copied.inDoubt = false
 		return &copied
 	}
 	return err

@@ -133,7 +133,7 @@ func (l *launch) create(ctx context.Context) (*Devbox, error) {
 		case devbox != nil:
 			return l.adopt(ctx, devbox)
 		case err != nil:
-			return nil, &DevboxError{Op: l.op, RequestID: l.key, Problem: "nobody knows whether an earlier call created the devbox", cause: err}
+			return nil, &DevboxError{Op: l.op, RequestID: l.key, Problem: "it is unknown whether an earlier call created the devbox", cause: err}
 		}
 	}
 	for round := 1; ; round++ {
@@ -255,7 +255,7 @@ func (l *launch) search(ctx context.Context, opts []Option) (*Devbox, error) {
 // inDoubt is the error of a create that may have been applied. If the end of the context
 // cut the search for the devbox short, the search begins again, to shut it down.
 func (l *launch) inDoubt(ctx context.Context, err error) error {
-	e := &DevboxError{Op: l.op, RequestID: l.requestID, Problem: "nobody knows whether the devbox was created", cause: err}
+	e := &DevboxError{Op: l.op, RequestID: l.requestID, Problem: "it is unknown whether the devbox was created", cause: err}
 	if ctx.Err() == nil && !l.cutShort {
 		return e
 	}
@@ -294,10 +294,10 @@ func (l *launch) verified(ctx context.Context, devbox *Devbox) (*Devbox, error) 
 	if l.policyID == "" {
 		return devbox, nil
 	}
-	var err error // of the last look
-	for look := 0; devbox.NetworkPolicyID == "" && look < maxLooks; look++ {
-		if look > 0 {
-			engine.Wait(ctx, look)
+	var err error // of the last read
+	for read := 0; devbox.NetworkPolicyID == "" && read < maxReads; read++ {
+		if read > 0 {
+			engine.Wait(ctx, read)
 		}
 		var seen *Devbox
 		if seen, err = l.s.get(ctx, l.op, devbox.ID, byIDRefusals, forRead(l.opts)); err == nil {

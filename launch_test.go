@@ -419,7 +419,7 @@ func TestADevboxThatIsNotFoundStaysInDoubt(t *testing.T) {
 				assert.False(t, e.ShutDown)
 				require.ErrorIs(t, err, runloop.ErrMaybeApplied)
 				assert.Equal(t, 1, clienttest.AsTransportError(t, err).Attempts)
-				assert.Equal(t, fmt.Sprintf("runloop: %s devbox: nobody knows whether the devbox was created: no usable response "+
+				assert.Equal(t, fmt.Sprintf("runloop: %s devbox: it is unknown whether the devbox was created: no usable response "+
 					"(1 attempt; may have been applied): connection reset by peer (request ID %s; may have been applied)", call, s.tag), err.Error())
 			}
 		}))
@@ -584,7 +584,7 @@ func TestConcurrentLaunchesShareTheirEnsure(t *testing.T) {
 		assert.LessOrEqual(t, len(fake.Requests(list, create)), 4)
 		assert.Len(t, fake.Running(), 50)
 		fake.one(t)
-	})(t)
+	}, runlooptest.WithLatency(20*time.Millisecond))(t)
 }
 
 // The key and the response are those of the create.
@@ -653,6 +653,19 @@ func TestADevboxThatIsFoundByItsKeyIsShutDownIfItCannotBeVerified(t *testing.T) 
 		assert.NotErrorIs(t, err, runloop.ErrPolicyNotAttached)
 		assertNothingInDoubt(t, err)
 		assert.True(t, asDevboxError(t, err).ShutDown)
+	})(t)
+}
+
+// What is in doubt about the policy leaves nothing open about the devbox.
+func TestADriftInDoubtIsNotInDoubtOfADevboxThatIsKnown(t *testing.T) {
+	onFake(func(t *testing.T, fake *fakeAPI) {
+		fake.AddDevbox(runlooptest.Devbox{Metadata: map[string]string{runloop.MetadataRequestID: "key-1"}, NetworkPolicyID: "npol_0"})
+		fake.Inject(create, runlooptest.Disconnect().Before(func() { fake.AddPolicy(runloop.NetworkPolicy{Name: "task-github"}) }))
+		_, err := fake.client.Devboxes.Launch(t.Context(), underRules(), runloop.WithIdempotencyKey("key-1"))
+		require.ErrorIs(t, err, runloop.ErrDrift)
+		assertNothingInDoubt(t, err)
+		assert.True(t, asDevboxError(t, err).ShutDown)
+		assert.Empty(t, fake.Running())
 	})(t)
 }
 
