@@ -54,7 +54,7 @@ type Blueprint struct {
 	Name string
 }
 
-func decodeBlueprint(body []byte) (*Blueprint, error) {
+func decodeBlueprint(body []byte, _ string) (*Blueprint, error) {
 	b := new(Blueprint)
 	err := decodeDocument(body, func(d decoder) error {
 		return d.object(func(name []byte) error {

@@ -18,20 +18,18 @@ func decodeDevbox(body []byte) (*Devbox, error) {
 
 // decodeDevboxWithID reads a response that is the devbox with the ID: one about another
 // devbox, from a confused cache or proxy, must not pass.
-func decodeDevboxWithID(id string) func([]byte) (*Devbox, error) {
-	return func(body []byte) (*Devbox, error) {
-		devbox, err := decodeDevbox(body)
-		if err == nil && devbox.ID != id {
-			return nil, fmt.Errorf("it is about devbox %s, requested was %s", quoteAnswer(devbox.ID), quote(id))
-		}
-		return devbox, err
+func decodeDevboxWithID(body []byte, id string) (*Devbox, error) {
+	devbox, err := decodeDevbox(body)
+	if err == nil && devbox.ID != id {
+		return nil, fmt.Errorf("it is about devbox %s, requested was %s", quoteAnswer(devbox.ID), quote(id))
 	}
+	return devbox, err
 }
 
 // decodeTaggedDevbox reads a response that is the devbox of the create with the request
 // ID. No other may be awaited, verified or shut down.
-func decodeTaggedDevbox(requestID string) func([]byte) (*Devbox, error) {
-	return func(body []byte) (*Devbox, error) {
+func decodeTaggedDevbox(requestID string) func([]byte, string) (*Devbox, error) {
+	return func(body []byte, _ string) (*Devbox, error) {
 		devbox, err := decodeDevbox(body)
 		if err == nil && devbox.Metadata[MetadataRequestID] != requestID {
 			return nil, fmt.Errorf("it is about devbox %s, which does not have this request ID in its metadata", quoteAnswer(devbox.ID))
@@ -42,19 +40,16 @@ func decodeTaggedDevbox(requestID string) func([]byte) (*Devbox, error) {
 
 // decodeEndedDevbox reads a response that is the devbox with the ID, which must have
 // ended.
-func decodeEndedDevbox(id string) func([]byte) (*Devbox, error) {
-	decode := decodeDevboxWithID(id)
-	return func(body []byte) (*Devbox, error) {
-		devbox, err := decode(body)
-		if err == nil && !devbox.Status.hasEnded() {
-			return nil, fmt.Errorf("the devbox has not ended, its status is %s", quoteAnswer(string(devbox.Status)))
-		}
-		return devbox, err
+func decodeEndedDevbox(body []byte, id string) (*Devbox, error) {
+	devbox, err := decodeDevboxWithID(body, id)
+	if err == nil && !devbox.Status.hasEnded() {
+		return nil, fmt.Errorf("the devbox has not ended, its status is %s", quoteAnswer(string(devbox.Status)))
 	}
+	return devbox, err
 }
 
 // decodeDevboxPage reads a response that is a page of devboxes.
-func decodeDevboxPage(body []byte) (*DevboxPage, error) {
+func decodeDevboxPage(body []byte, _ string) (*DevboxPage, error) {
 	page := new(DevboxPage)
 	err := decodeDocument(body, func(d decoder) error { return d.devboxPage(page, body) })
 	if err != nil {

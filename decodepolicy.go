@@ -32,20 +32,18 @@ func decodeResponse(body []byte, read func(decoder) error) error {
 
 // decodePolicyWithID reads a response that is the policy with the ID: one about
 // another policy, from a confused cache or proxy, must not pass.
-func decodePolicyWithID(id string) func([]byte) (*NetworkPolicy, error) {
-	return func(body []byte) (*NetworkPolicy, error) {
-		policy, err := decodePolicy(body)
-		if err == nil && policy.ID != id {
-			return nil, fmt.Errorf("it is about policy %s, asked for was %s", quoteAnswer(policy.ID), quote(id))
-		}
-		return policy, err
+func decodePolicyWithID(body []byte, id string) (*NetworkPolicy, error) {
+	policy, err := decodePolicy(body)
+	if err == nil && policy.ID != id {
+		return nil, fmt.Errorf("it is about policy %s, requested was %s", quoteAnswer(policy.ID), quote(id))
 	}
+	return policy, err
 }
 
 // decodePolicyNamed reads a response that is a policy with the name, which the API
 // may have trimmed, or put into another case.
-func decodePolicyNamed(name string) func([]byte) (*NetworkPolicy, error) {
-	return func(body []byte) (*NetworkPolicy, error) {
+func decodePolicyNamed(name string) func([]byte, string) (*NetworkPolicy, error) {
+	return func(body []byte, _ string) (*NetworkPolicy, error) {
 		policy, err := decodePolicy(body)
 		if err == nil && !sameName(policy.Name, name) {
 			return nil, fmt.Errorf("it is about policy %s, created was %s", quoteAnswer(policy.Name), quote(name))
@@ -65,7 +63,7 @@ func sameName(a, b string) bool {
 func quoteAnswer(s string) string { return strconv.Quote(engine.Truncate(s, 2*maxHeaderValue)) }
 
 // decodePage reads a response that is a page of policies.
-func decodePage(body []byte) (*NetworkPolicyPage, error) {
+func decodePage(body []byte, _ string) (*NetworkPolicyPage, error) {
 	p := new(NetworkPolicyPage)
 	err := decodeResponse(body, func(d decoder) error { return d.page(p, len(body)) })
 	if err != nil {

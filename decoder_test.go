@@ -158,7 +158,7 @@ func TestAnswersAboutAnotherPolicy(t *testing.T) {
 	t.Parallel()
 	const other = `{"id": "npol_2", "name": "other", "egress": {}}`
 	for _, call := range []clienttest.PolicyCall{clienttest.GetCall, clienttest.UpdateCall, clienttest.DeleteCall} {
-		unreadable(t, call, 200, other, `it is about policy "npol_2", asked for was "npol_1"`)
+		unreadable(t, call, 200, other, `it is about policy "npol_2", requested was "npol_1"`)
 	}
 	unreadable(t, clienttest.CreateCall, 200, other, `it is about policy "other", created was "build"`)
 }

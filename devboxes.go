@@ -41,7 +41,7 @@ func (s *DevboxesService) get(ctx context.Context, op, id string, refusals []eng
 		Method:    http.MethodGet,
 		Route:     devboxRoute,
 		ID:        id,
-		Decode:    decodeDevboxWithID(id),
+		Decode:    decodeDevboxWithID,
 		Refusals:  refusals,
 	})
 }
@@ -125,7 +125,7 @@ func (s *DevboxesService) shutdown(ctx context.Context, op, id string, opts []Op
 		Route:     devboxShutdownRoute,
 		ID:        id,
 		Resend:    engine.ResendIdempotent,
-		Decode:    decodeEndedDevbox(id),
+		Decode:    decodeEndedDevbox,
 		Refusals:  []engine.Refusal{notFoundByWrite},
 		Resolve: func(ctx context.Context, lost engine.Lost) (*Devbox, engine.Resolution) {
 			return s.resolveShutdown(ctx, op, id, forLookup(opts, lost))
@@ -236,7 +236,7 @@ func (s *DevboxesService) poll(ctx context.Context, op, id string, hold int, opt
 		OnlyReads:    true,
 		Hold:         time.Duration(hold) * time.Second,
 		ResultStatus: http.StatusRequestTimeout,
-		Decode:       decodeDevboxWithID(id),
+		Decode:       decodeDevboxWithID,
 		Refusals:     byIDRefusals,
 	})
 }

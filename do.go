@@ -66,7 +66,7 @@ func (c *Client) Do(ctx context.Context, method, path string, body, result any, 
 		case target.Kind() != reflect.Pointer || target.IsNil():
 			return invalid(r.Operation, "result", fmt.Sprintf("%T is not a pointer to decode into", result))
 		}
-		r.Decode = func(body []byte) (struct{}, error) { return struct{}{}, decodeInto(target.Elem(), body) }
+		r.Decode = func(body []byte, _ string) (struct{}, error) { return struct{}{}, decodeInto(target.Elem(), body) }
 	}
 	if new(settings).with(opts).idempotent {
 		r.Resend = engine.ResendIdempotent

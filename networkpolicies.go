@@ -71,7 +71,7 @@ func (s *NetworkPoliciesService) get(ctx context.Context, op, id string, opts []
 		Method:    http.MethodGet,
 		Route:     policyRoute,
 		ID:        id,
-		Decode:    decodePolicyWithID(id),
+		Decode:    decodePolicyWithID,
 		Refusals:  byIDRefusals,
 	})
 }
@@ -130,7 +130,7 @@ func (s *NetworkPoliciesService) update(ctx context.Context, op, id string, para
 		ID:        id,
 		Body:      updateBody(params),
 		Resend:    engine.ResendIdempotent,
-		Decode:    decodePolicyWithID(id),
+		Decode:    decodePolicyWithID,
 		Refusals:  refusals,
 		Resolve: func(ctx context.Context, lost engine.Lost) (*NetworkPolicy, engine.Resolution) {
 			return s.resolveUpdate(ctx, op, id, params, opts, lost)
@@ -157,7 +157,7 @@ func (s *NetworkPoliciesService) delete(ctx context.Context, op, id string, refu
 		ID:        id,
 		Body:      deleteBody{},
 		Resend:    engine.ResendIdempotent,
-		Decode:    decodePolicyWithID(id),
+		Decode:    decodePolicyWithID,
 		Refusals:  refusals,
 		Resolve: func(ctx context.Context, lost engine.Lost) (*NetworkPolicy, engine.Resolution) {
 			return s.resolveDelete(ctx, op, id, forLookup(opts, lost))

@@ -20,7 +20,8 @@ type call[T any] struct {
 	// requestID is the same on every attempt of a write, and empty for a read.
 	requestID string
 
-	client       http.Client // its transport is the call
+	library      retryablehttp.Client // one a call, for the callbacks to share its state
+	client       http.Client          // its transport is the call
 	attempts     int
 	last         attempt
 	result       T
@@ -86,14 +87,14 @@ func (c *call[T]) prepare(ctx context.Context) (*retryablehttp.Request, *Problem
 
 func (c *call[T]) run(base *retryablehttp.Request) {
 	c.client = http.Client{Transport: c, CheckRedirect: refuseRedirect}
-	client := retryablehttp.Client{ // one a call, for the callbacks to share its state
+	c.library = retryablehttp.Client{
 		HTTPClient:   &c.client,
 		RetryMax:     math.MaxInt, // checkRetry counts
 		CheckRetry:   c.checkRetry,
 		Backoff:      c.backoff,
 		ErrorHandler: retryablehttp.PassthroughErrorHandler,
 	}
-	_, _ = client.Do(base) // the outcome is in c, with more detail
+	_, _ = c.library.Do(base) // the outcome is in c, with more detail
 }
 
 // refuseRedirect makes a redirect the response: following it would turn a POST into

@@ -61,10 +61,10 @@ type Request[T any] struct {
 	// ResultStatus is an error status that is a result: the zero T. 0 means none.
 	ResultStatus int
 
-	// Decode turns the body of a 2xx response into the result. It is called once an
+	// Decode turns the body of a 2xx response to a request with this ID into the result. It is called once an
 	// attempt, and its error makes the response invalid. When it is nil, the body
 	// does not matter.
-	Decode func(body []byte) (T, error)
+	Decode func(body []byte, id string) (T, error)
 	// Refusals is what an error response to this operation means beside its status.
 	Refusals []Refusal
 	// Resolve finds out what became of a write whose effect is unknown. It may be nil.

@@ -101,7 +101,7 @@ func (r *bodyReader) release() {
 func (c *call[T]) decode(resp *http.Response, body []byte) (err error) {
 	err = errBlank
 	if len(bytes.TrimSpace(body)) > 0 {
-		c.result, err = c.req.Decode(body)
+		c.result, err = c.req.Decode(body, c.req.ID)
 	}
 	if err == nil {
 		return nil

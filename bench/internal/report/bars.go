@@ -53,7 +53,7 @@ func Judge(r *Results) []Bar {
 
 	add(GetInMemory+": wall time, to the floor", costs(GetInMemory, peer.Floor, wall), 0.56, false)
 	if row := r.costs(GetInMemory).row(peer.Ours); row != nil {
-		add(GetInMemory+": allocations", Spread{row.Allocs, row.Allocs, row.Allocs}, 32.5, false) // and what the garbage collector takes from pools
+		add(GetInMemory+": allocations", Spread{row.Allocs, row.Allocs, row.Allocs}, 32, false)
 	}
 	add(GetLoopback+": CPU, to the floor", costs(GetLoopback, peer.Floor, cpu), 1.00, false)
 	add(page20+": CPU, to the floor", costs(page20, peer.Floor, cpu), 0.80, false)
