@@ -141,7 +141,7 @@ of its message count: those in a JSON object with message or error, without what
 A proxy's page has no meaning beside its status. If the context ends a call after the API has
 responded, the error is that *APIError and matches the context's error as well.
 
-# Retries, and what is known after a failure
+# Retries
 
 A call makes up to four attempts. [WithMaxRetries] sets how many retries follow the first.
 
