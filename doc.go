@@ -135,10 +135,12 @@ if the context has ended. One question covers what an error of Launch or Create 
 Creating a devbox is the one write that duplicates when repeated, so it is not retried if
 the API may have processed it. Instead, the devbox is looked up by its request ID, which
 every created devbox has in its metadata, under [MetadataRequestID]. A devbox that is not
-found may still be created by a request that is delayed on the way: to find it later, list
-the devboxes and compare their metadata. What a killed process leaves ends by its
-KeepAlive, an hour by default. With [WithIdempotencyKey], the key is the request ID, and
-the next call with the key finds the devbox.
+found may still be created by a request that is delayed on the way. To find it later, list
+the devboxes and compare their metadata; or repeat the call with
+WithIdempotencyKey(e.RequestID), which looks for it and creates a devbox only if the lists
+do not contain it. What a killed process leaves ends by its KeepAlive, an hour by default.
+With [WithIdempotencyKey], the key is the request ID, and the next call with the key finds
+the devbox.
 
 [NetworkPoliciesService.Prune] may delete a policy that a Launch has just looked up. The
 API then refuses the devbox, and Launch creates the policy again. Once the devbox is
