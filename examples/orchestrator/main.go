@@ -7,6 +7,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"flag"
 	"fmt"
@@ -26,18 +27,25 @@ func main() {
 	seed := flag.Uint64("seed", 1, "seed of the faults")
 	spendMoney := flag.Bool("spend-money", false, "use the API and account of RUNLOOP_API_KEY, where devboxes cost money")
 	flag.Parse()
+	if *faults < 0 || *faults > 1 {
+		fmt.Fprintln(os.Stderr, "-faults is not from 0 to 1")
+		os.Exit(2)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // the second interrupt ends the program without a clean-up
 
 	newClient, report := runloop.NewClient, func() {}
+	target := cmp.Or(os.Getenv("RUNLOOP_BASE_URL"), "https://api.runloop.ai")
 	if !*spendMoney {
 		server := runlooptest.NewServer(runlooptest.WithStartup(200*time.Millisecond), runlooptest.WithRandomFaults(*faults, *seed))
+		target = "a fake of the API at " + server.URL
 		newClient, report = server.Client, func() {
 			fmt.Printf("left in the fake: %d running devboxes, %d policies\n", len(server.Running()), len(server.Policies()))
 		}
 	}
 	client, err := newClient()
 	if err == nil {
+		fmt.Println("using", target)
 		err = orchestrate(ctx, client, *tasks, *workers, os.Stdout)
 		report()
 	}

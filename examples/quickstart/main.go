@@ -47,7 +47,7 @@ func run(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	host := cmp.Or(strings.TrimSpace(os.Getenv("RUNLOOP_BASE_URL")), "https://api.runloop.ai")
-	fmt.Fprintf(out, "RUNLOOP_API_KEY is set: using the API at %s\n\n", host)
+	fmt.Fprintf(out, "RUNLOOP_API_KEY is set: using %s\n\n", host)
 	return tour(ctx, client, out)
 }
 

@@ -52,7 +52,7 @@ func TestWithAKey(t *testing.T) {
 
 	require.NoError(t, run(t.Context(), &out))
 
-	assert.Equal(t, "RUNLOOP_API_KEY is set: using the API at "+server.URL+"\n"+steps, masked(out.String()))
+	assert.Equal(t, "RUNLOOP_API_KEY is set: using "+server.URL+"\n"+steps, masked(out.String()))
 	assertNothingLeft(t, server)
 }
 
