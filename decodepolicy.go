@@ -278,7 +278,7 @@ func (d decoder) countRange() error {
 // unknownField appends a comma and the field.
 func (d decoder) unknownField(dst *[]byte, name []byte) (err error) {
 	if d.strict {
-		return fmt.Errorf("%s is not a known field", d.place())
+		return fmt.Errorf("%s is not a known field: write the names of the API, as in \"allowed_hostnames\"", d.place())
 	}
 	if err := add(&d.inDocument.unknown, 1, maxUnknownOfPage, "unknown rules"); err != nil {
 		return err

@@ -84,7 +84,7 @@ func (p DevboxLaunchParameters) check(ps *problems) {
 	case p.KeepAlive < 0 || p.KeepAlive > maxKeepAlive:
 		ps.add(field+"KeepAlive", fmt.Sprintf("%s is not between 0 and %s: write 0 for the API's default", p.KeepAlive, maxKeepAlive))
 	case p.KeepAlive%time.Second != 0:
-		ps.add(field+"KeepAlive", fmt.Sprintf("%s is not a whole number of seconds", p.KeepAlive))
+		ps.add(field+"KeepAlive", fmt.Sprintf("%s is not a whole number of seconds: write it as in 90*time.Second", p.KeepAlive))
 	}
 	for i, command := range p.LaunchCommands {
 		problem := secretTextProblem(command)

@@ -64,7 +64,7 @@ func (c *Client) Do(ctx context.Context, method, path string, body, result any, 
 		case method == http.MethodHead:
 			return invalid(r.Operation, "result", "a response to HEAD has no body: pass nil, and WithResponseInto for the headers")
 		case target.Kind() != reflect.Pointer || target.IsNil():
-			return invalid(r.Operation, "result", fmt.Sprintf("%T is not a pointer to decode into", result))
+			return invalid(r.Operation, "result", fmt.Sprintf("%T is not a pointer to decode into: pass one, as in &result", result))
 		}
 		r.Decode = func(body []byte, _ string) (struct{}, error) { return struct{}{}, decodeInto(target.Elem(), body) }
 	}

@@ -46,7 +46,9 @@ question covers it:
 	}
 
 To find such a devbox later, iterate over [DevboxesService.All] and compare its Metadata with
-the RequestID. What a killed process leaves ends with KeepAlive, by default after an hour.
+the RequestID; or repeat the call with WithIdempotencyKey(e.RequestID), which looks for the
+devbox and creates one only if the lists do not contain it. What a killed process leaves ends
+with KeepAlive, by default after an hour.
 
 What is verified is that the devbox uses the policy with this ID. The rules behind the ID can
 be changed by others at any time, which is why the examples put a fingerprint of the rules

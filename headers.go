@@ -46,7 +46,7 @@ var reservedHeaders = map[string]string{
 func headerProblem(canonical string, h header) string {
 	// Only the valid beginning of an invalid name is shown: the value may follow it.
 	if i := strings.IndexFunc(h.name, notInName); i >= 0 {
-		return fmt.Sprintf("the name of a header has an invalid character after %.40q", h.name[:i])
+		return fmt.Sprintf("the name of a header has an invalid character after %.40q: write letters, digits and hyphens", h.name[:i])
 	}
 	if h.name == "" {
 		return "a header has no name"
@@ -73,7 +73,7 @@ func valueProblem(value string) string {
 	case len(value) > maxHeaderValue:
 		return fmt.Sprintf("is longer than %d bytes", maxHeaderValue)
 	case strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r > '~' }):
-		return "has a line break or another invalid character"
+		return "has a line break or another invalid character: remove it"
 	}
 	return ""
 }

@@ -244,7 +244,7 @@ func TestInvalidDevboxCreateParams(t *testing.T) {
 			`Extra: "name" is not allowed: set Name`,
 		}},
 		{"half a second", runloop.DevboxCreateParams{Unrestricted: true, LaunchParameters: runloop.DevboxLaunchParameters{KeepAlive: 1500 * time.Millisecond}},
-			[]string{"LaunchParameters.KeepAlive: 1.5s is not a whole number of seconds"}},
+			[]string{"LaunchParameters.KeepAlive: 1.5s is not a whole number of seconds: write it as in 90*time.Second"}},
 		{"a negative life", runloop.DevboxCreateParams{Unrestricted: true, LaunchParameters: runloop.DevboxLaunchParameters{KeepAlive: -time.Second}},
 			[]string{"LaunchParameters.KeepAlive: -1s is not between 0 and 48h0m0s: write 0 for the API's default"}},
 	} {

@@ -69,6 +69,7 @@ func TestBadOptionsAreRefused(t *testing.T) {
 		"base URL, injects":     {runloop.WithBaseURL("http://localhost/ak_secret\r\nX-Evil: 1"), "WithBaseURL", "is not a URL"},
 		"user agent, LF":        {runloop.WithUserAgent("bot/1\nX-Evil: ak_secret"), "WithUserAgent", "has a line break"},
 		"timeout, zero":         {runloop.WithAttemptTimeout(0), "WithAttemptTimeout", "0s is not positive: omit the option for the default of 30s"},
+		"timeout, no unit":      {runloop.WithAttemptTimeout(30), "WithAttemptTimeout", "30ns is shorter than a millisecond: write it as in 30*time.Second"},
 		"timeout, negative":     {runloop.WithAttemptTimeout(-time.Second), "WithAttemptTimeout", "-1s is not positive"},
 		"retries, negative":     {runloop.WithMaxRetries(-1), "WithMaxRetries", "-1 is not between 0 and 100: write 0 for no retries"},
 		"retries, too many":     {runloop.WithMaxRetries(101), "WithMaxRetries", "101 is not between 0 and 100"},

@@ -135,8 +135,12 @@ func (s *settings) config(op string, own *pool, budget *engine.Budget) (*engine.
 		headers[name] = []string{h.value}
 	}
 	check("WithUserAgent", valueProblem(s.userAgent))
-	if s.timeoutSet && s.timeout <= 0 {
+	switch {
+	case !s.timeoutSet:
+	case s.timeout <= 0:
 		check("WithAttemptTimeout", fmt.Sprintf("%s is not positive: omit the option for the default of %s", s.timeout, defaultTimeout))
+	case s.timeout < time.Millisecond:
+		check("WithAttemptTimeout", fmt.Sprintf("%s is shorter than a millisecond: write it as in 30*time.Second", s.timeout))
 	}
 	if s.maxRetries < 0 || s.maxRetries > maxMaxRetries {
 		check("WithMaxRetries", fmt.Sprintf("%d is not between 0 and %d: write 0 for no retries", s.maxRetries, maxMaxRetries))

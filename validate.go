@@ -290,6 +290,8 @@ func labelsProblem(hostname string) string {
 			return "is every host: set AllowAll instead"
 		case strings.Contains(label, "*"):
 			return `has a wildcard that is not the whole first label: write it as in "*.npmjs.org"`
+		case label == "" && i == 0 && len(labels) > 1 && hostnameProblem(name[1:]) == "":
+			return fmt.Sprintf("has an empty label: write %q, or %q for the names below it", name[1:], "*"+name)
 		case label == "":
 			return "has an empty label: write single dots between labels"
 		case len(label) > maxLabel:

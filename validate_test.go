@@ -136,7 +136,7 @@ func TestHostNamesThatAreSurelyWrongAreRefusedWithAdvice(t *testing.T) {
 		{"two stars", "**.example", `"**.example" has a wildcard that is not the whole first label: write it as in "*.npmjs.org"`},
 
 		{"dot", ".", `"." has an empty label: write single dots between labels`},
-		{"dot before", ".npmjs.org", `".npmjs.org" has an empty label: write single dots between labels`},
+		{"dot before", ".npmjs.org", `".npmjs.org" has an empty label: write "npmjs.org", or "*.npmjs.org" for the names below it`},
 		{"two dots", "a..example", `"a..example" has an empty label: write single dots between labels`},
 		{"two dots after", "a.example..", `"a.example.." has an empty label: write single dots between labels`},
 		{"long label", strings.Repeat("a", 64) + ".example", `"` + strings.Repeat("a", 64) + `.example" has a label longer than 63 bytes`},

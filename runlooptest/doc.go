@@ -37,8 +37,9 @@
 // startups and timeouts take no time. Time moves on only while every goroutine of the
 // bubble is blocked in a way that the bubble can see, so three rules apply:
 //
-//   - Create the server and its clients inside the bubble, with the bubble's t. What
-//     was created outside belongs to no bubble, and its use panics or hangs.
+//   - Create the server and its clients inside the bubble, with the bubble's t, and use
+//     the t.Context of that t. What was created outside belongs to no bubble, and its
+//     use panics or hangs.
 //   - Hold no [sync.Mutex] during a call. A goroutine that waits for a mutex is not
 //     blocked as far as the bubble is concerned, so time stands still and the test
 //     hangs. A channel with a buffer of one does the same job and is fine.

@@ -1,11 +1,11 @@
-// Command observability shows what the SDK does for a call: a log event and a span
+// Command observability shows what the SDK does within a call: a log event and a span
 // for each attempt, below a span of the program's own.
 //
 // The log is log/slog, by runloop.WithLogger. The spans are OpenTelemetry's, from
 // otelhttp by runloop.WithMiddleware: the SDK itself depends on neither.
 //
-// With RUNLOOP_API_KEY set, it reads from the real API. Without, a fake answers, and
-// refuses the first attempt.
+// It launches a devbox on a fake of the API, which refuses the first attempt to list
+// policies.
 package main
 
 import (
@@ -26,46 +26,44 @@ import (
 )
 
 func main() {
-	if err := run(context.Background(), os.Stdout); err != nil {
+	server := runlooptest.NewServer()
+	err := run(context.Background(), server, os.Stdout)
+	server.Close()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, out io.Writer) (err error) {
+func run(ctx context.Context, server *runlooptest.Server, out io.Writer) (err error) {
 	provider := sdktrace.NewTracerProvider(sdktrace.WithSyncer(spanPrinter{out}))
 	defer func() { err = errors.Join(err, provider.Shutdown(ctx)) }()
-
-	// Each attempt has a span of its own.
+	// The middleware runs once for each attempt, so each has a span of its own.
 	traced := func(next http.RoundTripper) http.RoundTripper {
 		return otelhttp.NewTransport(next, otelhttp.WithTracerProvider(provider))
 	}
-	newClient := runloop.NewClient
-	if os.Getenv("RUNLOOP_API_KEY") == "" {
-		server := runlooptest.NewServer()
-		defer server.Close()
-		server.Inject(runlooptest.ListNetworkPolicies, runlooptest.Status(http.StatusServiceUnavailable))
-		newClient = server.Client
-	}
-	client, err := newClient(
+	server.Inject(runlooptest.ListNetworkPolicies, runlooptest.Status(http.StatusServiceUnavailable))
+	client, err := server.Client( // with the API: runloop.NewClient
 		runloop.WithLogger(slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: slog.LevelDebug}))),
 		runloop.WithMiddleware(traced),
 	)
 	if err != nil {
 		return err
 	}
-	return listPolicies(ctx, client, provider.Tracer("example"))
+	return runTask(ctx, client, provider.Tracer("example"))
 }
 
-func listPolicies(ctx context.Context, client *runloop.Client, tracer trace.Tracer) error {
-	ctx, span := tracer.Start(ctx, "list policies")
+func runTask(ctx context.Context, client *runloop.Client, tracer trace.Tracer) (err error) {
+	ctx, span := tracer.Start(ctx, "task")
 	defer span.End()
-	for policy, err := range client.NetworkPolicies.All(ctx, runloop.NetworkPolicyListParams{}) {
-		if err != nil {
-			span.RecordError(err) // no error shows the API key
-			return err
-		}
-		span.AddEvent(policy.Name)
+	rules := runloop.EgressRules{AllowedHostnames: []string{"github.com"}}
+	devbox, err := client.Devboxes.Launch(ctx, runloop.DevboxCreateParams{
+		NetworkPolicy: &runloop.NetworkPolicyCreateParams{Name: "task-" + rules.Fingerprint(), Egress: rules},
+	})
+	if err != nil {
+		span.RecordError(err) // no error shows the API key
+		return err
 	}
-	return nil
+	_, err = client.Devboxes.Shutdown(context.WithoutCancel(ctx), devbox.ID)
+	return err
 }

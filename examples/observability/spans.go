@@ -4,27 +4,33 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/url"
 
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 )
 
-// A spanPrinter writes one line for each span. A program in earnest would use an
-// exporter of OTLP here.
+// A spanPrinter writes one line for each span. A real program uses an OTLP exporter
+// instead.
 type spanPrinter struct{ out io.Writer }
 
 func (p spanPrinter) ExportSpans(_ context.Context, spans []sdktrace.ReadOnlySpan) error {
 	for _, span := range spans {
-		var status string
+		var details string
 		for _, a := range span.Attributes() {
-			if a.Key == "http.response.status_code" {
-				status = " " + a.Value.String()
+			switch a.Key {
+			case "http.response.status_code":
+				details += " " + a.Value.String()
+			case "url.full":
+				if u, err := url.Parse(a.Value.AsString()); err == nil {
+					details += " " + u.Path
+				}
 			}
 		}
 		kind := "span"
 		if span.Parent().IsValid() {
 			kind = "  child span"
 		}
-		fmt.Fprintf(p.out, "%s %q%s of trace %s\n", kind, span.Name(), status, span.SpanContext().TraceID())
+		fmt.Fprintf(p.out, "%s %q%s of trace %s\n", kind, span.Name(), details, span.SpanContext().TraceID())
 	}
 	return nil
 }

@@ -1,12 +1,12 @@
-// Command quickstart creates, reads, lists, updates and deletes network policies,
-// and says what it does.
+// Command quickstart creates network policies, launches a devbox under one of them, and
+// deletes everything again.
 //
-// With RUNLOOP_API_KEY set, it does so with the real API: with policies of its own,
-// which it deletes at the end whatever happens. Without a key, it starts a fake API
-// and talks to that over a real connection to the loopback address.
+// Without RUNLOOP_API_KEY, it starts a fake of the API and uses that. With a key, it uses
+// the API, and the devbox costs what a few minutes cost.
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -19,12 +19,12 @@ import (
 	"time"
 
 	"github.com/runloop-community/runloop-go"
-	"github.com/runloop-community/runloop-go/examples/internal/connect"
+	"github.com/runloop-community/runloop-go/runlooptest"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+	context.AfterFunc(ctx, stop) // the second interrupt ends the program without a clean-up
 	if err := run(ctx, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -32,95 +32,135 @@ func main() {
 }
 
 func run(ctx context.Context, out io.Writer) error {
-	client, disconnect, err := connect.Client(out)
+	if os.Getenv("RUNLOOP_API_KEY") == "" {
+		server := runlooptest.NewServer()
+		defer server.Close()
+		client, err := server.Client()
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(out, "RUNLOOP_API_KEY is not set: using a fake of the API at %s\n\n", server.URL)
+		return tour(ctx, client, out)
+	}
+	client, err := runloop.NewClient() // reads RUNLOOP_API_KEY and RUNLOOP_BASE_URL
 	if err != nil {
 		return err
 	}
-	defer disconnect()
+	host := cmp.Or(strings.TrimSpace(os.Getenv("RUNLOOP_BASE_URL")), "https://api.runloop.ai")
+	fmt.Fprintf(out, "RUNLOOP_API_KEY is set: using %s\n\n", host)
 	return tour(ctx, client, out)
 }
 
-// tour makes each call of the API, and leaves nothing behind.
+// tour shows the main calls. It leaves nothing behind, also after an error or interrupt.
 func tour(ctx context.Context, client *runloop.Client, out io.Writer) (err error) {
 	prefix := "quickstart-" + strings.ToLower(rand.Text()[:8])
-	defer func() { err = errors.Join(err, cleanUp(ctx, client, prefix)) }()
-	say := func(call, format string, args ...any) {
-		fmt.Fprintf(out, "%-8s%s\n", call, fmt.Sprintf(format, args...))
-	}
-	show := func(call string, p *runloop.NetworkPolicy) {
-		say(call, "%-28s %-24s %s", p.Name, p.Egress, p.ID)
-	}
+	show := func(step, name, result string) { fmt.Fprintf(out, "%-11s%-30s%s\n", step, name, result) }
+	defer func() {
+		if !errors.Is(err, runloop.ErrUnauthorized) { // with a wrong key, nothing was created
+			err = errors.Join(err, cleanUp(ctx, client, prefix, show))
+		}
+	}()
 	policies := client.NetworkPolicies
-
-	build := runloop.NetworkPolicyCreateParams{
-		Name:        prefix + "-build",
-		Description: "package registries only",
-		Egress:      runloop.EgressRules{AllowedHostnames: []string{"github.com", "*.npmjs.org"}},
-	}
-	policy, err := policies.Create(ctx, build)
-	if err != nil {
-		return err
-	}
-	show("create", policy)
 
 	offline, err := policies.Create(ctx, runloop.NetworkPolicyCreateParams{Name: prefix + "-offline"})
 	if err != nil {
 		return err
 	}
-	show("create", offline)
+	show("create", offline.Name, offline.Egress.String()) // the zero rules allow nothing
 
-	if _, err := policies.Create(ctx, build); !errors.Is(err, runloop.ErrNameTaken) {
-		return fmt.Errorf("a second policy called %s: got %v, want a taken name", build.Name, err)
+	params := runloop.NetworkPolicyCreateParams{
+		Name:        prefix + "-build",
+		Description: "package registries only",
+		Egress:      runloop.EgressRules{AllowedHostnames: []string{"github.com", "*.npmjs.org"}},
 	}
-	say("create", "%-28s refused, the name is taken", build.Name)
-
-	if policy, err = policies.Get(ctx, policy.ID); err != nil {
+	build, err := policies.Create(ctx, params)
+	if err != nil {
 		return err
 	}
-	show("get", policy)
+	show("create", build.Name, strings.Join(build.Egress.Rules(), ", "))
 
-	for policy, err := range policies.All(ctx, runloop.NetworkPolicyListParams{Name: prefix}) {
-		if err != nil {
-			return err
-		}
-		show("list", policy)
+	if _, err := policies.Create(ctx, params); !errors.Is(err, runloop.ErrNameTaken) {
+		return cmp.Or(err, errors.New("two policies have the same name"))
 	}
+	show("create", build.Name, "refused: the name is taken")
 
-	policy, err = policies.Update(ctx, policy.ID, runloop.NetworkPolicyUpdateParams{
-		AllowedHostnames: &[]string{}, // no host names any more; nil fields stay as they are
+	build, err = policies.Update(ctx, build.ID, runloop.NetworkPolicyUpdateParams{
+		AllowedHostnames: &[]string{"github.com"}, // replaces the list; nil fields are not changed
 		AllowMCPGateway:  new(true),
 	})
 	if err != nil {
 		return err
 	}
-	show("update", policy)
+	show("update", build.Name, strings.Join(build.Egress.Rules(), ", "))
 
-	for _, p := range []*runloop.NetworkPolicy{policy, offline} {
-		if p, err = policies.Delete(ctx, p.ID); err != nil {
+	for policy, err := range policies.All(ctx, runloop.NetworkPolicyListParams{Name: prefix}) {
+		if err != nil {
 			return err
 		}
-		show("delete", p)
+		show("list", policy.Name, policy.ID)
 	}
-	if _, err := policies.Get(ctx, policy.ID); !errors.Is(err, runloop.ErrNotFound) {
-		return fmt.Errorf("the policy that was deleted: got %v, want not found", err)
+
+	show("launch", prefix+"-devbox", "waiting; a devbox takes up to three minutes")
+	devbox, err := client.Devboxes.Launch(ctx, runloop.DevboxCreateParams{
+		Name:             prefix + "-devbox",
+		NetworkPolicyID:  build.ID,
+		LaunchParameters: runloop.DevboxLaunchParameters{KeepAlive: 10 * time.Minute}, // ends what a killed program leaves
+	})
+	if err != nil {
+		return err
 	}
-	say("get", "%-28s not found, as it should be", policy.Name)
+	show("launch", devbox.Name, fmt.Sprintf("%s is %s and uses %s", devbox.ID, devbox.Status, devbox.NetworkPolicyID))
+
+	if _, err := policies.Delete(ctx, build.ID); !errors.Is(err, runloop.ErrPolicyInUse) {
+		return cmp.Or(err, errors.New("a policy was deleted while a devbox uses it"))
+	}
+	show("delete", build.Name, "refused: a devbox uses the policy")
+	return nil // the rest is the clean-up
+}
+
+// cleanUp deletes everything with the prefix, also after an interrupt.
+func cleanUp(ctx context.Context, client *runloop.Client, prefix string, show func(step, name, result string)) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+	defer cancel()
+	err := deleteAll(ctx, client, prefix, show)
+	for try := 1; err != nil && try < 5; try++ {
+		time.Sleep(time.Second) // the API may take a moment to notice that a policy is not in use
+		err = deleteAll(ctx, client, prefix, show)
+	}
+	if err != nil {
+		return fmt.Errorf("clean up %s*: %w", prefix, err)
+	}
 	return nil
 }
 
-// cleanUp deletes what a tour that failed half-way has left, even one that was
-// interrupted. It goes by the names: a create that failed may have been carried out.
-func cleanUp(ctx context.Context, client *runloop.Client, prefix string) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
-	defer cancel()
-	var errs []error
-	for policy, err := range client.NetworkPolicies.All(ctx, runloop.NetworkPolicyListParams{Name: prefix}) {
-		if err == nil {
-			_, err = client.NetworkPolicies.Delete(ctx, policy.ID)
-		}
-		if err != nil {
-			errs = append(errs, fmt.Errorf("cleaning up %s*: %w", prefix, err))
+// deleteAll goes by names, because a call that failed may have been applied.
+func deleteAll(ctx context.Context, client *runloop.Client, prefix string, show func(step, name, result string)) error {
+	for _, status := range []runloop.DevboxStatus{
+		runloop.DevboxQueued, runloop.DevboxProvisioning, runloop.DevboxInitializing, runloop.DevboxRunning,
+	} {
+		for devbox, err := range client.Devboxes.All(ctx, runloop.DevboxListParams{Status: status}) {
+			if err == nil && devbox.Name == prefix+"-devbox" {
+				if devbox, err = client.Devboxes.Shutdown(ctx, devbox.ID); err == nil {
+					show("shut down", prefix+"-devbox", devbox.ID)
+				}
+			}
+			if err != nil {
+				return err
+			}
 		}
 	}
-	return errors.Join(errs...)
+	deleted, err := client.NetworkPolicies.Prune(ctx, runloop.PruneParams{NamePrefix: prefix})
+	for _, policy := range deleted {
+		show("delete", policy.Name, policy.ID)
+	}
+	if err != nil {
+		return err
+	}
+	for policy, err := range client.NetworkPolicies.All(ctx, runloop.NetworkPolicyListParams{Name: prefix}) {
+		if err != nil {
+			return err
+		}
+		return fmt.Errorf("%s is still in use", policy.Name)
+	}
+	return nil
 }
