@@ -411,8 +411,7 @@ func TestARetryAfterOfHoursIsAMinute(t *testing.T) {
 func TestAwaitRunningGivesUpAfterTwoMinutesOfSilence(t *testing.T) {
 	clienttest.InBubble(func(t *testing.T) {
 		polls := 0
-		_, client := newScript(t, nil)
-		client = clienttest.NewClientOver(t, clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
+		client := clienttest.NewClientOver(t, clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
 			if polls++; polls == 10 {
 				return refuse(408, "later")(r)
 			}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"strings"
 
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 )
@@ -15,14 +16,14 @@ type spanPrinter struct{ out io.Writer }
 
 func (p spanPrinter) ExportSpans(_ context.Context, spans []sdktrace.ReadOnlySpan) error {
 	for _, span := range spans {
-		var details string
+		var details strings.Builder
 		for _, a := range span.Attributes() {
 			switch a.Key {
 			case "http.response.status_code":
-				details += " " + a.Value.String()
+				details.WriteString(" " + a.Value.String())
 			case "url.full":
 				if u, err := url.Parse(a.Value.AsString()); err == nil {
-					details += " " + u.Path
+					details.WriteString(" " + u.Path)
 				}
 			}
 		}
@@ -30,7 +31,7 @@ func (p spanPrinter) ExportSpans(_ context.Context, spans []sdktrace.ReadOnlySpa
 		if span.Parent().IsValid() {
 			kind = "  child span"
 		}
-		fmt.Fprintf(p.out, "%s %q%s of trace %s\n", kind, span.Name(), details, span.SpanContext().TraceID())
+		fmt.Fprintf(p.out, "%s %q%s of trace %s\n", kind, span.Name(), details.String(), span.SpanContext().TraceID())
 	}
 	return nil
 }
