@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -422,7 +423,12 @@ func TestAnErrorIsShared(t *testing.T) {
 
 		for _, r := range ensureAll(fake, nContexts(t.Context(), 20)...) {
 			assert.Nil(t, r.policy)
-			require.ErrorIs(t, r.err, runloop.ErrDrift)
+			drift, ok := errors.AsType[*runloop.DriftError](r.err)
+			require.True(t, ok)
+			require.Equal(t, fake.one(t), *drift.Policy)
+			require.Equal(t, []string{"+ allow all", `- host "*.npmjs.org"`, `- host "github.com"`}, slices.Sorted(slices.Values(drift.Diff)))
+			// Each caller may change its own.
+			drift.Policy.Name, drift.Diff[0] = "changed", "changed"
 		}
 		assert.Equal(t, []runlooptest.Operation{list, list}, fake.operations())
 		assertNothingIsLeft(t, fake.client)
