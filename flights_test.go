@@ -127,7 +127,7 @@ func TestEnsuresOfEqualRulesShareWhateverTheirOrder(t *testing.T) {
 		var wg sync.WaitGroup
 		for i := range 200 {
 			wg.Go(func() {
-				egress := hosts(append(names[i%5:len(names):len(names)], names[:i%5]...)...)
+				egress := hosts(slices.Concat(names[i%5:], names[:i%5])...)
 				if i%2 == 0 {
 					egress.AllowedHostnames[0] = strings.ToUpper(egress.AllowedHostnames[0])
 				}
