@@ -52,7 +52,7 @@ func (c *Client) Do(ctx context.Context, method, path string, body, result any, 
 		Route:     route,
 		RawQuery:  query,
 		Resend:    resend,
-		Refusals:  byIDRefusals,
+		Refusals:  updateRefusals,
 	}
 	var err error
 	if r.Body, err = rawBody(body); err != nil {

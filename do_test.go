@@ -316,6 +316,26 @@ func TestDoIdempotent(t *testing.T) {
 	}))
 }
 
+// After an attempt that may have been applied, a 404 tells nothing: the request may have
+// deleted what it names, and a load balancer sends 404 as well.
+func TestDoBelievesNoNotFoundInDoubt(t *testing.T) {
+	t.Parallel()
+	for name, body := range map[string]string{"page": `<html>`, "message": `{"message": "not found"}`} {
+		t.Run(name, clienttest.InBubble(func(t *testing.T) {
+			api, client := clienttest.NewAPI(t)
+			api.Answers(http.MethodDelete, "/v1/devboxes/dbx_1", clienttest.Answer(503, ``), clienttest.Answer(404, body))
+			api.Answers(http.MethodGet, "/v1/devboxes/dbx_1", clienttest.Answer(503, ``), clienttest.Answer(404, body))
+
+			err := client.Do(t.Context(), http.MethodDelete, "/v1/devboxes/dbx_1", nil, nil)
+			require.ErrorIs(t, err, runloop.ErrMaybeApplied)
+			require.NotErrorIs(t, err, runloop.ErrNotFound)
+
+			err = client.Do(t.Context(), http.MethodGet, "/v1/devboxes/dbx_1", nil, nil)
+			require.ErrorIs(t, err, runloop.ErrNotFound, "what only reads is never in doubt")
+		}))
+	}
+}
+
 func TestDoWithoutAResultDoesNotLookAtTheBody(t *testing.T) {
 	t.Parallel()
 	for _, body := range []string{``, `null`, `{"id": "dbx_1"}`, `<html>`, "\xff"} {

@@ -6,8 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-
-	"github.com/go-json-experiment/json"
+	"strconv"
+	"strings"
 
 	"github.com/runloop-community/runloop-go/internal/engine"
 )
@@ -98,6 +98,7 @@ func (s *NetworkPoliciesService) Ensure(ctx context.Context, params NetworkPolic
 }
 
 func (s *NetworkPoliciesService) ensure(ctx context.Context, op string, params NetworkPolicyCreateParams, opts []Option) (*NetworkPolicy, error) {
+	params.Egress = params.Egress.clone() // the call may wait before it sends them
 	c := &convergence{op: op, params: params, opts: opts}
 	if len(opts) > 0 || s.owner() == nil || ctx == nil {
 		return s.converge(ctx, c)
@@ -105,11 +106,7 @@ func (s *NetworkPoliciesService) ensure(ctx context.Context, op string, params N
 	if err := params.validate(op); err != nil {
 		return nil, err
 	}
-	key, err := json.Marshal(newCreateBody(params))
-	if err != nil {
-		return nil, invalid(op, "params", err.Error())
-	}
-	return s.shared.do(ctx, op, string(key), func(f *flight) (*NetworkPolicy, error) {
+	return s.shared.do(ctx, op, params.flightKey(), func(f *flight) (*NetworkPolicy, error) {
 		c.onWrite = func() { f.wrote.Store(true) }
 		if f.wrote.Load() {
 			c.opts = inDoubt(c.opts)
@@ -118,12 +115,19 @@ func (s *NetworkPoliciesService) ensure(ctx context.Context, op string, params N
 	})
 }
 
+// flightKey is the same for parameters whose rules are Equal, in whatever order they are.
+func (p NetworkPolicyCreateParams) flightKey() string {
+	key := []string{strconv.Quote(p.Name), strconv.Quote(p.Description)}
+	return strings.Join(append(key, p.Egress.canonical(true).lines("", true, true)...), "\n")
+}
+
 // Apply is Ensure that also updates: a policy whose rules or description differ from
 // params gets those of params, an empty description included. If programs apply
 // different rules under one name concurrently, the policy ends with the rules of one
 // of them, whole. What an update cannot change, such as an unknown field, is a
 // [*DriftError].
 func (s *NetworkPoliciesService) Apply(ctx context.Context, params NetworkPolicyCreateParams, opts ...Option) (*NetworkPolicy, error) {
+	params.Egress = params.Egress.clone()
 	return s.converge(ctx, &convergence{op: opApply, params: params, updates: true, opts: opts})
 }
 
@@ -201,7 +205,6 @@ func (s *NetworkPoliciesService) converge(ctx context.Context, c *convergence) (
 	if err := c.params.validate(c.op); err != nil {
 		return nil, err
 	}
-	c.params.Egress = c.params.Egress.clone()
 	for round := 1; ; round++ {
 		policy, again, err := s.settle(ctx, c)
 		switch {

@@ -3,6 +3,7 @@ package runloop
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -59,7 +60,7 @@ func (s *flights) do(ctx context.Context, op, key string, fly func(*flight) (*Ne
 			return nil, err
 		}
 		if flown || !f.abandoned {
-			return f.policy.clone(), f.err
+			return f.policy.clone(), ownError(f.err)
 		}
 		wrote = f.wrote.Load()
 	}
@@ -99,6 +100,18 @@ func (s *flights) board(ctx context.Context, op string, l *lane, wrote bool, fly
 	f.policy, f.err = fly(f)
 	f.abandoned = errors.Is(f.err, context.Canceled) || errors.Is(f.err, context.DeadlineExceeded)
 	return f, true, nil
+}
+
+// ownError returns an error that a caller may keep and change. Those that share it have
+// the policy of a drift in common.
+func ownError(err error) error {
+	drift, ok := err.(*DriftError)
+	if !ok {
+		return err
+	}
+	copied := *drift
+	copied.Policy, copied.Diff = drift.Policy.clone(), slices.Clone(drift.Diff)
+	return &copied
 }
 
 func isDone(f *flight) bool {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/http"
 	"reflect"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -117,7 +119,53 @@ func TestTwoHundredGoroutinesEnsureOnePolicy(t *testing.T) {
 	}
 }
 
-// Rules that are written in another way are the same rules.
+// Rules that are written in another way are the same rules: hosts can come from a map.
+func TestEnsuresOfEqualRulesShareWhateverTheirOrder(t *testing.T) {
+	onFake(func(t *testing.T, fake *fakeAPI) {
+		names := []string{"a.example", "B.example", "c.example.", "d.example", "*.e.example"}
+		want := hosts(names...)
+		var wg sync.WaitGroup
+		for i := range 200 {
+			wg.Go(func() {
+				egress := hosts(slices.Concat(names[i%5:], names[:i%5])...)
+				if i%2 == 0 {
+					egress.AllowedHostnames[0] = strings.ToUpper(egress.AllowedHostnames[0])
+				}
+				policy, err := fake.client.NetworkPolicies.Ensure(t.Context(), runloop.NetworkPolicyCreateParams{Name: "build", Egress: egress})
+				if assert.NoError(t, err) {
+					assert.True(t, policy.Egress.Equal(want), "%v", policy.Egress.Rules())
+				}
+			})
+		}
+		wg.Wait()
+		assert.LessOrEqual(t, len(fake.Requests()), 4)
+		assertNothingIsLeft(t, fake.client)
+	}, runlooptest.WithLatency(latency))(t)
+}
+
+// What a caller does to its parameters while its call waits for another one changes
+// nothing, neither for itself nor for those that share its work.
+func TestTheParametersOfACallThatWaitsAreItsOwn(t *testing.T) {
+	onFake(func(t *testing.T, fake *fakeAPI) {
+		fake.Inject(list, runlooptest.Delay(time.Minute))
+		fake.Inject(create, runlooptest.Status(400)) // so that the call that waits creates the policy
+		params := buildParams
+		params.Egress = hosts("github.com", "*.npmjs.org")
+		var wg sync.WaitGroup
+		wg.Go(func() { _, _ = fake.client.NetworkPolicies.Ensure(t.Context(), buildParams) })
+		synctest.Wait()
+		wg.Go(func() {
+			_, err := fake.client.NetworkPolicies.Ensure(t.Context(), params)
+			assert.NoError(t, err)
+		})
+		synctest.Wait()
+		params.Egress.AllowedHostnames[0] = "evil.example"
+
+		wg.Wait()
+		assert.ElementsMatch(t, []string{"github.com", "*.npmjs.org"}, fake.one(t).Egress.AllowedHostnames)
+	})(t)
+}
+
 func TestEnsuresOfDifferentThingsDoNotShare(t *testing.T) {
 	t.Parallel()
 	base := buildParams
@@ -375,7 +423,12 @@ func TestAnErrorIsShared(t *testing.T) {
 
 		for _, r := range ensureAll(fake, nContexts(t.Context(), 20)...) {
 			assert.Nil(t, r.policy)
-			require.ErrorIs(t, r.err, runloop.ErrDrift)
+			drift, ok := errors.AsType[*runloop.DriftError](r.err)
+			require.True(t, ok)
+			require.Equal(t, fake.one(t), *drift.Policy)
+			require.Equal(t, []string{"+ allow all", `- host "*.npmjs.org"`, `- host "github.com"`}, slices.Sorted(slices.Values(drift.Diff)))
+			// Each caller may change its own.
+			drift.Policy.Name, drift.Diff[0] = "changed", "changed"
 		}
 		assert.Equal(t, []runlooptest.Operation{list, list}, fake.operations())
 		assertNothingIsLeft(t, fake.client)

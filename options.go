@@ -116,10 +116,11 @@ func WithoutRetryBudget() Option {
 	return func(s *settings) { s.noBudget = true }
 }
 
-// WithLogger sets the logger. The client logs one event per attempt at Debug; at Warn,
-// calls that ran out of attempts and writes whose outcome had to be looked up. Events
-// contain no bodies, queries or keys; the text of an error can quote an ID, a name or
-// the content type of a response. By default, and with nil, the client logs nothing.
+// WithLogger sets the logger. The client logs one event per attempt at Debug; at Info,
+// writes that took effect although their response was lost; at Warn, calls that ran out of
+// attempts. Events contain no bodies, queries or keys; the text of an error can quote an
+// ID, a name or the content type of a response. By default, and with nil, the client logs
+// nothing.
 func WithLogger(logger *slog.Logger) Option {
 	return func(s *settings) { s.logger = logger }
 }

@@ -24,8 +24,8 @@ type createLookup struct {
 	opts   []Option
 }
 
-// resolve adopts only a policy that equals all that was sent and was created after the
-// call began.
+// resolve adopts only a policy that equals all that was sent, but for the unknown fields
+// that the call ignores, and was created after the call began.
 func (l *createLookup) resolve(ctx context.Context, lost engine.Lost) (*NetworkPolicy, engine.Resolution) {
 	found, err := l.s.find(ctx, l.op, l.params.Name, l.clock, forLookup(l.opts, lost))
 	switch {
@@ -35,8 +35,9 @@ func (l *createLookup) resolve(ctx context.Context, lost engine.Lost) (*NetworkP
 		return nil, engine.NotApplied
 	}
 	policy := found.policy()
+	ignored := l.s.client.settings.with(l.opts).ignoredRules
 	if policy.Description != l.params.Description ||
-		!policy.Egress.Equal(l.params.Egress) ||
+		!policy.Egress.ignoring(ignored).Equal(l.params.Egress) ||
 		policy.CreateTime.Before(l.clock.At(l.start).Truncate(time.Millisecond)) {
 		return nil, engine.Unresolved
 	}

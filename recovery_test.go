@@ -349,6 +349,36 @@ func TestCreateAdoptsNoUnknownRules(t *testing.T) {
 	})(t)
 }
 
+// A field that the program accepts does not hide that the policy is the one created.
+func TestCreateAdoptsWithIgnoredRules(t *testing.T) {
+	const body = `{"has_more": false, "network_policies": [{"id": "npol_1", "name": "build",
+		"description": "package registries only", "create_time_ms": 4102444800000,
+		"egress": {"allowed_hostnames": ["github.com", "*.npmjs.org"], "ruleset_version": 2}}]}`
+	for name, call := range map[string]func(*fakeAPI, context.Context) (*runloop.NetworkPolicy, error){
+		"by the client": func(fake *fakeAPI, ctx context.Context) (*runloop.NetworkPolicy, error) {
+			client, err := fake.Client(runloop.WithIgnoredRules("ruleset_version"))
+			if err != nil {
+				return nil, err
+			}
+			return client.NetworkPolicies.Create(ctx, buildParams)
+		},
+		"by the call": func(fake *fakeAPI, ctx context.Context) (*runloop.NetworkPolicy, error) {
+			return fake.client.NetworkPolicies.Create(ctx, buildParams, runloop.WithIgnoredRules("ruleset_version"))
+		},
+	} {
+		t.Run(name, onFake(func(t *testing.T, fake *fakeAPI) {
+			fake.Inject(create, lost())
+			fake.Inject(list, runlooptest.ReplaceBody(body))
+
+			policy, err := call(fake, t.Context())
+
+			require.NoError(t, err)
+			assert.Equal(t, "npol_1", policy.ID)
+			assert.False(t, policy.Egress.Equal(buildParams.Egress), "the policy keeps the field")
+		}))
+	}
+}
+
 // A policy whose create time the API does not report may be anybody's.
 func TestCreateAdoptsNoPolicyWithoutACreateTime(t *testing.T) {
 	t.Parallel()

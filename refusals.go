@@ -37,8 +37,8 @@ var (
 	saysInUse = saying(
 		`in (?:active )?use|(?:being|still|currently|is|are) used|used by|(?:still|currently) (?:use|uses|using)|(?:is|are) using|`+
 			`attached to|referenced by|(?:active|running|attached) devbox(?:es)?`,
-		// A name that is not quoted can have a "not" in it.
-		`(?:no|not|never|without|isn't|aren't) (?:(?:longer|currently|actively|being|be|been|yet|other|devbox(?:es)?|is|are) ){0,3}`+
+		// A name that is not quoted can have a "not" in it, and what must not be in use is.
+		`(?:can|could) ?not be used|(?:no|not|never|without|isn't|aren't) (?:(?:longer|currently|actively|being|been|yet|other|devbox(?:es)?|is|are) ){0,3}`+
 			`(?:in use|used|use|uses|using|attached|referenced|(?:active|running|attached) devbox(?:es)?)`,
 	)
 	saysLimit = saying(
@@ -46,7 +46,8 @@ var (
 		`rate limit(?:s|ed|ing)?|limits? (?:must|should|has to)|invalid limits?|`+
 			// The parts of a policy have limits too.
 			`(?:time|`+parts+`)\b[^.;,]{0,40}?\b(?:limits?|quotas?|maximum (?:number|of))|`+
-			`(?:limits?|quotas?|maximum (?:number|of))\b[^.;:,]{0,40}?\b(?:`+parts+`|requests?|seconds?|minutes?)`,
+			`(?:limits?|quotas?|maximum (?:number|of))\b[^.;:,]{0,40}?\b(?:`+parts+`|requests?|seconds?|minutes?)|`+
+			`(?:name|description|body|payload|concurrency) (?:\w+ ){0,3}(?:limits?|quotas?|maximum (?:number|of))|too (?:long|large|big)\b.*`,
 	)
 )
 

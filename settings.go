@@ -200,10 +200,10 @@ func (s *settings) refuseCallOptions() error {
 // newTransport builds the chain of middleware, or returns what is wrong with it.
 func (s *settings) newTransport(own *pool) (transport *engine.Transport, problem string) {
 	var next http.RoundTripper = own
-	isNetHTTP := true
+	netHTTP := own.transport
 	if s.httpClient != nil {
 		next = cmp.Or(s.httpClient.Transport, http.DefaultTransport)
-		_, isNetHTTP = next.(*http.Transport)
+		netHTTP, _ = next.(*http.Transport)
 	}
 	for i, wrap := range slices.Backward(s.middleware) {
 		if wrap == nil {
@@ -213,7 +213,7 @@ func (s *settings) newTransport(own *pool) (transport *engine.Transport, problem
 			return nil, fmt.Sprintf("middleware %d returned nil: return a RoundTripper that calls the one passed in", i+1)
 		}
 	}
-	return &engine.Transport{RoundTripper: next, Direct: isNetHTTP && len(s.middleware) == 0}, ""
+	return &engine.Transport{RoundTripper: next, Direct: netHTTP != nil && len(s.middleware) == 0, NetHTTP: netHTTP}, ""
 }
 
 func (s *settings) httpClientProblem() string {

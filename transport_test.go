@@ -4,9 +4,11 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -239,6 +241,46 @@ func TestAProxyThatRefusesIsNamed(t *testing.T) {
 	assert.Equal(t, &engine.ProxyRefused{Proxy: address, StatusCode: 403, Status: "403 Forbidden"}, refusal)
 	assert.ErrorContains(t, err, "proxy "+address+" refused the connection: 403 Forbidden")
 	assertSecret(t, "s3cret", err)
+}
+
+// So is one that the program's own transport or middleware meets.
+func TestEveryProxyThatRefusesIsNamedAndAskedOnce(t *testing.T) {
+	t.Parallel()
+	for name, opts := range map[string]func(*http.Transport) []runloop.Option{
+		"own transport": func(t *http.Transport) []runloop.Option {
+			return []runloop.Option{runloop.WithHTTPClient(&http.Client{Transport: t})}
+		},
+		"own transport, middleware": func(t *http.Transport) []runloop.Option {
+			return []runloop.Option{runloop.WithHTTPClient(&http.Client{Transport: t}), runloop.WithMiddleware(mark("1"))}
+		},
+		"the pool, middleware": func(*http.Transport) []runloop.Option {
+			return []runloop.Option{runloop.WithMiddleware(mark("1"))}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for _, status := range []int{302, 400, 401, 403, 404, 407, 418} {
+				var asked atomic.Int32
+				proxy := wiretest.NewLoopback(t, func(w http.ResponseWriter, r *http.Request) {
+					asked.Add(1)
+					w.WriteHeader(status)
+				})
+				address := proxy.Listener.Addr().String()
+				transport := &http.Transport{Proxy: http.ProxyURL(&url.URL{Scheme: "http", Host: address})}
+				client, err := runloop.NewClient(append(opts(transport), runloop.WithAPIKey(clienttest.APIKey),
+					runloop.WithBaseURL("https://api.example.test"))...)
+				require.NoError(t, err)
+				runloop.PoolOf(client).Proxy = transport.Proxy
+
+				_, err = client.NetworkPolicies.Create(t.Context(), runloop.NetworkPolicyCreateParams{Name: "build"})
+
+				e := clienttest.AsTransportError(t, err)
+				assert.False(t, e.MaybeApplied, "%d", status)
+				assert.EqualValues(t, 1, asked.Load(), "%d", status)
+				assert.ErrorContains(t, err, fmt.Sprintf("proxy %s refused the connection: %d ", address, status))
+			}
+		})
+	}
 }
 
 // The client's own pool does not wait for the end of the attempt where it can know

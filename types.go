@@ -124,8 +124,9 @@ const (
 // denies everything, these are errors: a missing name or egress (write "egress": {} to
 // deny everything), an unknown field, such as allowed_hostnames outside of egress, a
 // field in another case, a field that occurs twice, a value of another type, and null
-// for anything but the description. Decoding does not check the rules: the calls do, and
-// [EgressRules.Validate].
+// for anything but the description. (Unmarshal of sigs.k8s.io/yaml passes on the last of
+// two fields: use its UnmarshalStrict.) Decoding does not check the rules: the calls do,
+// and [EgressRules.Validate].
 type NetworkPolicyCreateParams struct {
 	// Name is required, and unique within the account. It has no surrounding blanks
 	// and no control characters.

@@ -142,13 +142,13 @@ func (p NetworkPolicyListParams) validate(op string) error {
 
 // nameProblem refuses what the API would store as another name, or nobody could type.
 func nameProblem(name string) string {
-	if strings.TrimSpace(name) == "" {
+	if strings.TrimFunc(name, isBlank) == "" {
 		return "must not be blank"
 	}
 	if problem := textProblem(name); problem != "" {
 		return problem
 	}
-	clean := strings.TrimSpace(strings.Map(dropIf(unicode.IsControl), name))
+	clean := strings.TrimFunc(strings.Map(dropIf(unicode.IsControl), name), isBlank)
 	switch {
 	case clean == name:
 		return ""
@@ -159,6 +159,12 @@ func nameProblem(name string) string {
 	default:
 		return quote(name) + " has blanks around it: write " + quote(clean)
 	}
+}
+
+// isBlank knows what is nothing to the eye at the edge of a name: spaces, of no width too,
+// and a byte order mark.
+func isBlank(r rune) bool {
+	return unicode.IsSpace(r) || r == '\u200b' || r == '\u2060' || r == '\ufeff'
 }
 
 // dropIf returns a mapping for strings.Map.

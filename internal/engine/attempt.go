@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -85,7 +86,7 @@ func (c *call[T]) observe(base *http.Request, ctx context.Context, a *attempt) *
 	a.evidence = &evidence{
 		requestID: c.requestID,
 		transport: c.cfg.Transport,
-		hostPort:  hostPort(base.URL),
+		hostPort:  hostPort(cmp.Or(c.cfg.Transport.proxyOf(base), base.URL)),
 	}
 	req := base.WithContext(httptrace.WithClientTrace(ctx, a.evidence.trace()))
 	// Without GetBody, HTTP/2 does not repeat a request by itself but reports why it

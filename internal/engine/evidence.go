@@ -15,7 +15,7 @@ import (
 type evidence struct {
 	requestID string
 	transport *Transport
-	hostPort  string // what this write asks a connection for, without a proxy
+	hostPort  string // what this write asks a connection to: the API, or a proxy that is known
 
 	wanted       atomic.Int32 // connections for this write
 	wantedOthers atomic.Int32

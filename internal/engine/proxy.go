@@ -49,26 +49,36 @@ func hostPort(u *url.URL) string {
 
 // proxyRefusal returns err, or the refusal of a proxy that err stands for: a program's
 // own http.Transport, without CheckProxy, reports a refusal as an error whose text is that
-// of the status.
+// of the status. Middleware that wraps it may report errors of its own: only the whole text
+// counts.
 func (t *Transport) proxyRefusal(req *http.Request, err error) error {
-	direct, ok := t.RoundTripper.(*http.Transport)
-	if !ok || direct.Proxy == nil {
-		return err
-	}
 	status := statusOf(err)
 	if status == 0 {
 		return err
 	}
-	proxy, proxyErr := direct.Proxy(req)
-	if proxyErr != nil || proxy == nil {
+	proxy := t.proxyOf(req)
+	if proxy == nil {
 		return err
 	}
 	return &ProxyRefused{Proxy: hostPort(proxy), StatusCode: status, Status: fmt.Sprintf("%d %s", status, http.StatusText(status))}
 }
 
-// statusOf returns the error status whose text err has, and 0 for every other error.
+// proxyOf returns the proxy of a request, nil for none and for one that is not known.
+func (t *Transport) proxyOf(req *http.Request) *url.URL {
+	if t.NetHTTP == nil || t.NetHTTP.Proxy == nil {
+		return nil
+	}
+	proxy, err := t.NetHTTP.Proxy(req)
+	if err != nil {
+		return nil
+	}
+	return proxy
+}
+
+// statusOf returns the status that is no success whose text err has, and 0 for every other
+// error.
 func statusOf(err error) int {
-	for status := http.StatusBadRequest; status < 600; status++ {
+	for status := http.StatusMultipleChoices; status < 600; status++ {
 		if text := http.StatusText(status); text != "" && err.Error() == text {
 			return status
 		}

@@ -41,11 +41,10 @@ func TestTheTextOfAStatusIsARefusalOfTheProxy(t *testing.T) {
 	t.Parallel()
 	proxied := &http.Transport{Proxy: http.ProxyURL(&url.URL{Scheme: "http", Host: "proxy.corp:3128", User: url.UserPassword("u", "s3cret")})}
 	noProxyHere := &http.Transport{Proxy: func(*http.Request) (*url.URL, error) { return nil, nil }}
-	wrapped := struct{ http.RoundTripper }{proxied}
 	req, err := http.NewRequest(http.MethodGet, "https://api.runloop.ai/v1/network-policies", nil)
 	require.NoError(t, err)
 	for name, test := range map[string]struct {
-		transport http.RoundTripper
+		transport *http.Transport
 		err       error
 		want      int
 	}{
@@ -53,17 +52,17 @@ func TestTheTextOfAStatusIsARefusalOfTheProxy(t *testing.T) {
 		"one to retry":          {proxied, errors.New("Service Unavailable"), 503},
 		"no proxy":              {&http.Transport{}, errors.New("Forbidden"), 0},
 		"no proxy for the host": {noProxyHere, errors.New("Forbidden"), 0},
-		"another RoundTripper":  {wrapped, errors.New("Forbidden"), 0},
+		"another RoundTripper":  {nil, errors.New("Forbidden"), 0},
 		"no status":             {proxied, errors.New("connection refused"), 0},
 		"in another case":       {proxied, errors.New("forbidden"), 0},
 		"part of a text":        {proxied, errors.New("token: Forbidden"), 0},
 		"a success":             {proxied, errors.New("OK"), 0},
-		"a redirect":            {proxied, errors.New("Found"), 0},
+		"a redirect":            {proxied, errors.New("Found"), 302},
 		"empty":                 {proxied, errors.New(""), 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got := (&Transport{RoundTripper: test.transport}).proxyRefusal(req, test.err)
+			got := (&Transport{NetHTTP: test.transport}).proxyRefusal(req, test.err)
 			if test.want == 0 {
 				assert.Same(t, test.err, got)
 				return

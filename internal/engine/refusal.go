@@ -42,9 +42,10 @@ func meaning(refusals []Refusal, status int, e errorBody, inDoubt bool) error {
 	return nil
 }
 
-// quoted are the parts of a message that can be a name. A single quote counts as one
-// only at the edge of a word, since it is an apostrophe elsewhere, within a name too.
-var quoted = regexp.MustCompile("\"[^\"]*\"|`[^`]*`|“[^”]*”|«[^»]*»|\\B['‘](?:[^'’]|['’]\\b)*['’]\\B")
+// quoted are the parts of a message that can be a name, which can have quotes in it: those
+// that are escaped or begin a word do not end it. A single quote counts as one only at the
+// edge of a word, since it is an apostrophe elsewhere, within a name too.
+var quoted = regexp.MustCompile(`\B"(?:[^"\\]|\\.|"\b)*"` + "|\\B`(?:[^`]|`\\b)*`" + `|“[^”]*”|«[^»]*»|\B['‘](?:[^'’\\]|\\.|['’]\b)*['’]\B`)
 
 // plainMessage prepares a message for the words to look for.
 func plainMessage(message string) string {

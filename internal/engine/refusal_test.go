@@ -39,6 +39,13 @@ func TestPlainMessage(t *testing.T) {
 		"'build' doesn't exist in 'prod'":     "doesn't exist in",
 		`an open "quote not found`:            `an open "quote not found`,
 		`"" not found`:                        "not found",
+		`policy "my "not found" one" is used`: `policy one" is used`,
+		`policy "my \"not found\"" is used`:   "policy is used",
+		`policy "a\\" is used by "b"`:         "policy is used by",
+		`policy 'my \'not found\'' is used`:   "policy is used",
+		"policy `my `not found` one` is used": "policy one` is used",
+		`policy "my "in use" one" has "x"`:    `policy one" has`,
+		`policy "a"is used by "b"`:            "policy",
 	} {
 		assert.Equal(t, want, plainMessage(message), "%q", message)
 	}

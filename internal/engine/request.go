@@ -33,6 +33,9 @@ type Transport struct {
 	http.RoundTripper
 	// Direct is set for net/http's own transport, without middleware.
 	Direct bool
+	// NetHTTP is the http.Transport that is used directly or through middleware. It is nil
+	// for another RoundTripper.
+	NetHTTP *http.Transport
 
 	http1 atomic.Bool // it has sent a write over HTTP/1.1
 }
