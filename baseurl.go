@@ -3,6 +3,7 @@ package runloop
 import (
 	"net"
 	"net/url"
+	"strconv"
 	"strings"
 )
 
@@ -25,6 +26,8 @@ func (s *settings) parseBaseURL() (base, problem string) {
 		return "", "does not start with https://: " + example
 	case u.Hostname() == "":
 		return "", "has no host: " + example
+	case strings.ContainsAny(u.Hostname(), "<>{}$\"'`()*, ") || !isPort(u.Port()):
+		return "", "has a host that is a placeholder or not valid: " + example
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
 		return "", "has a query or fragment: remove what follows the path"
 	case hasDotSegment(u.Path):
@@ -36,6 +39,12 @@ func (s *settings) parseBaseURL() (base, problem string) {
 	}
 	origin := url.URL{Scheme: u.Scheme, Host: u.Host} // which escapes the zone of an address
 	return origin.String() + strings.TrimRight(u.EscapedPath(), "/"), ""
+}
+
+// isPort reports whether the port is empty or one that can be connected to.
+func isPort(port string) bool {
+	n, err := strconv.ParseUint(port, 10, 16)
+	return port == "" || err == nil && n > 0
 }
 
 // endsInVersion reports whether the path already has what every route begins with.

@@ -126,13 +126,24 @@ func rawBody(body any) (any, error) {
 	if string(data) == "null" && isNil(body) {
 		return nil, nil
 	}
-	switch body.(type) {
-	case []byte:
-		return nil, errors.New("[]byte would be sent in base64: wrap JSON in json.RawMessage")
-	case io.Reader:
+	_, encodes := body.(json.Marshaler)
+	_, reads := body.(io.Reader)
+	switch {
+	case encodes:
+	case isBytes(reflect.TypeOf(body)):
+		return nil, errors.New("bytes would be sent in base64: wrap JSON in json.RawMessage")
+	case reads:
 		return nil, fmt.Errorf("%T is a reader: pass the value to encode as JSON", body)
 	}
 	return jsontext.Value(data), err
+}
+
+// isBytes reports whether a value of the type, or what it points to, is encoded in base64.
+func isBytes(t reflect.Type) bool {
+	if t != nil && t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	return t != nil && t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Uint8
 }
 
 // decodeInto sets target to the value of the document, or leaves it as it is.

@@ -191,7 +191,8 @@ func TestDoBodies(t *testing.T) {
 	}{
 		"nil function":             {(func())(nil), "unsupported type"},
 		"circle":                   {circle(), "encountered a cycle"},
-		"bytes":                    {[]byte(`{}`), "[]byte would be sent in base64: wrap JSON in json.RawMessage"},
+		"bytes of a type":          {namedBytes(`{}`), "bytes would be sent in base64: wrap JSON in json.RawMessage"},
+		"bytes":                    {[]byte(`{}`), "bytes would be sent in base64: wrap JSON in json.RawMessage"},
 		"reader":                   {strings.NewReader(`{}`), "*strings.Reader is a reader: pass the value to encode as JSON"},
 		"buffer":                   {bytes.NewBufferString(`{}`), "*bytes.Buffer is a reader"},
 		"function":                 {unmarshalable{}, "unsupported type"},
@@ -400,3 +401,5 @@ func TestDoErrorsNameTheMethodAndThePath(t *testing.T) {
 	assert.Equal(t, "token=s3cret", api.Only().Query)
 	assert.NotContains(t, err.Error(), "s3cret")
 }
+
+type namedBytes []byte
