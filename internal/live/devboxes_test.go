@@ -18,8 +18,7 @@ func (r *run) unknownDevboxes() {
 	const running = `{"statuses": ["running"], "timeout_seconds": 1}`
 	r.check("a get of an unknown devbox is 400", "400, not found", r.get(devbox(r.unknown("dbx"))).with("not found"))
 	r.check("a wait for an unknown devbox is 400", "400, not found", r.post(devbox(r.unknown("dbx"))+"/wait_for_status", running).with("not found"))
-	r.check("a shutdown of an unknown devbox is 400", "400, not found",
-		r.post(devbox(r.unknown("dbx"))+"/shutdown", "").with("not found"))
+	r.check("a shutdown of an unknown devbox is 400", "400, not found", r.post(devbox(r.unknown("dbx"))+"/shutdown", "").with("not found"))
 	r.check("an unknown starting_after in devboxes is refused with 400", "400", r.get(devboxes+"?starting_after="+r.unknown("dbx")).code())
 	r.check("an unknown status in devboxes is refused with 400", "400", r.get(devboxes+"?status=no_such_status").code())
 	r.check("limit 5001 of devboxes is refused with 400", "400", r.get(devboxes+"?limit=5001").code())

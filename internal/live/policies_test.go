@@ -63,7 +63,7 @@ func (r *run) newPolicies() {
 	r.check("search finds a part of a name", "newer, older", found("search="+name[len("runloop-"):]))
 	r.check("search finds an ID", "newer", found("search="+url.QueryEscape(newer.id())))
 	r.check("the filter id finds an ID", "newer", found("id="+url.QueryEscape(newer.id())))
-	r.check("the filter id finds no part of an ID", "", found("id="+url.QueryEscape(strings.TrimPrefix(newer.id(), "npol_"))))
+	r.check("the filter id finds no part of an ID", "", found("id="+url.QueryEscape(newer.id()[min(1, len(newer.id())):])))
 	r.check("an empty filter is none", "newer", found("name=&search=&id="+url.QueryEscape(newer.id())))
 	r.check("an unknown parameter is ignored", "newer", found("no_such_parameter=1&id="+url.QueryEscape(newer.id())))
 	before := r.get(policies + "?limit=2&name=" + name).ids()
