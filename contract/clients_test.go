@@ -8,11 +8,13 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/runloop-community/runloop-go/runlooptest"
 )
 
-// testOtherClients sends to the fake what the contract allows and the SDK never
-// sends: the answers have to be valid just the same. Nothing of it is recorded,
-// since the coverage is the SDK's.
+// testOtherClients sends to the fake what the contract allows and the SDK never sends: the
+// responses have to be valid all the same. Nothing of it is recorded, since the coverage
+// is the SDK's.
 func testOtherClients(t *testing.T, e *edition) {
 	fake := e.fake(t)
 	fake.AddPolicy(aPolicy("kept"))
@@ -39,6 +41,24 @@ func testOtherClients(t *testing.T, e *edition) {
 		assert.Equal(t, http.StatusOK, status, "%v", request)
 	}
 	if e.younger {
+		devbox := "/v1/devboxes/" + fake.AddDevbox(runlooptest.Devbox{}).ID
+		for _, request := range []struct{ method, path, body string }{
+			{"POST", "/v1/devboxes", ``},
+			{"POST", "/v1/devboxes", `{}`},
+			{"POST", "/v1/devboxes", `{"name": null, "metadata": null, "environment_variables": null, "entrypoint": null,
+				"blueprint_id": null, "blueprint_name": null, "snapshot_id": null, "launch_parameters": null,
+				"secrets": null, "mounts": null, "tunnel": null, "gateways": null, "mcp": null}`},
+			{"POST", "/v1/devboxes", `{"launch_parameters": {"network_policy_id": null, "custom_cpu_cores": null,
+				"custom_gb_memory": null, "custom_disk_size": null, "keep_alive_time_seconds": null, "launch_commands": null,
+				"lifecycle": null, "after_idle": null, "user_parameters": null, "required_services": null,
+				"provisioning_tier": null}}`},
+			{"GET", "/v1/devboxes", ``},
+			{"GET", "/v1/devboxes?limit=&starting_after=&include_total_count=", ``},
+			{"POST", devbox + "/wait_for_status", `{"statuses": ["running"], "timeout_seconds": null}`},
+			{"POST", devbox + "/wait_for_status", `{"statuses": ["running"]}`},
+		} {
+			assert.Equal(t, http.StatusOK, send(t, client, request.method, request.path, request.body), "%v", request)
+		}
 		for i, members := range []string{
 			`"allow_runloop_mirrors": null, "allowed_cidrs": null`,
 			`"allowed_cidrs": []`,

@@ -39,6 +39,9 @@ func TestContract(t *testing.T) {
 					{"other clients", testOtherClients},
 					{"operations", testOperations},
 					{"statuses", testStatuses},
+					{"devboxes", testDevboxes},
+					{"life of a devbox", testDevboxLife},
+					{"what the fake never shows", testFullDevbox},
 				} {
 					t.Run(traffic.name, func(t *testing.T) {
 						t.Parallel()
@@ -70,15 +73,15 @@ func filtered() bool {
 
 // testMadeUp proves the check of the coverage with a document that has more.
 func testMadeUp(t *testing.T, e *edition) {
-	overlay, err := os.ReadFile("testdata/made-up.yaml")
+	source, err := os.ReadFile("testdata/made-up.yaml")
 	require.NoError(t, err)
-	document, err := e.document.With(overlay)
+	document, err := contract.Parse(source)
 	require.NoError(t, err)
 	assert.Equal(t, []contract.Item{
-		"getNetworkPolicy: status 418",
 		"listNetworkPolicies: query parameter made_up",
 		"listNetworkPolicies: status 200 body .made_up",
 		"listNetworkPolicies: status 200 body .made_up.inner",
+		"listNetworkPolicies: status 418",
 		"madeUpOperation",
 		"madeUpOperation: header parameter made_up",
 		"madeUpOperation: path parameter id",

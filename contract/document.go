@@ -3,7 +3,6 @@ package contract
 import (
 	"context"
 	_ "embed"
-	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -11,19 +10,16 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/routers"
 	"github.com/getkin/kin-openapi/routers/gorillamux"
-	"github.com/go-json-experiment/json"
-	"go.yaml.in/yaml/v3"
 )
 
 //go:embed openapi.yaml
 var version01 []byte
 
-//go:embed overlay.yaml
-var younger []byte
+//go:embed today.yaml
+var today []byte
 
 // A Document is an OpenAPI document that traffic can be checked against.
 type Document struct {
-	source []byte
 	spec   *openapi3.T
 	router routers.Router
 }
@@ -31,15 +27,8 @@ type Document struct {
 // Version01 returns the document of version 0.1 of the API: openapi.yaml.
 func Version01() (*Document, error) { return Parse(version01) }
 
-// Live returns the document of the API as it is today: openapi.yaml with
-// overlay.yaml applied.
-func Live() (*Document, error) {
-	d, err := Version01()
-	if err != nil {
-		return nil, err
-	}
-	return d.With(younger)
-}
+// Today returns the document of the API as it is today: today.yaml.
+func Today() (*Document, error) { return Parse(today) }
 
 // Parse reads a document, YAML or JSON, and checks it.
 func Parse(source []byte) (*Document, error) {
@@ -54,32 +43,10 @@ func Parse(source []byte) (*Document, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Document{source, spec, router}, nil
+	return &Document{spec, router}, nil
 }
 
-// With returns the document with an overlay applied. The overlay's actions may
-// have updates only, and only names in their targets: $.paths['/v1/x'].get.
-func (d *Document) With(overlay []byte) (*Document, error) {
-	o, err := parseOverlay(overlay)
-	if err != nil {
-		return nil, fmt.Errorf("overlay: %w", err)
-	}
-	var tree map[string]any
-	if err := yaml.Unmarshal(d.source, &tree); err != nil {
-		return nil, err
-	}
-	if err := o.apply(tree); err != nil {
-		return nil, fmt.Errorf("overlay: %w", err)
-	}
-	source, err := json.Marshal(tree)
-	if err != nil {
-		return nil, err
-	}
-	return Parse(source)
-}
-
-// Operations returns the ids of the operations, each with the statuses that are
-// documented for it.
+// Operations returns the IDs of the operations, each with its documented statuses.
 func (d *Document) Operations() map[string][]int {
 	operations := map[string][]int{}
 	for _, path := range d.spec.Paths.Map() {
@@ -97,12 +64,21 @@ func (d *Document) Operations() map[string][]int {
 	return operations
 }
 
-// Properties returns the names of a component schema's properties, sorted. They
-// are nil when there is no such schema.
+// Properties returns the names of a component schema's properties, sorted, or nil if
+// there is no such schema.
 func (d *Document) Properties(schema string) []string {
 	ref := d.spec.Components.Schemas[schema]
 	if ref == nil {
 		return nil
 	}
 	return slices.Sorted(maps.Keys(ref.Value.Properties))
+}
+
+// Values returns the texts that a component schema allows, in the document's order.
+func (d *Document) Values(schema string) []string {
+	var values []string
+	for _, value := range d.spec.Components.Schemas[schema].Value.Enum {
+		values = append(values, value.(string))
+	}
+	return values
 }

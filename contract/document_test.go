@@ -4,52 +4,46 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"os"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.yaml.in/yaml/v3"
 
 	"github.com/runloop-community/runloop-go/contract"
 )
 
-// The document is the source of truth as long as nobody edits it here: what is
-// younger goes into overlay.yaml.
+// openapi.yaml is the source of truth as long as nobody edits it here: what was added
+// later belongs in today.yaml.
 func TestDocumentIsAsPublished(t *testing.T) {
 	t.Parallel()
-	document, err := os.ReadFile("openapi.yaml")
-	require.NoError(t, err)
-	sum := sha256.Sum256(document)
+	sum := sha256.Sum256(read(t, "openapi.yaml"))
 	assert.Equal(t, "2c6c9f031acc47d02c5c89a0c71f0a89ccfbbbcf0949d078e8beba03e98ba959", hex.EncodeToString(sum[:]))
 }
 
-func TestOverlayAddsToTheDocument(t *testing.T) {
+func TestTodayContainsVersion01(t *testing.T) {
 	t.Parallel()
-	before := version01(t).Properties("EgressRulesView")
-	after := live(t).Properties("EgressRulesView")
-	assert.Subset(t, after, before)
-	assert.Contains(t, after, "allowed_cidrs")
-	assert.NotContains(t, before, "allowed_cidrs")
+	assert.Empty(t, missing(described(t, read(t, "openapi.yaml")), described(t, read(t, "today.yaml")), ""))
 	assert.Subset(t, live(t).Items(), version01(t).Items())
-	assert.Equal(t, []string{"end_port", "port", "protocol"}, live(t).Properties("PortRule"))
-	assert.Nil(t, version01(t).Properties("PortRule"))
 }
 
-func TestOverlayMustFit(t *testing.T) {
+func TestWhatTodayLacksIsNoticed(t *testing.T) {
 	t.Parallel()
-	for name, test := range map[string]struct{ overlay, want string }{
-		"no target":         {`{overlay: 1.0.0, actions: [{target: $.paths.missing, update: {}}]}`, `there is no "missing"`},
-		"through a list":    {`{overlay: 1.0.0, actions: [{target: $.tags.name, update: x}]}`, `there is no "name"`},
-		"pattern as target": {`{overlay: 1.0.0, actions: [{target: $.paths.*, update: {}}]}`, `not of the form`},
-		"other action":      {`{overlay: 1.0.0, actions: [{target: $.paths, remove: true}]}`, `field remove not found`},
-		"no overlay":        {`{openapi: 3.0.3}`, `field openapi not found`},
-		"other version":     {`{overlay: 2.0.0}`, `not an overlay of version 1`},
-		"invalid result":    {`{overlay: 1.0.0, actions: [{target: $.info.title, update: 1}]}`, `title`},
+	source := string(read(t, "today.yaml"))
+	for _, test := range []struct{ old, new, want string }{
+		{"/v1/network-policies/{id}/delete:", "/v1/gone:", ".paths./v1/network-policies/{id}/delete"},
+		{"{name: name, in: query", "{name: gone, in: query", ".parameters name"},
+		{"allow_all: {type: boolean, nullable: true}", "allow_all: {type: boolean}", ".allow_all.nullable"},
+		{"allow_all: {type: boolean}", "allow_all: {type: string}", ".allow_all.type"},
+		{"required: [name]", "required: []", ".required name"},
+		{"format: int64", "format: int32", ".format"},
+		{"'404':", "'418':", ".responses.404"},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			_, err := version01(t).With([]byte(test.overlay))
-			require.ErrorContains(t, err, test.want)
-		})
+		require.Contains(t, source, test.old)
+		changed := []byte(strings.ReplaceAll(source, test.old, test.new))
+		assert.Contains(t, missing(described(t, read(t, "openapi.yaml")), described(t, changed), ""), test.want)
 	}
 }
 
@@ -59,4 +53,61 @@ func TestParseRefusesWhatIsNoDocument(t *testing.T) {
 		_, err := contract.Parse([]byte(source))
 		assert.Error(t, err, source)
 	}
+}
+
+func read(t *testing.T, file string) []byte {
+	t.Helper()
+	source, err := os.ReadFile(file)
+	require.NoError(t, err)
+	return source
+}
+
+// described returns what a document describes, without what it says about itself.
+func described(t *testing.T, source []byte) map[string]any {
+	t.Helper()
+	var tree map[string]any
+	require.NoError(t, yaml.Unmarshal(source, &tree))
+	for _, name := range []string{"openapi", "info", "tags"} {
+		delete(tree, name)
+	}
+	return tree
+}
+
+// missing returns the places of whatever part has and whole lacks, or "". What is false
+// or empty says nothing, nor do descriptions.
+func missing(part, whole any, place string) string {
+	var places strings.Builder
+	switch part := part.(type) {
+	case map[string]any:
+		whole, found := whole.(map[string]any)
+		if !found && len(part) > 0 {
+			return place + "\n"
+		}
+		for name, value := range part {
+			if _, isSchema := value.(map[string]any); isSchema || !slices.Contains([]string{"description", "summary", "tags"}, name) {
+				places.WriteString(missing(value, whole[name], place+"."+name))
+			}
+		}
+	case []any:
+		whole, _ := whole.([]any)
+		for _, item := range part {
+			if !slices.ContainsFunc(whole, func(other any) bool { return missing(item, other, place) == "" }) {
+				places.WriteString(place + " " + nameOf(item) + "\n")
+			}
+		}
+	default:
+		if part != whole && !(part == false && whole == nil) {
+			return place + "\n"
+		}
+	}
+	return places.String()
+}
+
+// nameOf returns the name of a parameter, or a text itself.
+func nameOf(item any) string {
+	if parameter, ok := item.(map[string]any); ok {
+		item = parameter["name"]
+	}
+	name, _ := item.(string)
+	return name
 }

@@ -26,7 +26,7 @@ func editions(t *testing.T) []*edition {
 	t.Helper()
 	return []*edition{
 		{"version 0.1", version01(t), new(contract.Recorder), false},
-		{"live", live(t), new(contract.Recorder), true},
+		{"today", live(t), new(contract.Recorder), true},
 	}
 }
 
@@ -39,7 +39,7 @@ func version01(t *testing.T) *contract.Document {
 
 func live(t *testing.T) *contract.Document {
 	t.Helper()
-	d, err := contract.Live()
+	d, err := contract.Today()
 	require.NoError(t, err)
 	return d
 }
@@ -79,12 +79,17 @@ func (e *edition) checked(t *testing.T, fake *runlooptest.Server, recorder *cont
 	t.Helper()
 	base, err := url.Parse(fake.URL)
 	require.NoError(t, err)
-	return &http.Client{Transport: &contract.Transport{
+	return &http.Client{Transport: e.over(t, redirect{base, fake.HTTPClient().Transport}, recorder)}
+}
+
+// over returns a transport that fails the test for what breaks the contract.
+func (e *edition) over(t *testing.T, next http.RoundTripper, recorder *contract.Recorder) http.RoundTripper {
+	return &contract.Transport{
 		Document: e.document,
 		Recorder: recorder,
-		Next:     redirect{base, fake.HTTPClient().Transport},
+		Next:     next,
 		Report:   func(err error) { t.Errorf("%s: %v", e.name, err) },
-	}}
+	}
 }
 
 // redirect sends every request to one server.

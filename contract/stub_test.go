@@ -12,7 +12,7 @@ import (
 	"github.com/runloop-community/runloop-go"
 )
 
-// A stub answers requests with the status and the body that it returns.
+// A stub responds to requests with the status and the body that it returns.
 type stub func(*http.Request) (status int, body string)
 
 func (answer stub) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -26,13 +26,13 @@ func (answer stub) RoundTrip(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// canned answers every request alike.
+// canned responds to every request alike.
 func canned(status int, body string) stub {
 	return func(*http.Request) (int, string) { return status, body }
 }
 
-// serviceOver returns a service whose requests go to the transport, once each.
-func serviceOver(t *testing.T, transport http.RoundTripper) *runloop.NetworkPoliciesService {
+// clientOver returns a client whose requests go to the transport, once each.
+func clientOver(t *testing.T, transport http.RoundTripper) *runloop.Client {
 	t.Helper()
 	client, err := runloop.NewClient(
 		runloop.WithAPIKey("key"),
@@ -40,5 +40,11 @@ func serviceOver(t *testing.T, transport http.RoundTripper) *runloop.NetworkPoli
 		runloop.WithMaxRetries(0),
 	)
 	require.NoError(t, err)
-	return client.NetworkPolicies
+	return client
+}
+
+// serviceOver returns the same client's calls for policies.
+func serviceOver(t *testing.T, transport http.RoundTripper) *runloop.NetworkPoliciesService {
+	t.Helper()
+	return clientOver(t, transport).NetworkPolicies
 }

@@ -3,15 +3,19 @@ package contract_test
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/go-json-experiment/json"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -21,37 +25,36 @@ import (
 
 const typescriptDir = "typescript"
 
-// TestTypeScriptClient lets Runloop's own client for TypeScript do all that it can
-// do to network policies with the fake, which runs as a program. The client is as it
-// was published; all it is told is a base URL and a key.
-func TestTypeScriptClient(t *testing.T) {
+// TestOfficialClient starts node once, with Runloop's own client for TypeScript as it was
+// published. It does all that it can do to network policies, and much of what it can do to
+// devboxes, with the fake, which runs as a program. All that it is told is a base URL and a
+// key. At the same time it is compared with the SDK.
+func TestOfficialClient(t *testing.T) {
 	t.Parallel()
 	installTypeScriptClient(t)
-	const key = "typescript-key"
-	fake := startFakeProgram(t, "-api-key", key)
+	// Looking at the files makes go test forget the result when one changes.
+	for _, file := range []string{"peer.mjs", "client.test.mjs"} {
+		require.FileExists(t, filepath.Join(typescriptDir, file))
+	}
+	fake := startFakeProgram(t, "-api-key", comparisonKey)
+	node := startNode(t, "RUNLOOP_BASE_URL="+fake.url, "RUNLOOP_API_KEY="+comparisonKey)
 
-	// To look at the file makes go test forget the result when the file changes.
-	require.FileExists(t, filepath.Join(typescriptDir, "client.test.mjs"))
-	output, err := runIn(t, typescriptDir, []string{"RUNLOOP_BASE_URL=" + fake.url, "RUNLOOP_API_KEY=" + key}, "npm", "test", "--silent")
+	t.Run("comparison", func(t *testing.T) { testComparison(t, node) })
+
+	output, err := node.stop()
 	require.NoError(t, err, output)
 	t.Log(output)
-
-	client, err := runloop.NewClient(runloop.WithBaseURL(fake.url), runloop.WithAPIKey(key))
-	require.NoError(t, err)
+	client := newClient(t, fake.url)
 	page, err := client.NetworkPolicies.List(t.Context(), runloop.NetworkPolicyListParams{})
 	require.NoError(t, err)
+	assert.Empty(t, page.NetworkPolicies, "the client has deleted what it created")
 	client.CloseIdleConnections()
-	assert.Empty(t, page.NetworkPolicies, "the client has deleted what it made")
-
 	requests := fake.stop(t)
-	for _, op := range []runlooptest.Operation{
-		runlooptest.CreateNetworkPolicy, runlooptest.ListNetworkPolicies, runlooptest.GetNetworkPolicy,
-		runlooptest.UpdateNetworkPolicy, runlooptest.DeleteNetworkPolicy,
-		runlooptest.CreateDevbox, runlooptest.GetDevbox, runlooptest.ShutdownDevbox,
-	} {
-		assert.Contains(t, requests, "operation="+string(op)+" status=200")
+	for operation := range calls {
+		assert.Contains(t, requests, "operation="+string(operation)+" status=200")
 	}
-	assert.NotContains(t, requests, `operation=""`, "the client has no call that the fake has not")
+	assert.Contains(t, requests, "operation="+string(runlooptest.WaitForDevboxStatus)+" status=408")
+	assert.NotContains(t, requests, `operation=""`, "the client has no call that the fake lacks")
 	assert.NotContains(t, requests, "status=5")
 }
 
@@ -63,17 +66,17 @@ func installTypeScriptClient(t *testing.T) {
 			skipUnlessCI(t, "%s is not installed", program)
 		}
 	}
-	if _, err := runIn(t, typescriptDir, nil, "npm", "ls", "--all"); err == nil {
+	if _, err := runIn(t, typescriptDir, "npm", "ls", "--all"); err == nil {
 		return
 	}
-	output, err := runIn(t, typescriptDir, nil, "npm", "ci")
+	output, err := runIn(t, typescriptDir, "npm", "ci", "--ignore-scripts")
 	if err != nil && unreachable.MatchString(output) {
 		skipUnlessCI(t, "npm can't reach its registry:\n%s", output)
 	}
 	require.NoError(t, err, output)
 }
 
-// unreachable matches what npm prints when the registry does not answer.
+// unreachable matches what npm prints when the registry does not respond.
 var unreachable = regexp.MustCompile(`\b(ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ENETUNREACH|EHOSTUNREACH|ETIMEDOUT|ERR_SOCKET_TIMEOUT|FETCH_ERROR)\b`)
 
 // skipUnlessCI skips the test for want of something that CI is sure to have.
@@ -83,6 +86,160 @@ func skipUnlessCI(t *testing.T, format string, args ...any) {
 		t.Fatalf(format, args...)
 	}
 	t.Skipf(format, args...)
+}
+
+// A node is the program peer.mjs while it runs.
+type node struct {
+	cmd     *exec.Cmd
+	stderr  bytes.Buffer
+	stdin   io.WriteCloser
+	stopped chan struct{} // closed when nothing more comes from it
+
+	mu      sync.Mutex
+	pending map[int]chan *report // by the number of the call
+	calls   int
+}
+
+func startNode(t *testing.T, env ...string) *node {
+	t.Helper()
+	// The end of the context kills a program that was not stopped.
+	n := &node{cmd: exec.CommandContext(t.Context(), "npm", "test", "--silent"), stopped: make(chan struct{}), pending: map[int]chan *report{}}
+	n.cmd.Dir = typescriptDir
+	n.cmd.Env = append(os.Environ(), env...)
+	n.cmd.Stderr = &n.stderr
+	var err error
+	n.stdin, err = n.cmd.StdinPipe()
+	require.NoError(t, err)
+	stdout, err := n.cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, n.cmd.Start())
+	t.Cleanup(func() { _ = n.cmd.Wait() })
+	go n.read(stdout)
+	return n
+}
+
+// read hands out the reports.
+func (n *node) read(stdout io.Reader) {
+	defer close(n.stopped)
+	lines := bufio.NewReader(stdout)
+	for {
+		line, err := lines.ReadBytes('\n')
+		r := new(report)
+		if err != nil || json.Unmarshal(line, r) != nil {
+			return
+		}
+		n.mu.Lock()
+		n.pending[r.Number] <- r
+		n.mu.Unlock()
+	}
+}
+
+// stop waits for the tests of the program, and returns what it printed about them.
+func (n *node) stop() (string, error) {
+	if err := n.stdin.Close(); err != nil {
+		return "", err
+	}
+	<-n.stopped
+	err := n.cmd.Wait()
+	return n.stderr.String(), err
+}
+
+// A call is one of Runloop's client, with default settings.
+type call struct {
+	service  string // "networkPolicies" by default
+	method   string
+	args     []any
+	options  map[string]any // of the request
+	iterate  int            // over the list, up to so many items
+	times    int            // concurrently; 1 by default
+	timeout  time.Duration  // of the client, if it is not to be the default
+	patience time.Duration  // for the outcome, after which the call is aborted; a minute by default
+}
+
+// A report is what peer.mjs writes about a call.
+type report struct {
+	Number   int       `json:"number"`
+	Outcomes []outcome `json:"outcomes"`
+	Services []string  `json:"services"` // of the client
+	Methods  []string  `json:"methods"`  // of the service
+	Printed  string    `json:"printed"`  // by console.log of the client
+}
+
+// An outcome is what one call returned or threw, or that it still waits.
+type outcome struct {
+	Waiting  bool    `json:"waiting"`
+	Returned any     `json:"returned"`
+	Threw    *thrown `json:"threw"`
+}
+
+type thrown struct {
+	Class   string `json:"class"`
+	Message string `json:"message"`
+}
+
+func (e *thrown) Error() string { return e.Class + ": " + e.Message }
+
+// call makes a call with Runloop's client.
+func (n *node) call(t *testing.T, url string, c call) *report {
+	t.Helper()
+	settings := map[string]any{"baseURL": url, "bearerToken": comparisonKey}
+	if c.timeout > 0 {
+		settings["timeout"] = c.timeout.Milliseconds()
+	}
+	reports := make(chan *report, 1)
+	n.mu.Lock()
+	n.calls++
+	n.pending[n.calls] = reports
+	question := map[string]any{
+		"number":   n.calls,
+		"settings": settings,
+		"service":  cmp.Or(c.service, "networkPolicies"),
+		"method":   c.method,
+		"args":     append([]any{}, c.args...),
+		"iterate":  c.iterate,
+		"times":    cmp.Or(c.times, 1),
+		"patience": c.patience.Milliseconds(),
+	}
+	if c.options != nil {
+		question["options"] = c.options
+	}
+	line, err := json.Marshal(question)
+	if err == nil {
+		_, err = n.stdin.Write(append(line, '\n'))
+	}
+	n.mu.Unlock()
+	require.NoError(t, err)
+	select {
+	case r := <-reports:
+		return r
+	case <-n.stopped:
+		require.FailNow(t, "node has ended", n.stderr.String())
+		return nil
+	}
+}
+
+// outcome returns the outcome of the only call.
+func (r *report) outcome(t *testing.T) outcome {
+	t.Helper()
+	require.Len(t, r.Outcomes, 1)
+	return r.Outcomes[0]
+}
+
+// returned returns what the only call returned.
+func (r *report) returned(t *testing.T) any {
+	t.Helper()
+	o := r.outcome(t)
+	require.Nil(t, o.Threw)
+	require.False(t, o.Waiting)
+	return o.Returned
+}
+
+// thrown returns what the only call threw.
+func (r *report) thrown(t *testing.T) error {
+	t.Helper()
+	o := r.outcome(t)
+	require.NotNil(t, o.Threw, "%v", o)
+	return o.Threw
 }
 
 // A fakeProgram is cmd/runloop-fake while it runs.
@@ -95,7 +252,7 @@ type fakeProgram struct {
 func startFakeProgram(t *testing.T, args ...string) *fakeProgram {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "runloop-fake")
-	output, err := runIn(t, "..", nil, "go", "build", "-o", path, "./cmd/runloop-fake")
+	output, err := runIn(t, "..", "go", "build", "-o", path, "./cmd/runloop-fake")
 	require.NoError(t, err, output)
 
 	// The end of the context kills a program that was not stopped.
@@ -121,15 +278,13 @@ func (p *fakeProgram) stop(t *testing.T) string {
 	return p.stderr.String()
 }
 
-// runIn runs a program in a directory, with additions to the environment, and
-// returns all that it printed.
-func runIn(t *testing.T, dir string, env []string, name string, args ...string) (string, error) {
+// runIn runs a program in a directory, and returns all that it printed.
+func runIn(t *testing.T, dir, name string, args ...string) (string, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), env...)
 	cmd.WaitDelay = time.Second // for what the program may have started
 	output, err := cmd.CombinedOutput()
 	return string(output), err

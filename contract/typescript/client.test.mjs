@@ -2,7 +2,7 @@
 // was published, and finds the server by its environment: RUNLOOP_BASE_URL and
 // RUNLOOP_API_KEY. No policy is left afterwards.
 import assert from 'node:assert/strict';
-import { afterEach, describe, it } from 'node:test';
+import { after, afterEach, describe, it } from 'node:test';
 import {
   APIError,
   AuthenticationError,
@@ -12,10 +12,22 @@ import {
   RunloopSDK,
 } from '@runloop/api-client';
 
-// A client without an answer keeps trying for half a minute or more; once is enough.
+// A client without a response keeps trying for half a minute or more; once is enough.
 const timeout = 60_000;
-describe('over HTTP/2, the default', { timeout }, () => suite({}));
-describe('over HTTP/1.1', { timeout }, () => suite({ http2: false }));
+const suites = { 'over HTTP/2, the default': {}, 'over HTTP/1.1': { http2: false } };
+
+// finished is resolved when all tests are through.
+export const finished = Promise.all(
+  Object.entries(suites).map(
+    ([what, options]) =>
+      new Promise((resolve) => {
+        describe(what, { timeout }, () => {
+          suite(options);
+          after(resolve);
+        });
+      }),
+  ),
+);
 
 function suite(options) {
   const sdk = new RunloopSDK(options);
@@ -64,7 +76,7 @@ function suite(options) {
       });
     });
 
-    it('creates with everything that the client knows, the younger fields included', async () => {
+    it('creates with everything that the client knows, the fields added after version 0.1 included', async () => {
       const egress = {
         allow_agent_gateway: true,
         allow_all: false,
@@ -159,7 +171,7 @@ function suite(options) {
       assert.deepEqual(after.egress, before.egress);
     });
 
-    it('deletes, with a body and without, and answers the policy', async () => {
+    it('deletes, with a body and without, and returns the policy', async () => {
       for (const body of [undefined, {}]) {
         const policy = await create();
         assert.deepEqual(await networkPolicies.delete(policy.id, body), policy);
@@ -329,7 +341,57 @@ function suite(options) {
 
     it('refuses a launch with an unknown policy', () => refuses(launch('npol_unknown'), BadRequestError, /not found/));
 
-    it('answers 400 for an unknown devbox', () => refuses(devboxes.retrieve('dbx_unknown'), BadRequestError, /not found/));
+    it('responds 400 for an unknown devbox', async () => {
+      await refuses(devboxes.retrieve('dbx_unknown'), BadRequestError, /not found/);
+      await refuses(devboxes.awaitRunning('dbx_unknown'), BadRequestError, /not found/);
+      await refuses(devboxes.shutdown('dbx_unknown'), BadRequestError, /not found/);
+    });
+
+    it('waits until a devbox runs, and returns it as it is then', async () => {
+      const { id } = await launch((await create()).id);
+      const running = await devboxes.awaitRunning(id);
+      assert.equal(running.status, 'running');
+      assert.deepEqual(await devboxes.retrieve(id), running);
+      await devboxes.shutdown(id);
+      await assert.rejects(devboxes.awaitRunning(id), /non-running state shutdown/);
+    });
+
+    it('responds 408 when a wait is held to its end', async () => {
+      const { id } = await launch((await create()).id);
+      const wait = (body) => sdk.api.post(`/v1/devboxes/${id}/wait_for_status`, { body, maxRetries: 0 });
+      await refuses(wait({ statuses: ['suspended'], timeout_seconds: 1 }), APIError, /within 1 second/);
+      await refuses(wait({ statuses: [] }), BadRequestError);
+      await refuses(wait({ statuses: ['made-up'] }), BadRequestError);
+      await refuses(wait({ statuses: ['running'], timeout_seconds: 31 }), BadRequestError);
+    });
+
+    it('keeps metadata', async () => {
+      const metadata = { task: '17', 'a/b?c=d&e': '100% "é"' };
+      const { id } = await devboxes.create({ name: newName(), metadata });
+      launched.push(id);
+      assert.deepEqual((await devboxes.retrieve(id)).metadata, metadata);
+    });
+
+    it('lists devboxes by status and page by page, those that have ended included', async () => {
+      const policy = await create();
+      const made = await Promise.all([1, 2, 3].map(() => launch(policy.id)));
+      await devboxes.shutdown(made[0].id);
+      const listed = async (query) => {
+        const found = [];
+        for await (const { id } of devboxes.list(query)) {
+          found.push(id);
+        }
+        return ids(made).filter((id) => found.filter((other) => other === id).length === 1);
+      };
+      assert.deepEqual(await listed({ limit: 2 }), ids(made));
+      assert.deepEqual(await listed({ status: 'shutdown' }), [made[0].id]);
+      assert.deepEqual(await listed({ status: 'running', limit: 1 }), ids(made.slice(1)));
+      const page = await devboxes.list({ limit: 1 });
+      assert.equal(page.devboxes.length, 1);
+      assert.equal(page.has_more, true);
+      await refuses(devboxes.list({ status: 'made-up' }), BadRequestError);
+      await refuses(devboxes.list({ starting_after: 'dbx_unknown' }), BadRequestError);
+    });
   });
 
   // What the tests assert that Runloop runs against its live API.

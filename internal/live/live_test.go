@@ -3,10 +3,8 @@ package live
 import (
 	"context"
 	"flag"
-	"log/slog"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -20,42 +18,34 @@ var (
 	withDevbox = flag.Bool("devbox", false, "launch devboxes in the real API too, which costs money")
 )
 
-// TestRealAPI needs an account. It is not parallel, so that the API has one request
-// at a time.
-//
-// A key in the environment does not ask for it: people and CI have one set for other
-// reasons.
+// TestRealAPI needs an account. It is not parallel, so that the API has one request at a
+// time. A key in the environment is not a request to use it: people and CI have one set for
+// other reasons.
 func TestRealAPI(t *testing.T) {
 	if os.Getenv("RUNLOOP_LIVE_TEST") != "1" {
 		t.Skip("set RUNLOOP_LIVE_TEST=1 and RUNLOOP_API_KEY to test against the real API; nothing was sent")
 	}
-	requests := new(requestCount)
-	client, err := runloop.NewClient(runloop.WithLogger(slog.New(requests)))
+	// The first interrupt ends the checks, so that everything is deleted. The second one
+	// ends the process.
+	ctx, stop := signal.NotifyContext(t.Context(), os.Interrupt)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+
+	r, err := newRun(ctx, runloop.NewClient)
 	require.NoError(t, err)
-	ctx := interruptible(t)
-	_, err = client.NetworkPolicies.List(ctx, runloop.NetworkPolicyListParams{Limit: 1})
-	require.NoError(t, err, "the API cannot be reached, or does not take the key")
+	_, err = r.client.NetworkPolicies.List(ctx, runloop.NetworkPolicyListParams{Limit: 1})
+	require.NoError(t, err, "the API cannot be reached, or does not accept the key")
+	defer r.cleanUp(t.Errorf)
+	r.checks(*withDevbox)
 
-	a := newAccount(t, client)
-	keepPromises(ctx, t, a)
-	r := a.tryAll(ctx, assumptions(), *withDevbox)
-	r.requests = requests.count()
-
-	r.log(t)
+	t.Log(r.markdown())
 	if *recordFile != "" {
-		path, err := filepath.Abs(*recordFile)
-		require.NoError(t, err)
-		require.NoError(t, os.WriteFile(path, []byte(r.markdown()), 0o644))
-		t.Logf("the record is in %s", path)
+		require.NoError(t, os.WriteFile(*recordFile, []byte(r.markdown()), 0o644))
+	}
+	for _, row := range r.rows {
+		if row.promise && row.result != notTried {
+			assert.Equal(t, passed, row.result, "%s: %s", row.name, row.shown)
+		}
 	}
 	assert.NoError(t, ctx.Err(), "the run was interrupted")
-}
-
-// interruptible returns a context that ends with the first interrupt, so that the
-// policies are deleted. A second interrupt ends the process.
-func interruptible(t *testing.T) context.Context {
-	ctx, stop := signal.NotifyContext(t.Context(), os.Interrupt)
-	t.Cleanup(stop)
-	context.AfterFunc(ctx, stop)
-	return ctx
 }

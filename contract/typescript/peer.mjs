@@ -1,0 +1,53 @@
+// Runloop's own client for TypeScript, as it was published, for the Go tests of this
+// module. It runs the tests of client.test.mjs, whose results go to stderr. Meanwhile it
+// does the calls that come as lines of JSON from stdin: the settings of the client, the
+// call, and how often it is made concurrently. What comes of each is a line on stdout.
+import { createInterface } from 'node:readline';
+import { inspect } from 'node:util';
+import { RunloopSDK } from '@runloop/api-client';
+import { finished } from './client.test.mjs';
+
+for await (const line of createInterface({ input: process.stdin })) {
+  answer(JSON.parse(line));
+}
+await finished;
+process.exit(); // a call that waits would keep node running
+
+async function answer({ number, settings, times, ...call }) {
+  const client = new RunloopSDK(settings).api;
+  const outcomes = await Promise.all(Array.from({ length: times }, () => outcome(client, call)));
+  const services = Object.keys(client).filter((name) => client[name]?._client === client);
+  const methods = Object.getOwnPropertyNames(Object.getPrototypeOf(client[call.service]));
+  console.log(JSON.stringify({ number, outcomes, services, methods, printed: inspect(client) }));
+}
+
+// outcome is what the call returned or threw, or that it still waits after its patience, a
+// minute by default. Then it is aborted.
+async function outcome(client, call) {
+  const controller = new AbortController();
+  const waited = new Promise((resolve) => setTimeout(resolve, call.patience || 60_000, { waiting: true }).unref());
+  const made = perform(client, call, controller.signal).then(
+    (returned) => ({ returned }),
+    (error) => ({ threw: { class: error.constructor.name, message: error.message } }),
+  );
+  const result = await Promise.race([made, waited]);
+  controller.abort();
+  return result;
+}
+
+// perform returns what the client does, for an iteration the IDs of up to so many items.
+async function perform(client, { service, method, args, options, patience, iterate }, signal) {
+  const last = options || patience ? [{ ...options, signal }] : [];
+  const promise = client[service][method](...args, ...last);
+  if (!iterate) {
+    return await promise;
+  }
+  const ids = [];
+  for await (const { id } of promise) {
+    ids.push(id);
+    if (ids.length >= iterate) {
+      break;
+    }
+  }
+  return ids;
+}
