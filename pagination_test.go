@@ -285,6 +285,7 @@ func TestTheContextEndsBetweenPages(t *testing.T) {
 	api, client := clienttest.NewAPI(t)
 	api.Answers(http.MethodGet, clienttest.PoliciesPath, page(true, "a", "b"))
 	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
 	var ids []string
 	for policy, err := range client.NetworkPolicies.All(ctx, runloop.NetworkPolicyListParams{}) {
 		if err != nil {
@@ -330,10 +331,10 @@ func TestOtherProgramsBetweenPages(t *testing.T) {
 				fake.AddPolicy(runloop.NetworkPolicy{Name: name})
 			}
 			var ids []string
+			var end error
 			for policy, err := range fake.client.NetworkPolicies.All(t.Context(), runloop.NetworkPolicyListParams{Limit: 2}) {
-				require.ErrorIs(t, err, test.err)
 				if err != nil {
-					assert.ErrorContains(t, err, "npol_000002")
+					end = err
 					break
 				}
 				ids = append(ids, policy.ID)
@@ -342,6 +343,10 @@ func TestOtherProgramsBetweenPages(t *testing.T) {
 				}
 			}
 			assert.Equal(t, test.want, ids)
+			require.ErrorIs(t, end, test.err)
+			if end != nil {
+				assert.ErrorContains(t, end, "npol_000002")
+			}
 		}, test.opts...))
 	}
 }
