@@ -138,18 +138,6 @@ func TestAllStartsAfterTheCursor(t *testing.T) {
 	assert.Equal(t, []string{"x", "y"}, cursors(t, api))
 }
 
-func TestAnErrorEndsAll(t *testing.T) {
-	t.Parallel()
-	api, client := clienttest.NewAPI(t)
-	api.Answers(http.MethodGet, clienttest.PoliciesPath, page(true, "a"), clienttest.Answer(403, `{"message": "no devbox capability"}`))
-
-	ids, err := drain(t, client.NetworkPolicies.All(t.Context(), runloop.NetworkPolicyListParams{}))
-
-	assert.Equal(t, []string{"a"}, ids)
-	require.ErrorIs(t, err, runloop.ErrForbidden)
-	assert.Len(t, api.Sent(), 2)
-}
-
 // A server that would keep the loop going for ever is found out.
 func TestAListThatDoesNotGetOnIsAnInvalidResponse(t *testing.T) {
 	t.Parallel()
