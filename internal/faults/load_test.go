@@ -212,9 +212,9 @@ func TestNothingIsLeftOpenUnderFaults(t *testing.T) {
 	for _, call := range clienttest.PolicyCalls {
 		t.Run(call.Name, clienttest.InBubble(func(t *testing.T) {
 			var open atomic.Int32
-			var current *fault
+			var current atomic.Pointer[fault]
 			server := wiretest.NewServer(t, wiretest.Do("a fault", func(c *wiretest.Conn) {
-				f := current
+				f := current.Load()
 				if f.unread || c.Read() == nil {
 					c.Close()
 					return
@@ -240,11 +240,12 @@ func TestNothingIsLeftOpenUnderFaults(t *testing.T) {
 			client := clienttest.NewWireClient(t, server)
 
 			for i := range faults {
-				if current = &faults[i]; current.refuses {
+				if faults[i].refuses {
 					continue
 				}
+				current.Store(&faults[i])
 				_, err := call.Do(t.Context(), client)
-				require.Error(t, err, current.name)
+				require.Error(t, err, faults[i].name)
 			}
 
 			synctest.Wait()
