@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -139,30 +138,6 @@ func TestAListIsNotFoundByItsCursor(t *testing.T) {
 	}
 }
 
-// An error response whose body broke off reports no more than its status, whatever the
-// part that came looks like.
-func TestABodyThatBrokeOffHasNoMeaning(t *testing.T) {
-	t.Parallel()
-	for _, body := range []string{``, `{`, `{"message": "in use, already exists, not found`, `{"message": "in use, already exists"}`} {
-		for _, call := range clienttest.PolicyCalls {
-			t.Run(call.Name+"/"+body, func(t *testing.T) {
-				t.Parallel()
-				err := clienttest.FailWith(t, call, func(*http.Request) (*http.Response, error) {
-					r := httpmock.NewStringResponse(400, "")
-					r.Body = io.NopCloser(io.MultiReader(strings.NewReader(body), brokenReader{}))
-					return r, nil
-				})
-				assert.Equal(t, []string{"ErrBadRequest"}, clienttest.Sentinels(err))
-			})
-		}
-	}
-}
-
-// A brokenReader is a connection that is closed within a body.
-type brokenReader struct{}
-
-func (brokenReader) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
-
 // A success that is not one has what a response has: its status, request ID, header and
 // body, to show to the API's support.
 func TestAnUnusableSuccessIsAnAPIError(t *testing.T) {
@@ -232,28 +207,6 @@ func TestUserMadeErrorsMatchByTheirFields(t *testing.T) {
 	assert.NotErrorIs(t, &runloop.TransportError{}, runloop.ErrMaybeApplied)
 	assert.ErrorIs(t, &runloop.TransportError{MaybeApplied: true}, runloop.ErrMaybeApplied)
 	assert.ErrorIs(t, &runloop.DriftError{Policy: &runloop.NetworkPolicy{Name: "build"}}, runloop.ErrDrift)
-}
-
-func TestFieldsOfAnAPIError(t *testing.T) {
-	t.Parallel()
-	err := clienttest.FailWith(t, clienttest.GetCall, func(*http.Request) (*http.Response, error) {
-		r := httpmock.NewStringResponse(429, `{"message": "slow down", "error": "rate_limited", "request_id": "req_body"}`)
-		r.Header.Set("Content-Type", "application/json")
-		r.Header.Set("Retry-After", "90")
-		r.Header.Set("X-Runloop-Request-Id", "req_header")
-		return r, nil
-	})
-	answer := clienttest.AsAPIError(t, err)
-	assert.Equal(t, "get network policy", answer.Op)
-	assert.Equal(t, 429, answer.StatusCode)
-	assert.Equal(t, "rate_limited", answer.Code)
-	assert.Equal(t, "slow down", answer.Message)
-	assert.Equal(t, "req_header", answer.RequestID)
-	assert.Equal(t, 90*time.Second, answer.RetryAfter)
-	assert.Equal(t, 1, answer.Attempts)
-	assert.False(t, answer.MaybeApplied)
-	assert.Equal(t, "90", answer.Header.Get("Retry-After"))
-	assert.JSONEq(t, `{"message": "slow down", "error": "rate_limited", "request_id": "req_body"}`, string(answer.Body))
 }
 
 func TestErrorValuesWithoutACall(t *testing.T) {

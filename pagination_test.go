@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -137,18 +138,6 @@ func TestAllStartsAfterTheCursor(t *testing.T) {
 	assert.Equal(t, []string{"x", "y"}, cursors(t, api))
 }
 
-func TestAnErrorEndsAll(t *testing.T) {
-	t.Parallel()
-	api, client := clienttest.NewAPI(t)
-	api.Answers(http.MethodGet, clienttest.PoliciesPath, page(true, "a"), clienttest.Answer(403, `{"message": "no devbox capability"}`))
-
-	ids, err := drain(t, client.NetworkPolicies.All(t.Context(), runloop.NetworkPolicyListParams{}))
-
-	assert.Equal(t, []string{"a"}, ids)
-	require.ErrorIs(t, err, runloop.ErrForbidden)
-	assert.Len(t, api.Sent(), 2)
-}
-
 // A server that would keep the loop going for ever is found out.
 func TestAListThatDoesNotGetOnIsAnInvalidResponse(t *testing.T) {
 	t.Parallel()
@@ -243,6 +232,110 @@ func TestAnErrorComesAfterTheLastPolicyOfThePage(t *testing.T) {
 
 		require.Error(t, err, name)
 		assert.Equal(t, []string{"a", "b"}, ids, name)
+	}
+}
+
+// A page that fails is requested again, and no other. After an error, the last policy seen
+// is where to go on.
+func TestAPageThatFails(t *testing.T) {
+	t.Parallel()
+	busy := clienttest.Answer(503, clienttest.BusyJSON)
+	for _, test := range []struct {
+		faults  int
+		cursors []string
+	}{
+		{1, []string{"", "a", "b", "b"}},
+		{4, []string{"", "a", "b", "b", "b", "b", "b"}},
+	} {
+		t.Run(fmt.Sprint(test.faults), clienttest.InBubble(func(t *testing.T) {
+			api, client := clienttest.NewAPI(t)
+			answers := append([]httpmock.Responder{page(true, "a"), page(true, "b")}, slices.Repeat([]httpmock.Responder{busy}, test.faults)...)
+			api.Answers(http.MethodGet, clienttest.PoliciesPath, append(answers, page(false, "c"))...)
+
+			ids, err := drain(t, client.NetworkPolicies.All(t.Context(), runloop.NetworkPolicyListParams{}))
+			if test.faults == 4 {
+				require.ErrorIs(t, err, runloop.ErrServer)
+				var rest []string
+				rest, err = drain(t, client.NetworkPolicies.All(t.Context(), runloop.NetworkPolicyListParams{StartingAfter: ids[len(ids)-1]}))
+				ids = append(ids, rest...)
+			}
+
+			require.NoError(t, err)
+			assert.Equal(t, []string{"a", "b", "c"}, ids)
+			assert.Equal(t, test.cursors, cursors(t, api))
+		}))
+	}
+}
+
+// The context ends between two pages: the page that is there is delivered.
+func TestTheContextEndsBetweenPages(t *testing.T) {
+	t.Parallel()
+	api, client := clienttest.NewAPI(t)
+	api.Answers(http.MethodGet, clienttest.PoliciesPath, page(true, "a", "b"))
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var ids []string
+	for policy, err := range client.NetworkPolicies.All(ctx, runloop.NetworkPolicyListParams{}) {
+		if err != nil {
+			require.ErrorIs(t, err, context.Canceled)
+			assert.Zero(t, clienttest.AsTransportError(t, err).Attempts)
+			break
+		}
+		ids = append(ids, policy.ID)
+		cancel()
+	}
+	assert.Equal(t, []string{"a", "b"}, ids)
+	api.Only()
+}
+
+// What other programs do between two pages: what is created ahead of the cursor is seen,
+// nothing comes twice, and the error of a cursor that was deleted names it.
+func TestOtherProgramsBetweenPages(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		opts   []runlooptest.Option
+		meddle func(context.Context, *fakeAPI) error
+		want   []string
+		err    error
+	}{
+		"create ahead": {[]runlooptest.Option{runlooptest.WithOldestFirst()}, func(ctx context.Context, fake *fakeAPI) error {
+			_, err := fake.client.NetworkPolicies.Ensure(ctx, runloop.NetworkPolicyCreateParams{Name: "new"})
+			return err
+		}, []string{"npol_000001", "npol_000002", "npol_000003", "npol_000004"}, nil},
+		"create behind": {nil, func(ctx context.Context, fake *fakeAPI) error {
+			_, err := fake.client.NetworkPolicies.Ensure(ctx, runloop.NetworkPolicyCreateParams{Name: "new"})
+			return err
+		}, []string{"npol_000003", "npol_000002", "npol_000001"}, nil},
+		"delete the cursor": {[]runlooptest.Option{runlooptest.WithOldestFirst()}, func(ctx context.Context, fake *fakeAPI) error {
+			if len(fake.Policies()) < 3 {
+				return nil
+			}
+			_, err := fake.client.NetworkPolicies.Delete(ctx, "npol_000002")
+			return err
+		}, []string{"npol_000001", "npol_000002"}, runloop.ErrNotFound},
+	} {
+		t.Run(name, onFake(func(t *testing.T, fake *fakeAPI) {
+			for _, name := range []string{"a", "b", "c"} {
+				fake.AddPolicy(runloop.NetworkPolicy{Name: name})
+			}
+			var ids []string
+			var end error
+			for policy, err := range fake.client.NetworkPolicies.All(t.Context(), runloop.NetworkPolicyListParams{Limit: 2}) {
+				if err != nil {
+					end = err
+					break
+				}
+				ids = append(ids, policy.ID)
+				if len(ids) == 1 {
+					require.NoError(t, test.meddle(t.Context(), fake))
+				}
+			}
+			assert.Equal(t, test.want, ids)
+			require.ErrorIs(t, end, test.err)
+			if end != nil {
+				assert.ErrorContains(t, end, "npol_000002")
+			}
+		}, test.opts...))
 	}
 }
 
@@ -381,13 +474,6 @@ func TestALookupDoesNotKeepItsPage(t *testing.T) {
 	body := fmt.Sprintf(`{"network_policies": [%s], "has_more": false}`, strings.Join(policies, ","))
 	api, client := clienttest.NewAPI(t)
 	api.Answers(http.MethodGet, clienttest.PoliciesPath, clienttest.Answer(200, body))
-	heap := func() uint64 {
-		runtime.GC()
-		runtime.GC()
-		var stats runtime.MemStats
-		runtime.ReadMemStats(&stats)
-		return stats.HeapAlloc
-	}
 	kept := make([]*runloop.NetworkPolicy, 0, 3*lookups)
 	before := heap()
 
@@ -405,6 +491,41 @@ func TestALookupDoesNotKeepItsPage(t *testing.T) {
 	assert.Less(t, after, before+uint64(len(body)), "less than one page, of %d that were read", 3*lookups)
 	runtime.KeepAlive(kept)
 	runtime.KeepAlive(api)
+}
+
+// heap returns how many bytes are in use.
+func heap() uint64 {
+	runtime.GC()
+	runtime.GC()
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	return stats.HeapAlloc
+}
+
+// What the pages before took is free again. The test measures the heap, so it is not
+// parallel.
+func TestAllKeepsNoPage(t *testing.T) {
+	const size, pages = 100, 100
+	sent := 0
+	client := clienttest.NewClientOver(t, clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
+		ids := make([]string, size)
+		for i := range ids {
+			ids[i] = fmt.Sprintf("npol_%08d", sent*size+i)
+		}
+		sent++
+		return page(sent < pages, ids...)(r)
+	}))
+	seen, early := 0, uint64(0)
+
+	for _, err := range client.NetworkPolicies.All(t.Context(), runloop.NetworkPolicyListParams{Limit: size}) {
+		require.NoError(t, err)
+		if seen++; seen == 2*size {
+			early = heap()
+		}
+	}
+
+	assert.Equal(t, size*pages, seen)
+	assert.Less(t, heap(), early+size*1000, "about three pages")
 }
 
 func TestPoliciesOfAllAreTheCallers(t *testing.T) {

@@ -226,29 +226,6 @@ func TestARedirectOfTheWholeRequestIsNotInDoubt(t *testing.T) {
 	}
 }
 
-// In an outage, the attempts are used up, and one lookup is sent after them: it does not
-// start over with attempts of its own.
-func TestAnOutageCostsOneLookup(t *testing.T) {
-	t.Parallel()
-	for name, fault := range outages {
-		for _, retries := range []int{0, 1, 3, 5} {
-			eachWrite(t, fmt.Sprint(name, "/", retries), func(t *testing.T, fake *fakeAPI, w write) {
-				var err error
-				fake.client, err = fake.Client(runloop.WithMaxRetries(retries))
-				require.NoError(t, err)
-				fake.Inject(w.op, nTimes(fault, retries+1)...)
-				// net/http repeats a GET on a connection that it used before.
-				fake.Inject(w.lookup, runlooptest.Status(503))
-
-				_, err = w.do(t.Context(), fake)
-
-				require.ErrorIs(t, err, runloop.ErrMaybeApplied)
-				assert.Len(t, fake.Requests(), retries+2)
-			})
-		}
-	}
-}
-
 // A lookup has the attempts that are left.
 func TestALookupHasTheAttemptsThatAreLeft(t *testing.T) {
 	t.Parallel()
@@ -737,36 +714,6 @@ func TestDeleteOfAnUnknownIDIsNotFound(t *testing.T) {
 			require.NotErrorIs(t, err, runloop.ErrPolicyInUse)
 			assert.Equal(t, []runlooptest.Operation{remove}, fake.operations())
 		}, runlooptest.WithUnknownIDStatus(status)))
-	}
-}
-
-func TestDeleteOfALostResponseSucceeds(t *testing.T) {
-	t.Parallel()
-	type ops = []runlooptest.Operation
-	for _, test := range []struct {
-		name   string
-		faults []runlooptest.Fault
-		want   ops
-	}{
-		{"then it is not found", []runlooptest.Fault{lost()}, ops{remove, remove, list}},
-		{"twice", []runlooptest.Fault{runlooptest.Status(502).AfterCommit(), lost()}, ops{remove, remove, remove, list}},
-		{"then it is a bad request", []runlooptest.Fault{lost(), runlooptest.Answer(400, `{"message": "malformed id"}`)}, ops{remove, remove, list}},
-	} {
-		for _, status := range []int{404, 400} { // of unknown IDs
-			t.Run(test.name+", "+http.StatusText(status), onFake(func(t *testing.T, fake *fakeAPI) {
-				id := fake.AddPolicy(buildPolicy(time.Hour)).ID
-				fake.Inject(remove, test.faults...)
-
-				policy, err := fake.client.NetworkPolicies.Delete(t.Context(), id)
-
-				require.NoError(t, err)
-				assert.Equal(t, &runloop.NetworkPolicy{ID: id}, policy, "the rest was lost with the response")
-				assert.Empty(t, fake.Policies())
-				assert.Equal(t, test.want, fake.operations())
-				assert.Equal(t, id, fake.Requests(list)[0].Query.Get("id"))
-				assert.Zero(t, fake.warnings())
-			}, runlooptest.WithUnknownIDStatus(status)))
-		}
 	}
 }
 

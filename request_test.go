@@ -2,8 +2,10 @@ package runloop_test
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -70,6 +72,53 @@ func TestIDsAreOneSegment(t *testing.T) {
 			assert.Equal(t, []string{path, path, path + "/delete"}, paths)
 		})
 	}
+}
+
+// Whatever the ID, it is refused, or a server with the routes of the API sees the route
+// that was meant, and the ID.
+func FuzzIDs(f *testing.F) {
+	for _, id := range []string{
+		"npol_1", "", ".", "..", "...", "%2e", "%2e%2e", "../x", "a/b", "a?b", "a?b#c", "a#b", "a b", "a+b;c&d=e", "100%", "a%2Fb",
+		"delete", "a\\b", "{id}", "/", "é", "\x00", "a\xff", "\u0085", strings.Repeat("x", 9000),
+	} {
+		f.Add(id)
+	}
+	var route, seen string
+	routes := http.NewServeMux()
+	for _, pattern := range []string{"GET /v1/network-policies", "POST /v1/network-policies", "GET /v1/network-policies/{id}",
+		"POST /v1/network-policies/{id}", "POST /v1/network-policies/{id}/delete"} {
+		routes.HandleFunc(pattern, func(_ http.ResponseWriter, r *http.Request) { route, seen = pattern, r.PathValue("id") })
+	}
+	f.Fuzz(func(t *testing.T, id string) {
+		sent := 0
+		client := clienttest.NewClientOver(t, clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
+			sent++
+			routes.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(r.Method, r.URL.RequestURI(), nil))
+			return &http.Response{StatusCode: 404}, nil
+		}))
+		for want, call := range map[string]func() (*runloop.NetworkPolicy, error){
+			"GET /v1/network-policies/{id}": func() (*runloop.NetworkPolicy, error) { return client.NetworkPolicies.Get(t.Context(), id) },
+			"POST /v1/network-policies/{id}": func() (*runloop.NetworkPolicy, error) {
+				return client.NetworkPolicies.Update(t.Context(), id, runloop.NetworkPolicyUpdateParams{})
+			},
+			"POST /v1/network-policies/{id}/delete": func() (*runloop.NetworkPolicy, error) { return client.NetworkPolicies.Delete(t.Context(), id) },
+		} {
+			sent, route, seen = 0, "", ""
+
+			_, err := call()
+
+			if sent == 0 {
+				require.ErrorAs(t, err, new(*runloop.ValidationError))
+				continue
+			}
+			require.ErrorIs(t, err, runloop.ErrNotFound)
+			require.True(t, utf8.ValidString(id))
+			if id != "/" { // which ServeMux takes for the end of a path, though it is escaped
+				require.Equal(t, want, route)
+				require.Equal(t, id, seen)
+			}
+		}
+	})
 }
 
 func TestIDsThatNameSomethingElseAreRefused(t *testing.T) {

@@ -150,6 +150,20 @@ func TestConnectionsOverLoopback(t *testing.T) {
 	assert.Equal(t, 21, server.Requests())
 }
 
+func TestCloseIdleConnectionsDuringACall(t *testing.T) {
+	clienttest.InBubble(func(t *testing.T) {
+		server := wiretest.NewServer(t, slowly(wiretest.Response(200, clienttest.PolicyJSON)).Times(2))
+		client := newPoolClient(t, server)
+		time.AfterFunc(time.Second/2, client.CloseIdleConnections)
+
+		require.NoError(t, clienttest.GetPolicy(t.Context(), client), "its connection is not idle")
+		client.CloseIdleConnections()
+		require.NoError(t, clienttest.GetPolicy(t.Context(), client))
+
+		assert.Equal(t, 2, server.Dials(), "a call after that dials again")
+	})(t)
+}
+
 // N2: a connection that goes dead silently stays in use, attempt after attempt. The
 // pool pings it.
 func TestHTTP2ConnectionThatGoesDead(t *testing.T) {

@@ -138,6 +138,52 @@ func TestACancelWithinABackoffHasTheLastFault(t *testing.T) {
 	})(t)
 }
 
+// The context ends a later attempt: the error has what came of the earlier one.
+func TestTheContextEndsWithinTheSecondAttempt(t *testing.T) {
+	t.Parallel()
+	for _, call := range clienttest.PolicyCalls {
+		for name, first := range map[string]wiretest.Step{"after a response": wiretest.Reply(503, clienttest.BusyJSON), "after a fault": wiretest.HangUp()} {
+			t.Run(name+"/"+call.Name, clienttest.InBubble(func(t *testing.T) {
+				server := wiretest.NewServer(t, first, wiretest.Stall(""))
+				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+				defer cancel()
+
+				_, err := call.Do(ctx, clienttest.NewWireClient(t, server))
+
+				require.ErrorIs(t, err, context.DeadlineExceeded)
+				assert.Equal(t, call.IsWrite(), clienttest.MaybeApplied(err))
+				assert.Equal(t, 10*time.Second, server.Now())
+				if name == "after a response" {
+					e := clienttest.AsAPIError(t, err)
+					assert.Equal(t, 503, e.StatusCode)
+					assert.Equal(t, 2, e.Attempts)
+					return
+				}
+				require.ErrorIs(t, err, io.EOF)
+				e := clienttest.AsTransportError(t, err)
+				assert.Equal(t, 2, e.Attempts)
+				assert.True(t, e.Timeout())
+			}))
+		}
+	}
+}
+
+func TestACancelWithinAHandshake(t *testing.T) {
+	clienttest.InBubble(func(t *testing.T) {
+		server := wiretest.NewServer(t, wiretest.Deaf())
+		server.Transport.DialTLSContext = nil // TLS over DialContext
+		client := clienttest.NewWireClient(t, server, runloop.WithBaseURL("https://localhost"))
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(5*time.Second, cancel)
+
+		err := clienttest.UpdatePolicy(ctx, client)
+
+		require.ErrorIs(t, err, context.Canceled)
+		assert.False(t, clienttest.AsTransportError(t, err).MaybeApplied, "nothing was sent")
+		assert.Equal(t, 5*time.Second, server.Now())
+	})(t)
+}
+
 // The caller's deadline and the attempt's limit end in the same instant: it is the
 // caller's that counts, and no attempt follows.
 func TestADeadlineInTheInstantOfTheAttemptsLimit(t *testing.T) {

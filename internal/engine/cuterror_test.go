@@ -32,6 +32,7 @@ func cutErrors(status int) map[string]wiretest.Step {
 		"in an array":              wiretest.Raw(wiretest.Response(status, `[{"message":"no"}`)),
 		"within gzip":              wiretest.Cut(wiretest.Response(status, "\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff\x52", "Content-Encoding: gzip")),
 		"by silence":               wiretest.Stall(wiretest.Response(status, begin, "Content-Length: 400")),
+		"after all of the JSON":    wiretest.Cut(wiretest.Response(status, `{"message":"not found, in use, already exists"}`, "Content-Length: 400")),
 		"a page, before its end":   wiretest.Cut(wiretest.Response(status, "<html>", "Content-Type: text/html", "Content-Length: 400")),
 		"text that quotes a title": wiretest.Cut(wiretest.Response(status, "policy not found, in use, already exists", "Content-Type: text/plain", "Content-Length: 400")),
 	}

@@ -14,7 +14,8 @@ import (
 	"github.com/runloop-community/runloop-go/internal/clienttest"
 )
 
-// The API documents no form of its error bodies, and proxies have their own.
+// The API documents no form of its error bodies, and proxies have their own. What is read
+// of them is in TestParseErrorBody; this is what is made of it.
 func TestErrorBodiesOfAllKinds(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -22,24 +23,7 @@ func TestErrorBodiesOfAllKinds(t *testing.T) {
 		message, code, requestID string
 	}{
 		"message":                   {body: `{"message": "no such policy"}`, message: "no such policy"},
-		"message and error code":    {body: `{"message": "no such policy", "error": "not_found"}`, message: "no such policy", code: "not_found"},
-		"message and code":          {body: `{"message": "no such policy", "code": "not_found"}`, message: "no such policy", code: "not_found"},
-		"code before error":         {body: `{"message": "m", "error": "e", "code": "c"}`, message: "m", code: "c"},
-		"numeric code":              {body: `{"message": "m", "code": 4041}`, message: "m", code: "4041"},
-		"error alone":               {body: `{"error": "no such policy"}`, message: "no such policy"},
-		"error object":              {body: `{"error": {"message": "rate limited", "code": "slow_down"}}`, message: "rate limited", code: "slow_down"},
-		"error object and message":  {body: `{"error": {"message": "inner", "code": "c"}, "message": "outer"}`, message: "outer", code: "c"},
 		"the API's newer envelope":  {body: `{"error": "tunnel_unavailable", "message": "m", "retryable": true, "phase": "connect", "request_id": "req_1", "details": {"retry_after": 3}}`, message: "m", code: "tunnel_unavailable", requestID: "req_1"},
-		"other members only":        {body: `{"detail": "x", "status": 404}`},
-		"empty object":              {body: `{}`},
-		"members of other types":    {body: `{"message": {"text": "x"}, "error": [1], "code": true, "request_id": null}`},
-		"members that are null":     {body: `{"message": null, "error": null, "code": null}`},
-		"empty":                     {body: ``},
-		"blank":                     {body: " \r\n\t"},
-		"null":                      {body: `null`},
-		"array":                     {body: `["no such policy"]`},
-		"string":                    {body: `"no such policy"`},
-		"cut":                       {body: `{"message": "no such pol`},
 		"second document":           {body: `{"message": "a"} {"message": "b"}`},
 		"line breaks":               {body: `{"message": "no such\r\n\tpolicy\n"}`, message: "no such   policy"},
 		"NUL and escapes":           {body: `{"message": "no\u0000such\u001b[31mpolicy"}`, message: "no such [31mpolicy"},

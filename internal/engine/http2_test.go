@@ -92,6 +92,46 @@ func TestHTTP2UnprocessedWrites(t *testing.T) {
 	}
 }
 
+// A read is repeated by net/http itself where the server did nothing, which is no attempt
+// of the SDK, and else by the SDK.
+func TestHTTP2Reads(t *testing.T) {
+	ok := reply{200, clienttest.PolicyJSON}
+	reset := func(code uint32) wiretest.Step {
+		return wiretest.HTTP2Conn("reset", func(h *wiretest.HTTP2) {
+			h.Reset(h.Read(), code)
+			h.Reply(h.Read(), ok.status, ok.body)
+		})
+	}
+	for name, tt := range map[string]struct {
+		script []wiretest.Step
+		dials  int
+		waits  bool
+	}{
+		"GOAWAY before the stream": {[]wiretest.Step{goAway, reply2(ok)}, 2, false},
+		"GOAWAY after the stream": {[]wiretest.Step{wiretest.HTTP2Conn("go away", func(h *wiretest.HTTP2) {
+			h.GoAway(h.Read())
+			h.Close()
+		}), reply2(ok)}, 2, true},
+		"REFUSED_STREAM": {[]wiretest.Step{reset(wiretest.RefusedStream)}, 1, false},
+		"INTERNAL_ERROR": {[]wiretest.Step{reset(wiretest.InternalError)}, 1, true},
+		"CANCEL":         {[]wiretest.Step{reset(wiretest.Cancel)}, 1, true},
+	} {
+		t.Run(name, clienttest.InBubble(func(t *testing.T) {
+			server, client := newHTTP2Client(t, tt.script...)
+
+			require.NoError(t, clienttest.GetPolicy(t.Context(), client))
+
+			require.Len(t, server.Requests(), 2)
+			assert.Equal(t, tt.dials, server.Dials())
+			if tt.waits {
+				clienttest.AssertBackoff(t, server.Times())
+			} else {
+				assert.Zero(t, server.Now())
+			}
+		}))
+	}
+}
+
 // Without a body, net/http repeats a write by itself. It was not processed all the same.
 func TestHTTP2UnprocessedWriteWithoutABody(t *testing.T) {
 	for fault, script := range unprocessed2(reply{403, `{}`}) {

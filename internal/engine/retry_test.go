@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -118,6 +119,19 @@ func TestTheLastResponseSurvivesTheLastAttempt(t *testing.T) {
 		assert.Equal(t, 4, e.Attempts)
 		assert.True(t, e.MaybeApplied)
 		assert.NotContains(t, err.Error(), "giving up")
+	})(t)
+}
+
+// What an earlier attempt may have done stays in doubt when the last one reached nobody.
+func TestTheDoubtOfAnEarlierAttemptStays(t *testing.T) {
+	clienttest.InBubble(func(t *testing.T) {
+		server := wiretest.NewServer(t, wiretest.Reply(503, clienttest.BusyJSON, "Connection: close"), wiretest.Refuse().Times(3))
+
+		err := clienttest.UpdatePolicy(t.Context(), clienttest.NewWireClient(t, server))
+
+		require.ErrorIs(t, err, syscall.ECONNREFUSED, "the last cause")
+		assert.ErrorContains(t, err, "(4 attempts; may have been applied): dial tcp: connection refused")
+		assert.True(t, clienttest.AsTransportError(t, err).MaybeApplied)
 	})(t)
 }
 

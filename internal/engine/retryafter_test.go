@@ -37,6 +37,9 @@ func TestRetryAfterIsWaitedFor(t *testing.T) {
 		"a date by the server's clock": {[]string{
 			"Date: Sat, 01 Jan 2000 05:00:00 GMT", "Retry-After: Sat, 01 Jan 2000 05:00:20 GMT",
 		}, 20 * time.Second},
+		"a date by a clock that is behind": {[]string{
+			"Date: Fri, 31 Dec 1999 19:00:00 GMT", "Retry-After: Fri, 31 Dec 1999 19:00:20 GMT",
+		}, 20 * time.Second},
 	} {
 		t.Run(name, clienttest.InBubble(func(t *testing.T) {
 			server := wiretest.NewServer(t, wiretest.Reply(429, clienttest.BusyJSON, tt.headers...), wiretest.Reply(200, clienttest.PolicyJSON))
@@ -90,6 +93,7 @@ func TestRetryAfterBeyondAMinuteEndsTheCallAtOnce(t *testing.T) {
 		"one second more":            {"Retry-After: 9223372037", ever},
 		"the largest integer":        {"Retry-After: 9223372036854775807", ever},
 		"beyond all numbers":         {"Retry-After: 1e999", ever},
+		"a date without the clock":   {"Retry-After: Sat, 01 Jan 2000 05:00:00 GMT", 5 * time.Hour},
 		"the year 9999":              {"Retry-After: Fri, 31 Dec 9999 23:59:59 GMT", ever},
 		"milliseconds":               {"Retry-After-Ms: 60001", 60001 * time.Millisecond},
 		"milliseconds that overflow": {"Retry-After-Ms: 1e300", ever},

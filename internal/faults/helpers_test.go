@@ -2,16 +2,16 @@ package faults
 
 import (
 	"context"
-	"testing"
 
 	runloop "github.com/runloop-community/runloop-go"
 	"github.com/runloop-community/runloop-go/internal/clienttest"
-	"github.com/runloop-community/runloop-go/internal/wiretest"
 )
 
-// policyJSON is the answer to a get, an update or a delete of npol_1, and to the
+// policyJSON is the response to a get, an update or a delete of npol_1, and to the
 // create of a policy named build that denies all.
 const policyJSON = `{"id": "npol_1", "name": "build", "egress": ` + denyAllJSON + `, "create_time_ms": 1767225600000, "update_time_ms": 1767225600000}`
+
+const denyAllJSON = `{"allow_all": false, "allow_devbox_to_devbox": false, "allowed_hostnames": [], "allow_agent_gateway": false, "allow_mcp_gateway": false}`
 
 // createCall is a create of the policy of policyJSON.
 var createCall = func() clienttest.PolicyCall {
@@ -22,16 +22,6 @@ var createCall = func() clienttest.PolicyCall {
 	}
 	return call
 }()
-
-// calls are those that policyJSON answers.
-var calls = []clienttest.PolicyCall{clienttest.GetCall, createCall, clienttest.UpdateCall, clienttest.DeleteCall}
-
-// script returns a server with a script, and a client of it. It is for a bubble.
-func script(t testing.TB, steps ...wiretest.Step) (*wiretest.Server, *runloop.Client) {
-	t.Helper()
-	server := wiretest.NewServer(t, steps...)
-	return server, clienttest.NewWireClient(t, server)
-}
 
 // raceDetector is set by a test binary that is built with -race.
 var raceDetector bool

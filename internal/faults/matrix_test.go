@@ -291,7 +291,7 @@ func (c *trial) doubled() bool {
 // lied reports whether something said 200 to a request that the API refused. Then the
 // call need not find out why the API would refuse it.
 func (c *trial) lied() bool {
-	return c.refusal != nil && c.met(func(f *fault) bool { return f.name == cutBody.name || f.name == stalledBody })
+	return c.refusal != nil && c.met(func(f *fault) bool { return f.name == "cut body" || f.name == stalledBody })
 }
 
 // problemLater is asked when middleboxes have delivered what they held back.

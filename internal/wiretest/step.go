@@ -130,17 +130,6 @@ func Handle(handler http.Handler) Step {
 	})
 }
 
-// HandleAndHangUp reads a request, lets handler do its work, and hangs up: the
-// answer is lost.
-func HandleAndHangUp(handler http.Handler) Step {
-	return Do("handler, answer lost", func(c *Conn) {
-		if r := c.Read(); r != nil {
-			answerOf(handler, r)
-		}
-		c.Close()
-	})
-}
-
 func answerOf(handler http.Handler, r *http.Request) string {
 	w := httptest.NewRecorder()
 	handler.ServeHTTP(w, r)
