@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -253,9 +254,7 @@ func (m *model) create(body string) (int, any, string) {
 func (m *model) update(i int, body string) (int, any, string) {
 	p := m.policies[i]
 	p.Egress = make(map[string]any)
-	for name, value := range m.policies[i].Egress {
-		p.Egress[name] = value
-	}
+	maps.Copy(p.Egress, m.policies[i].Egress)
 	p.set(body)
 	if m.taken(p.Name, p.ID) {
 		return 400, refusal(fmt.Sprintf("Network policy with name %q already exists", p.Name)), ""
