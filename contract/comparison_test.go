@@ -71,11 +71,12 @@ func TestComparisonInREADME(t *testing.T) {
 	t.Parallel()
 	readme, err := os.ReadFile("../README.md")
 	require.NoError(t, err)
-	table := comparisonSentence + "\n\n" + comparisonHead
+	var table strings.Builder
+	table.WriteString(comparisonSentence + "\n\n" + comparisonHead)
 	for _, c := range comparison {
-		table += c.row + "\n"
+		table.WriteString(c.row + "\n")
 	}
-	assert.Contains(t, string(readme), table+"\n")
+	assert.Contains(t, string(readme), table.String()+"\n")
 }
 
 func TestComparisonIsWithTheInstalledVersion(t *testing.T) {
