@@ -146,11 +146,9 @@ func (l *launch) create(ctx context.Context) (*Devbox, error) {
 			return l.verified(ctx, devbox)
 		case errors.Is(err, ErrMaybeApplied):
 			return nil, l.inDoubt(ctx, err)
-		case !l.lacksPolicy(ctx, err):
-			return nil, err
-		case l.policy == nil:
-			return nil, notFoundBy(err)
-		case round == maxRounds:
+		}
+		lacksPolicy, err := l.explain(ctx, err)
+		if !lacksPolicy || l.policy == nil || round == maxRounds {
 			return nil, err
 		}
 		engine.Wait(ctx, round)
@@ -268,24 +266,25 @@ func (l *launch) inDoubt(ctx context.Context, err error) error {
 	return e
 }
 
-// lacksPolicy reports whether a create was refused because the policy does not exist.
-func (l *launch) lacksPolicy(ctx context.Context, err error) bool {
-	if l.policyID == "" || !isRefusal(err) || errors.Is(err, ErrForbidden) {
-		return false
+// explain reports whether a create was refused because the policy does not exist. The
+// error that it returns matches ErrNotFound if it is the caller's policy, or the context's
+// error if that ended the lookup.
+func (l *launch) explain(ctx context.Context, err error) (lacksPolicy bool, explained error) {
+	refusal, ok := err.(*APIError)
+	if !ok || l.policyID == "" || !isRefusal(err) || errors.Is(err, ErrForbidden) {
+		return false, err
 	}
+	refusal = new(*refusal)
 	listed, err := l.s.client.NetworkPolicies.isListed(ctx, l.op, l.policyID, forRead(l.opts))
-	return err == nil && !listed
-}
-
-// notFoundBy returns the error of a create that a missing policy explains.
-func notFoundBy(err error) error {
-	e, ok := errors.AsType[*APIError](err)
-	if !ok {
-		return err
+	lacksPolicy = err == nil && !listed
+	switch {
+	case isEnd(err):
+		ended := engine.Ended(ctx, l.op, false)
+		refusal.cause, refusal.detail = ended.Cause, ended.Detail
+	case lacksPolicy && l.policy == nil:
+		refusal.meaning = ErrNotFound
 	}
-	explained := *e
-	explained.meaning = ErrNotFound
-	return &explained
+	return lacksPolicy, refusal
 }
 
 // verified returns the devbox once a response shows that it uses the policy. Otherwise

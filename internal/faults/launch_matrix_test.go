@@ -81,7 +81,7 @@ var (
 	stuckBox    = boxScript{name: "stuck", statuses: []string{"queued"}}
 	newStatuses = boxScript{name: "new statuses", statuses: []string{"queued", "thawing", "initializing", "running"}}
 	byLooks     = boxScript{name: "by looks", statuses: healthy.statuses}
-	lingering   = boxScript{name: "lingering", statuses: []string{"running"}, lingers: time.Second}
+	lingering   = boxScript{name: "lingering", statuses: []string{"running"}, lingers: 700 * time.Millisecond}
 )
 
 var launchCalls = []launchCall{
@@ -286,7 +286,7 @@ func repeatedCreates(journal []*entry, boxes []*modelBox) string {
 		if e.requestID == "" || !strings.Contains(e.body, `"`+runloop.MetadataRequestID+`":"`+e.requestID+`"`) {
 			return "a create whose tag is not its request ID"
 		}
-		if before := last[e.requestID]; before != nil && before.fault != "429" && before.fault != "cut body of a 400" {
+		if before := last[e.requestID]; before != nil && before.fault != "429" && before.fault != "cut body of a 400" && before.status != 400 {
 			return "a create that is sent twice"
 		}
 		last[e.requestID] = e
@@ -386,7 +386,7 @@ func (c *launchTrial) shouldSucceed() bool {
 		return false
 	}
 	for _, e := range c.model.journal {
-		sure := e.fault == "" || e.fault == "429" || e.fault == "cut body of a 400" || len(e.effects) > 0
+		sure := e.fault == "" || e.fault == "429" || e.fault == "cut body of a 400" || e.status == 400 || len(e.effects) > 0
 		if e.short() == "create" && !sure {
 			return false
 		}

@@ -64,6 +64,7 @@ type entry struct {
 	method, target, body string
 	requestID            string
 	fault                string
+	status               int // of the API's own response, 0 while there is none
 	// effects are what the request did, "created npol_1", each time it was carried out.
 	effects []string
 }
@@ -195,6 +196,7 @@ func (m *model) response(status int, body string, headers ...string) string {
 // carryOut does what a request asks for, and returns the response.
 func (m *model) carryOut(e *entry) string {
 	status, body, effect := m.route(e)
+	e.status = status
 	if effect != "" {
 		e.effects = append(e.effects, effect)
 		m.states = append(m.states, slices.Clone(m.policies))
