@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -30,6 +31,8 @@ type launchCall struct {
 	// deadline is the caller's, 0 for none.
 	deadline time.Duration
 	do       func(context.Context, *runloop.DevboxesService) (*runloop.Devbox, error)
+	// main: all pairs of faults are tried, not only those of the main kinds.
+	main bool
 
 	verb     string // launch, create, shut down or await
 	policy   string // the name of the requested policy
@@ -85,10 +88,10 @@ var (
 )
 
 var launchCalls = []launchCall{
-	{name: "launch", verb: "launch", do: launching(underRules), policy: "build", requests: "list policies, create policy, create, wait"},
-	{name: "launch under a policy that exists", verb: "launch", policies: []seed{equal}, do: launching(underRules), policy: "build", requests: "list policies, create, wait"},
-	{name: "launch by ID", verb: "launch", policies: []seed{equal}, do: launching(underID), policy: "build", requests: "create, wait"},
-	{name: "launch without a policy", verb: "launch", do: launching(underNone), requests: "create, wait"},
+	{name: "launch", main: true, verb: "launch", do: launching(underRules), policy: "build", requests: "list policies, create policy, create, wait"},
+	{name: "launch under a policy that exists", main: true, verb: "launch", policies: []seed{equal}, do: launching(underRules), policy: "build", requests: "list policies, create, wait"},
+	{name: "launch by ID", main: true, verb: "launch", policies: []seed{equal}, do: launching(underID), policy: "build", requests: "create, wait"},
+	{name: "launch without a policy", main: true, verb: "launch", do: launching(underNone), requests: "create, wait"},
 	{name: "launch of one with a late echo", verb: "launch", policies: []seed{equal}, script: lateEcho, do: launching(underID), policy: "build", requests: "create, get, wait"},
 	{name: "launch in a slow list", verb: "launch", policies: []seed{equal}, lag: time.Second, do: launching(underID), policy: "build", requests: "create, wait"},
 	{name: "launch of one that goes on with each look", verb: "launch", policies: []seed{equal}, script: newStatuses, do: launching(underID), policy: "build", requests: "create, wait, wait, wait"},
@@ -100,17 +103,17 @@ var launchCalls = []launchCall{
 	{name: "launch of one that is stuck", verb: "launch", policies: []seed{equal}, script: stuckBox, deadline: 40 * time.Second, do: launching(underID), policy: "build", requests: "create, wait, wait, shutdown", err: context.DeadlineExceeded},
 	{name: "launch under a pruned policy", verb: "launch", policies: []seed{equal}, prunes: true, do: launching(underRules), policy: "build", requests: "list policies, create, list policies, list policies, create policy, create, wait"},
 	{name: "launch by an unknown ID", verb: "launch", do: launching(underID), policy: "build", requests: "create, list policies", err: runloop.ErrNotFound},
-	{name: "create", verb: "create", do: creating(underRules), policy: "build", requests: "list policies, create policy, create"},
-	{name: "create by ID", verb: "create", policies: []seed{equal}, do: creating(underID), policy: "build", requests: "create"},
+	{name: "create", main: true, verb: "create", do: creating(underRules), policy: "build", requests: "list policies, create policy, create"},
+	{name: "create by ID", main: true, verb: "create", policies: []seed{equal}, do: creating(underID), policy: "build", requests: "create"},
 	{name: "create of one without its policy", verb: "create", policies: []seed{equal}, script: unattached, do: creating(underID), policy: "build", requests: "create, get, get, get, shutdown", err: runloop.ErrPolicyNotAttached},
-	{name: "create with a key", verb: "create", policies: []seed{equal}, boxes: []*modelBox{boxOf(running, "other", "npol_1")}, do: creating(underID, withKey), policy: "build", requests: "list, list, list, list, create"},
-	{name: "create with a used key", verb: "create", policies: []seed{equal}, boxes: []*modelBox{boxOf(running, "key", "npol_1"), boxOf(running, "other", "npol_1")}, do: creating(underRules, withKey), policy: "build", requests: "list, list, list, list, list, list policies"},
+	{name: "create with a key", main: true, verb: "create", policies: []seed{equal}, boxes: []*modelBox{boxOf(running, "other", "npol_1")}, do: creating(underID, withKey), policy: "build", requests: "list, list, list, list, create"},
+	{name: "create with a used key", main: true, verb: "create", policies: []seed{equal}, boxes: []*modelBox{boxOf(running, "key", "npol_1"), boxOf(running, "other", "npol_1")}, do: creating(underRules, withKey), policy: "build", requests: "list, list, list, list, list, list policies"},
 	{name: "create with a key of another policy", verb: "create", policies: []seed{equal}, boxes: []*modelBox{boxOf(running, "key", "npol_other")}, do: creating(underID, withKey), policy: "build", requests: "list, list, list, list, shutdown", err: runloop.ErrPolicyNotAttached},
-	{name: "shutdown", verb: "shut down", boxes: []*modelBox{boxOf(running, "other", "")}, do: shuttingDown("dbx_1"), requests: "shutdown"},
+	{name: "shutdown", main: true, verb: "shut down", boxes: []*modelBox{boxOf(running, "other", "")}, do: shuttingDown("dbx_1"), requests: "shutdown"},
 	{name: "shutdown that takes time", verb: "shut down", boxes: []*modelBox{boxOf(lingering, "other", "")}, do: shuttingDown("dbx_1"), requests: "shutdown, get, get, get"},
 	{name: "shutdown of one that has failed", verb: "shut down", boxes: []*modelBox{boxOf(boxScript{statuses: []string{"failure"}}, "other", "")}, do: shuttingDown("dbx_1"), requests: "shutdown"},
 	{name: "shutdown of an unknown ID", verb: "shut down", do: shuttingDown("dbx_1"), requests: "shutdown", err: runloop.ErrNotFound},
-	{name: "await", verb: "await", boxes: []*modelBox{boxOf(healthy, "other", "")}, do: awaiting("dbx_1"), requests: "wait"},
+	{name: "await", main: true, verb: "await", boxes: []*modelBox{boxOf(healthy, "other", "")}, do: awaiting("dbx_1"), requests: "wait"},
 	{name: "await of new statuses", verb: "await", boxes: []*modelBox{boxOf(newStatuses, "other", "")}, do: awaiting("dbx_1"), requests: "wait, wait, wait, wait"},
 	{name: "await of one that fails", verb: "await", boxes: []*modelBox{boxOf(failing, "other", "")}, do: awaiting("dbx_1"), requests: "wait", err: runloop.ErrDevboxFailed},
 	{name: "await of an unknown ID", verb: "await", do: awaiting("dbx_1"), requests: "wait", err: runloop.ErrNotFound},
@@ -198,10 +201,7 @@ func (c *launchTrial) run(t *testing.T) string {
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
-	if d := c.deadline; d > 0 || c.launchCall.deadline > 0 {
-		if d == 0 {
-			d = c.launchCall.deadline
-		}
+	if d := cmp.Or(c.deadline, c.launchCall.deadline); d > 0 {
 		ctx, stop = context.WithTimeout(ctx, d)
 		defer stop()
 	}
@@ -261,12 +261,20 @@ func (c *launchTrial) problem() string {
 
 func (c *launchTrial) problemOfTime() string {
 	const cleanUp = 30*time.Second + 2*time.Second
+	waits := 0
+	for _, e := range c.model.journal {
+		if e.short() == "wait" {
+			waits++
+		}
+	}
 	switch {
-	case len(c.model.journal) > 60:
+	case waits > 6+int(c.took/(4*time.Second)): // the shortest pause, once it no longer grows
+		return "polls without pauses"
+	case len(c.model.journal)-waits > 30:
 		return "too many requests"
 	case c.ended != nil && c.took > c.endedAt+cleanUp:
 		return "a call that does not return after the end of its context"
-	case c.verb == "launch" && c.took > 5*time.Minute+cleanUp:
+	case c.verb == "launch" && c.deadline == 0 && c.took > 5*time.Minute+cleanUp:
 		return "a launch of more than five minutes"
 	}
 	return ""
@@ -286,7 +294,7 @@ func repeatedCreates(journal []*entry, boxes []*modelBox) string {
 		if e.requestID == "" || !strings.Contains(e.body, `"`+runloop.MetadataRequestID+`":"`+e.requestID+`"`) {
 			return "a create whose tag is not its request ID"
 		}
-		if before := last[e.requestID]; before != nil && before.fault != "429" && before.fault != "cut body of a 400" && before.status != 400 {
+		if before := last[e.requestID]; before != nil && !before.refused() {
 			return "a create that is sent twice"
 		}
 		last[e.requestID] = e
@@ -300,6 +308,12 @@ func repeatedCreates(journal []*entry, boxes []*modelBox) string {
 		tags[b.tag] = b.id
 	}
 	return ""
+}
+
+// refused reports whether the client was told that a create may be sent again: it was not
+// carried out.
+func (e *entry) refused() bool {
+	return e.fault == "429" || e.fault == "cut body of a 400" || e.status == 400 && (e.fault == "" || e.fault == "cut body, carried out")
 }
 
 func (c *launchTrial) box(id string) *modelBox {
@@ -386,7 +400,7 @@ func (c *launchTrial) shouldSucceed() bool {
 		return false
 	}
 	for _, e := range c.model.journal {
-		sure := e.fault == "" || e.fault == "429" || e.fault == "cut body of a 400" || e.status == 400 || len(e.effects) > 0
+		sure := e.fault == "" || e.refused() || len(e.effects) > 0
 		if e.short() == "create" && !sure {
 			return false
 		}
@@ -520,11 +534,16 @@ func (m *launchMatrix) try(t *testing.T, count *atomic.Int64, c launchTrial) *la
 func (m *launchMatrix) tryCancels(t *testing.T, count *atomic.Int64, base *launchTrial) {
 	for position := 1; position <= base.model.position; position++ {
 		for _, when := range []cancelTime{onArrival, onResponse, inPause} {
-			c := m.try(t, count, launchTrial{launchCall: base.launchCall, retries: base.retries, plan: base.plan, cancel: cancel{position, when}})
-			if c.err != nil && c.ended != nil && !errors.Is(c.err, c.ended) && c.outcome() != base.outcome() {
-				t.Errorf("an error that does not match the context's\nwithout the cancel: %v\n%s", base.err, c)
-			}
+			m.compare(t, base, m.try(t, count, launchTrial{launchCall: base.launchCall, retries: base.retries, plan: base.plan, cancel: cancel{position, when}}))
 		}
+	}
+}
+
+// compare checks that a call whose context ended reports that, unless it comes to the same
+// as without: then the end came too late.
+func (m *launchMatrix) compare(t *testing.T, base, c *launchTrial) {
+	if c.err != nil && c.ended != nil && !errors.Is(c.err, c.ended) && c.outcome() != base.outcome() {
+		t.Errorf("an error that does not match the context's\nwithout its end: %v\n%s", base.err, c)
 	}
 }
 
@@ -564,10 +583,10 @@ func someOf(e *entry, all []fault) []fault {
 func mainKinds(e *entry) []fault {
 	names := []string{
 		"connection refused", "429", "404 page", "cut body of a 400", "closed after the request", "closed after the request, carried out", "cut body, carried out",
-		"hang, carried out", "502, carried out", "504, delivered after the retry", "200 HTML, carried out", "200 about another devbox, carried out",
+		"hang, carried out", "502, carried out", "504, delivered after the call", "200 HTML, carried out", "200 about another devbox, carried out",
 	}
 	if e.method == http.MethodGet {
-		names = []string{"429", "404 page", "hang", "503", "200 {}", "200 about another devbox"}
+		names = []string{"429", "404 page", "hang", "502", "empty 200", "200 about another devbox"}
 	}
 	return slices.DeleteFunc(faultsOfRequest(e), func(f fault) bool { return !slices.Contains(names, f.name) })
 }
@@ -579,28 +598,29 @@ func (m *launchMatrix) fillLaunchSingles(t *testing.T, s *launchCall) {
 			m.try(t, &m.singles, launchTrial{launchCall: s, plan: plan})
 			c := m.try(t, &m.singles, launchTrial{launchCall: s, retries: 3, plan: plan})
 			m.tryCancels(t, &m.cancelled, c)
-			for _, d := range []time.Duration{100 * time.Millisecond, time.Second, 10 * time.Second, 31 * time.Second} {
-				c := m.try(t, &m.deadlines, launchTrial{launchCall: s, retries: 3, plan: plan, deadline: d})
-				if c.err != nil && c.ended != nil && !errors.Is(c.err, c.ended) && c.took > d {
-					t.Errorf("an error that does not match the context's\n%s", c)
-				}
+			for _, d := range []time.Duration{time.Second, 10 * time.Second} {
+				m.compare(t, c, m.try(t, &m.deadlines, launchTrial{launchCall: s, retries: 3, plan: plan, deadline: d}))
 			}
 		}
 	}
 }
 
 func (m *launchMatrix) fillLaunchPairs(t *testing.T, s *launchCall) {
+	all := mainKinds
+	if s.main {
+		all = faultsOfRequest
+	}
 	for _, e := range m.cleanLaunch(t, s).model.requests(0) {
-		for _, first := range someOf(e, faultsOfRequest(e)) {
+		for _, first := range someOf(e, all(e)) {
 			single := &launchTrial{launchCall: s, retries: 3, plan: at(e.position, &first)}
 			single.run(t)
 			next := requestAt(single.model.requests(0), e.position+1)
 			if next == nil {
 				continue // the first fault ends the call
 			}
-			for _, second := range someOf(e, faultsOfRequest(next)) {
+			for _, second := range someOf(e, all(next)) {
 				c := m.try(t, &m.pairs, launchTrial{launchCall: s, retries: 3, plan: at(e.position, &first, &second)})
-				if *launchAll || isOneOf(first, mainKinds(e)) && isOneOf(second, mainKinds(next)) {
+				if s.main && (*launchAll || isOneOf(first, mainKinds(e)) && isOneOf(second, mainKinds(next))) {
 					m.tryCancels(t, &m.cancelledPairs, c)
 				}
 			}
@@ -616,8 +636,12 @@ func isOneOf(f fault, all []fault) bool {
 func (m *launchMatrix) fillLaunchOutages(t *testing.T, s *launchCall) {
 	for _, e := range m.cleanLaunch(t, s).model.requests(0) {
 		for _, f := range someOf(e, faultsOfRequest(e)) {
-			c := m.try(t, &m.outages, launchTrial{launchCall: s, retries: 3, plan: from(e.position, &f)})
-			m.tryCancels(t, &m.outages, c)
+			// An API that only reports timeouts of its own is waited for without end.
+			c := launchTrial{launchCall: s, retries: 3, plan: from(e.position, &f)}
+			if s.verb == "await" {
+				c.deadline = 10 * time.Minute
+			}
+			m.try(t, &m.outages, c)
 		}
 	}
 }
