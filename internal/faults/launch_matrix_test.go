@@ -316,16 +316,8 @@ func (e *entry) refused() bool {
 	return e.fault == "429" || e.fault == "cut body of a 400" || e.status == 400 && (e.fault == "" || e.fault == "cut body, carried out")
 }
 
-func (c *launchTrial) box(id string) *modelBox {
-	i := slices.IndexFunc(c.model.boxes, func(b *modelBox) bool { return b.id == id })
-	if i < 0 {
-		return nil
-	}
-	return c.model.boxes[i]
-}
-
 func (c *launchTrial) problemOfSuccess() string {
-	b, now := c.box(c.got.ID), c.model.server.Now()
+	b, now := c.model.boxNamed(c.got.ID), c.model.server.Now()
 	if c.verb == "shut down" {
 		switch {
 		case c.got.ID != "dbx_1" || b != nil && !b.hasEnded(now):
@@ -376,7 +368,7 @@ func (c *launchTrial) problemOfError() string {
 	case e.Devbox == nil:
 		return ""
 	}
-	b := c.box(e.Devbox.ID)
+	b := c.model.boxNamed(e.Devbox.ID)
 	switch {
 	case b == nil || c.creates() && b.tag != e.RequestID:
 		return "an error about another devbox"

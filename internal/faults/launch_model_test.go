@@ -269,6 +269,15 @@ func (m *model) createDevbox(body string) (int, any, string) {
 	return 200, b.view(b.created, b.echo.of(b.asked, b.policy)), "created " + b.id
 }
 
+// boxNamed returns the devbox with the ID, or nil.
+func (m *model) boxNamed(id string) *modelBox {
+	i := slices.IndexFunc(m.boxes, func(b *modelBox) bool { return b.id == id })
+	if i < 0 {
+		return nil
+	}
+	return m.boxes[i]
+}
+
 // addBox puts a devbox into the account.
 func (m *model) addBox(b *modelBox) {
 	b.id, b.created = fmt.Sprintf("dbx_%d", len(m.boxes)+1), m.server.Now()
