@@ -434,6 +434,10 @@ func settled(err error) error {
 		copied := *e
 		copied.MaybeApplied = false
 		return &copied
+	case *DriftError:
+		copied := *e
+		copied.inDoubt = false
+		return &copied
 	}
 	return err
 }

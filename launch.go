@@ -63,16 +63,18 @@ func (s *DevboxesService) Launch(ctx context.Context, params DevboxCreateParams,
 // use the policy. Launch commands and the entrypoint may have begun by then.
 //
 // A create is the one write that duplicates when repeated, so it is retried only if the
-// API certainly did not process it. If a response is lost, Create looks for the devbox in
-// the lists, by the request ID in its metadata (see [MetadataRequestID]). If it is not
-// found, the error is a [*DevboxError] with a RequestID and no Devbox, and matches
+// API certainly did not process it. If a response is lost, Create looks for the devbox by
+// the request ID in its metadata (see [MetadataRequestID]), in the lists of the queued,
+// provisioning, initializing and running devboxes. If it is not found, the error is a [*DevboxError] with a RequestID and no Devbox, and matches
 // [ErrMaybeApplied]: the devbox may exist, or still be created by a request that was
 // delayed on the way. If the context ends meanwhile, what was created is shut down. A
 // proxy that repeats requests by itself creates two devboxes with one request ID.
 //
-// With [WithIdempotencyKey], Create first looks for the devbox that an earlier call with
-// the key created, and returns it if it is not over. If the lists cannot be read, nothing
-// is created. Only one call at a time may use a key. [WithResponseInto] stores the
+// With [WithIdempotencyKey], Create first looks in these lists for the devbox that an
+// earlier call with the key created, and returns it. If the lists cannot be read, nothing
+// is created. Only one call at a time may use a key. A devbox that is suspended, that the
+// lists do not show yet, or whose create is still delayed on the way is not found: Create
+// then creates a second one with the same request ID. [WithResponseInto] stores the
 // response to the create.
 func (s *DevboxesService) Create(ctx context.Context, params DevboxCreateParams, opts ...Option) (*Devbox, error) {
 	l, err := s.newLaunch(ctx, opCreateDevbox, params, opts)

@@ -520,6 +520,28 @@ func TestAnUnknownPolicyIsNotFound(t *testing.T) {
 }
 
 // Another program prunes the policy between the lookup and the create.
+func TestACancelDuringTheLookupOfThePolicyEndsTheLaunch(t *testing.T) {
+	for name, params := range map[string]runloop.DevboxCreateParams{"by ID": underPolicy("npol_1"), "by rules": underRules()} {
+		t.Run(name, clienttest.InBubble(func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			steps := concat(
+				one(createBox, refuse(400, "no such policy")),
+				one("GET /v1/network-policies?id=npol_1", first(cancel, never)))
+			if params.NetworkPolicy != nil {
+				steps = concat(one("GET /v1/network-policies",
+					ok(`{"network_policies":[{"id":"npol_1","name":"task-github","egress":{"allowed_hostnames":["github.com"]}}],"has_more":false}`)), steps)
+			}
+			_, client := newScript(t, steps)
+			_, err := client.Devboxes.Launch(ctx, params)
+			require.ErrorIs(t, err, context.Canceled)
+			require.ErrorIs(t, err, runloop.ErrBadRequest)
+			assert.NotErrorIs(t, err, runloop.ErrNotFound, "nobody knows")
+			assert.NotErrorIs(t, err, runloop.ErrMaybeApplied)
+			assert.ErrorContains(t, err, "context canceled")
+		}))
+	}
+}
+
 func TestAPolicyThatIsDeletedMeanwhileIsEnsuredAgain(t *testing.T) {
 	onFake(func(t *testing.T, fake *fakeAPI) {
 		other, err := fake.Client()
@@ -651,6 +673,26 @@ func TestADevboxThatIsFoundByItsKeyIsShutDownIfItCannotBeVerified(t *testing.T) 
 		_, err := client.Devboxes.Create(t.Context(), underRules(), runloop.WithIdempotencyKey("key-1"))
 		require.ErrorIs(t, err, runloop.ErrForbidden)
 		assert.NotErrorIs(t, err, runloop.ErrPolicyNotAttached)
+		assertNothingInDoubt(t, err)
+		assert.True(t, asDevboxError(t, err).ShutDown)
+	})(t)
+}
+
+// What a write of the policy left open is not left open about the devbox.
+func TestADriftInDoubtLeavesNoDevboxInDoubt(t *testing.T) {
+	clienttest.InBubble(func(t *testing.T) {
+		found := `{"id":"dbx_1","status":"running","metadata":{"runloop-go-request-id":"key-1"},"launch_parameters":{"network_policy_id":"npol_1"}}`
+		drifted := ok(`{"network_policies":[{"id":"npol_9","name":"task-github","egress":{"allow_all":true}}],"has_more":false}`)
+		const listPolicies, createPolicy = "GET /v1/network-policies", "POST /v1/network-policies"
+		steps := concat(emptyLists()[:3], one(listRunning, ok(boxes(found))),
+			one(listPolicies, ok(clienttest.EmptyPageJSON)),
+			one(createPolicy, htmlPage(502)), // and another program creates it with other rules
+			one(createPolicy, refuse(400, "it already exists")), one(listPolicies, drifted),
+			one(listPolicies, drifted),
+			one(shutdownBox, ok(box("shutdown"))))
+		_, client := newScript(t, steps)
+		_, err := client.Devboxes.Create(t.Context(), underRules(), runloop.WithIdempotencyKey("key-1"))
+		require.ErrorIs(t, err, runloop.ErrDrift)
 		assertNothingInDoubt(t, err)
 		assert.True(t, asDevboxError(t, err).ShutDown)
 	})(t)
