@@ -14,5 +14,6 @@
 // Each test says what the caller sees, how many requests are made, when, and what
 // the server's state is then. Beside them, the matrix has every fault and every two
 // faults in a row at every request of every call that writes, and the soak compares ten
-// thousand calls under random faults with the server's journal.
+// thousand calls under random faults with the server's journal. Launches have a matrix and
+// a soak of their own, with a cancel at every step.
 package faults

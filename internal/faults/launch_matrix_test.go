@@ -15,6 +15,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+
 	runloop "github.com/runloop-community/runloop-go"
 	"github.com/runloop-community/runloop-go/internal/clienttest"
 )
@@ -140,8 +142,8 @@ func (e *entry) short() string {
 	return "list policies"
 }
 
-// A cancel is when the caller gives up.
-type cancel struct {
+// A cancelPoint is when the caller gives up.
+type cancelPoint struct {
 	position int // of a request
 	when     cancelTime
 }
@@ -160,7 +162,7 @@ type launchTrial struct {
 	*launchCall
 	retries  int
 	deadline time.Duration
-	cancel   cancel
+	cancel   cancelPoint
 	plan     func(position int) *fault
 
 	model   *model
@@ -466,7 +468,7 @@ func (c *launchTrial) outcome() string {
 	return fmt.Sprint(reflect.TypeOf(c.err), clienttest.Sentinels(c.err), errors.Is(c.err, runloop.ErrDevboxFailed), errors.Is(c.err, runloop.ErrPolicyNotAttached))
 }
 
-var launchAll = flag.Bool("launch.all", false, "TestLaunchMatrix tries a cancel at every step of every pair of faults, for half an hour")
+var launchAll = flag.Bool("launch.all", false, "TestLaunchMatrix tries a cancel at every step of every pair of faults, for ten minutes")
 
 // Each fault and each two faults in a row, at every request of every call of Devboxes
 // that writes or waits, lookups and clean-ups included; each fault, and each two of the
@@ -493,6 +495,15 @@ func TestLaunchMatrix(t *testing.T) {
 	})
 	t.Logf("%d without faults but with cancels, %d single faults, %d with cancels, %d with deadlines, %d pairs, %d with cancels, %d outages: %d successes, %d errors that tell of a devbox, %d requests at most",
 		m.clean.Load(), m.singles.Load(), m.cancelled.Load(), m.deadlines.Load(), m.pairs.Load(), m.cancelledPairs.Load(), m.outages.Load(), m.successes.Load(), m.told.Load(), m.most.Load())
+	if complete() && !strings.Contains(flag.Lookup("test.run").Value.String(), "/") {
+		assert.EqualValues(t, 389, m.clean.Load())
+		assert.EqualValues(t, 5236, m.singles.Load())
+		assert.EqualValues(t, 5236, m.deadlines.Load())
+		assert.EqualValues(t, 21457, m.pairs.Load())
+		assert.EqualValues(t, 2618, m.outages.Load())
+		assert.Greater(t, m.cancelled.Load(), int64(42000))
+		assert.Greater(t, m.cancelledPairs.Load(), int64(31000))
+	}
 }
 
 // A launchMatrix counts trials.
@@ -527,7 +538,7 @@ func (m *launchMatrix) try(t *testing.T, count *atomic.Int64, c launchTrial) *la
 func (m *launchMatrix) tryCancels(t *testing.T, count *atomic.Int64, base *launchTrial) {
 	for position := 1; position <= base.model.position; position++ {
 		for _, when := range []cancelTime{onArrival, onResponse, inPause} {
-			m.compare(t, base, m.try(t, count, launchTrial{launchCall: base.launchCall, retries: base.retries, plan: base.plan, cancel: cancel{position, when}}))
+			m.compare(t, base, m.try(t, count, launchTrial{launchCall: base.launchCall, retries: base.retries, plan: base.plan, cancel: cancelPoint{position, when}}))
 		}
 	}
 }
