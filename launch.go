@@ -63,16 +63,18 @@ func (s *DevboxesService) Launch(ctx context.Context, params DevboxCreateParams,
 // use the policy. Launch commands and the entrypoint may have begun by then.
 //
 // A create is the one write that duplicates when repeated, so it is retried only if the
-// API certainly did not process it. If a response is lost, Create looks for the devbox in
-// the lists, by the request ID in its metadata (see [MetadataRequestID]). If it is not
-// found, the error is a [*DevboxError] with a RequestID and no Devbox, and matches
+// API certainly did not process it. If a response is lost, Create looks for the devbox by
+// the request ID in its metadata (see [MetadataRequestID]), in the lists of the queued,
+// provisioning, initializing and running devboxes. If it is not found, the error is a [*DevboxError] with a RequestID and no Devbox, and matches
 // [ErrMaybeApplied]: the devbox may exist, or still be created by a request that was
 // delayed on the way. If the context ends meanwhile, what was created is shut down. A
 // proxy that repeats requests by itself creates two devboxes with one request ID.
 //
-// With [WithIdempotencyKey], Create first looks for the devbox that an earlier call with
-// the key created, and returns it if it is not over. If the lists cannot be read, nothing
-// is created. Only one call at a time may use a key. [WithResponseInto] stores the
+// With [WithIdempotencyKey], Create first looks in these lists for the devbox that an
+// earlier call with the key created, and returns it. If the lists cannot be read, nothing
+// is created. Only one call at a time may use a key. A devbox that is suspended, that the
+// lists do not show yet, or whose create is still delayed on the way is not found: Create
+// then creates a second one with the same request ID. [WithResponseInto] stores the
 // response to the create.
 func (s *DevboxesService) Create(ctx context.Context, params DevboxCreateParams, opts ...Option) (*Devbox, error) {
 	l, err := s.newLaunch(ctx, opCreateDevbox, params, opts)
@@ -146,11 +148,9 @@ func (l *launch) create(ctx context.Context) (*Devbox, error) {
 			return l.verified(ctx, devbox)
 		case errors.Is(err, ErrMaybeApplied):
 			return nil, l.inDoubt(ctx, err)
-		case !l.lacksPolicy(ctx, err):
-			return nil, err
-		case l.policy == nil:
-			return nil, notFoundBy(err)
-		case round == maxRounds:
+		}
+		lacksPolicy, err := l.explain(ctx, err)
+		if !lacksPolicy || l.policy == nil || round == maxRounds {
 			return nil, err
 		}
 		engine.Wait(ctx, round)
@@ -268,24 +268,25 @@ func (l *launch) inDoubt(ctx context.Context, err error) error {
 	return e
 }
 
-// lacksPolicy reports whether a create was refused because the policy does not exist.
-func (l *launch) lacksPolicy(ctx context.Context, err error) bool {
-	if l.policyID == "" || !isRefusal(err) || errors.Is(err, ErrForbidden) {
-		return false
+// explain reports whether a create was refused because the policy does not exist. The
+// error that it returns matches ErrNotFound if it is the caller's policy, or the context's
+// error if that ended the lookup.
+func (l *launch) explain(ctx context.Context, err error) (lacksPolicy bool, explained error) {
+	refusal, ok := err.(*APIError)
+	if !ok || l.policyID == "" || !isRefusal(err) || errors.Is(err, ErrForbidden) {
+		return false, err
 	}
+	refusal = new(*refusal)
 	listed, err := l.s.client.NetworkPolicies.isListed(ctx, l.op, l.policyID, forRead(l.opts))
-	return err == nil && !listed
-}
-
-// notFoundBy returns the error of a create that a missing policy explains.
-func notFoundBy(err error) error {
-	e, ok := errors.AsType[*APIError](err)
-	if !ok {
-		return err
+	lacksPolicy = err == nil && !listed
+	switch {
+	case isEnd(err):
+		ended := engine.Ended(ctx, l.op, false)
+		refusal.cause, refusal.detail = ended.Cause, ended.Detail
+	case lacksPolicy && l.policy == nil:
+		refusal.meaning = ErrNotFound
 	}
-	explained := *e
-	explained.meaning = ErrNotFound
-	return &explained
+	return lacksPolicy, refusal
 }
 
 // verified returns the devbox once a response shows that it uses the policy. Otherwise

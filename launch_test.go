@@ -520,6 +520,28 @@ func TestAnUnknownPolicyIsNotFound(t *testing.T) {
 }
 
 // Another program prunes the policy between the lookup and the create.
+func TestACancelDuringTheLookupOfThePolicyEndsTheLaunch(t *testing.T) {
+	for name, params := range map[string]runloop.DevboxCreateParams{"by ID": underPolicy("npol_1"), "by rules": underRules()} {
+		t.Run(name, clienttest.InBubble(func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			steps := concat(
+				one(createBox, refuse(400, "no such policy")),
+				one("GET /v1/network-policies?id=npol_1", first(cancel, never)))
+			if params.NetworkPolicy != nil {
+				steps = concat(one("GET /v1/network-policies",
+					ok(`{"network_policies":[{"id":"npol_1","name":"task-github","egress":{"allowed_hostnames":["github.com"]}}],"has_more":false}`)), steps)
+			}
+			_, client := newScript(t, steps)
+			_, err := client.Devboxes.Launch(ctx, params)
+			require.ErrorIs(t, err, context.Canceled)
+			require.ErrorIs(t, err, runloop.ErrBadRequest)
+			assert.NotErrorIs(t, err, runloop.ErrNotFound, "nobody knows")
+			assert.NotErrorIs(t, err, runloop.ErrMaybeApplied)
+			assert.ErrorContains(t, err, "context canceled")
+		}))
+	}
+}
+
 func TestAPolicyThatIsDeletedMeanwhileIsEnsuredAgain(t *testing.T) {
 	onFake(func(t *testing.T, fake *fakeAPI) {
 		other, err := fake.Client()

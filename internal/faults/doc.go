@@ -4,5 +4,6 @@
 // stand what the documentation promises about retries, with a scenario for each sentence,
 // and what a thousand calls at the same time may do and may leave open.
 //
-// What one fault does to one call is tested in internal/engine.
+// Launches have a matrix and a soak of their own, with a cancel at every step. What one
+// fault does to one call is tested in internal/engine.
 package faults

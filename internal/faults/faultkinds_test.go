@@ -19,10 +19,11 @@ type fault struct {
 	// repeats: a proxy sends the request twice, and forwards the second response.
 	repeats bool
 
-	refuses bool // the connection
-	unread  bool // the connection closes before the request is read
-	closes  bool // the connection closes after the response
-	stalls  bool // nothing comes after the response
+	refuses bool          // the connection
+	unread  bool          // the connection closes before the request is read
+	closes  bool          // the connection closes after the response
+	stalls  bool          // nothing comes after the response
+	takes   time.Duration // the response
 
 	status  int // of the response; 0 is raw's
 	body    string

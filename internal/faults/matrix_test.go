@@ -487,7 +487,7 @@ func (m *matrix) fillPairs(t *testing.T, s *matrixCall, set setting) {
 		for _, first := range chosen(e.method, e.position) {
 			single := &trial{matrixCall: s, setting: set, plan: at(e.position, &first)}
 			single.run(t)
-			next := single.requestAt(e.position + 1)
+			next := requestAt(single.model.requests(0), e.position+1)
 			if next == nil {
 				continue // the first fault ends the call
 			}
@@ -544,8 +544,7 @@ func (m *matrix) fillOutages(t *testing.T, s *matrixCall, set setting) {
 }
 
 // requestAt returns the request at a position, nil when the call ended before it.
-func (c *trial) requestAt(position int) *entry {
-	journal := c.model.requests(0)
+func requestAt(journal []*entry, position int) *entry {
 	i := slices.IndexFunc(journal, func(e *entry) bool { return e.position == position })
 	if i < 0 {
 		return nil

@@ -28,10 +28,14 @@ import (
 type model struct {
 	server *wiretest.Server
 	skew   time.Duration // of the server's clock
-	limit  int           // the most policies on a page
+	limit  int           // the most policies or devboxes on a page
 	// plan returns what happens to the request at a position, counted from 1. nil is
 	// nothing.
 	plan func(position int) *fault
+	// on, when not nil, is called for each request: when it arrives, and when it is about
+	// to be responded to. Nothing is locked.
+	on func(position int, responding bool)
+	modelDevboxes
 
 	mu       sync.Mutex
 	position int
@@ -61,6 +65,7 @@ type entry struct {
 	method, target, body string
 	requestID            string
 	fault                string
+	status               int // of the API's own response, 0 while there is none
 	// effects are what the request did, "created npol_1", each time it was carried out.
 	effects []string
 }
@@ -74,7 +79,7 @@ func newModel(t testing.TB, plan func(position int) *fault) *model {
 	m := &model{limit: 2, plan: plan, states: [][]modelPolicy{nil}}
 	m.server = wiretest.NewServer(t, wiretest.Do("the model", m.serve).Forever())
 	m.server.Transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
-		if m.take(func(f *fault) bool { return f.refuses }) {
+		if m.take(func(f *fault) bool { return f.refuses }) { // the connection
 			return nil, &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
 		}
 		return m.server.DialContext(ctx, network, address)
@@ -85,15 +90,25 @@ func newModel(t testing.TB, plan func(position int) *fault) *model {
 // take consumes the next request's fault if it is of that kind.
 func (m *model) take(is func(*fault) bool) bool {
 	m.mu.Lock()
-	defer m.mu.Unlock()
 	f := m.plan(m.position + 1)
 	if f == nil || !is(f) {
+		m.mu.Unlock()
 		return false
 	}
 	m.position++
+	position := m.position
 	m.times = append(m.times, m.server.Now())
 	m.fired = append(m.fired, f)
+	m.mu.Unlock()
+	m.tell(position, false)
+	m.tell(position, true)
 	return true
+}
+
+func (m *model) tell(position int, responding bool) {
+	if m.on != nil {
+		m.on(position, responding)
+	}
 }
 
 // serve is the step of one request.
@@ -116,18 +131,30 @@ func (m *model) serve(c *wiretest.Conn) {
 		requestID: r.Header.Get("X-Request-Id"),
 	}
 	m.journal = append(m.journal, e)
+	if f != nil {
+		e.fault = f.name
+		m.fired = append(m.fired, f)
+	}
+	m.mu.Unlock()
+	m.tell(e.position, false)
+	if f == nil || f.commits {
+		m.hold(c, e)
+	}
+	m.mu.Lock()
 	var response string
 	if f == nil {
 		response = m.carryOut(e)
 	} else {
-		e.fault = f.name
-		m.fired = append(m.fired, f)
 		response = m.meet(f, e)
 	}
 	if next := m.plan(m.position + 1); next != nil && next.refuses { // or there is no dial to refuse
 		response = strings.Replace(response, "\r\n", "\r\nConnection: close\r\n", 1)
 	}
 	m.mu.Unlock()
+	m.tell(e.position, true)
+	if f != nil && f.takes > 0 {
+		c.Sleep(f.takes)
+	}
 	c.Write(response)
 	switch {
 	case f == nil:
@@ -170,6 +197,7 @@ func (m *model) response(status int, body string, headers ...string) string {
 // carryOut does what a request asks for, and returns the response.
 func (m *model) carryOut(e *entry) string {
 	status, body, effect := m.route(e)
+	e.status = status
 	if effect != "" {
 		e.effects = append(e.effects, effect)
 		m.states = append(m.states, slices.Clone(m.policies))
@@ -185,6 +213,9 @@ func refusal(message string) map[string]string { return map[string]string{"messa
 
 func (m *model) route(e *entry) (status int, body any, effect string) {
 	path, query, _ := strings.Cut(e.target, "?")
+	if strings.HasPrefix(path, devboxesPath) {
+		return m.routeDevbox(e, strings.TrimPrefix(path, devboxesPath), query)
+	}
 	id, verb, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(path, "/v1/network-policies"), "/"), "/")
 	i := slices.IndexFunc(m.policies, func(p modelPolicy) bool { return p.ID == id })
 	switch {
@@ -198,7 +229,7 @@ func (m *model) route(e *entry) (status int, body any, effect string) {
 		return 200, m.policies[i], ""
 	case verb == "":
 		return m.update(i, e.body)
-	case m.policies[i].InUse:
+	case m.policies[i].InUse || m.usesPolicy(id):
 		return 400, refusal("Network policy is in use by active devboxes"), ""
 	}
 	deleted := m.policies[i]
