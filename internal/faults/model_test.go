@@ -213,8 +213,8 @@ func refusal(message string) map[string]string { return map[string]string{"messa
 
 func (m *model) route(e *entry) (status int, body any, effect string) {
 	path, query, _ := strings.Cut(e.target, "?")
-	if strings.HasPrefix(path, devboxesPath) {
-		return m.routeDevbox(e, strings.TrimPrefix(path, devboxesPath), query)
+	if after, ok := strings.CutPrefix(path, devboxesPath); ok {
+		return m.routeDevbox(e, after, query)
 	}
 	id, verb, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(path, "/v1/network-policies"), "/"), "/")
 	i := slices.IndexFunc(m.policies, func(p modelPolicy) bool { return p.ID == id })
