@@ -303,7 +303,7 @@ func (l *launch) verified(ctx context.Context, devbox *Devbox) (*Devbox, error) 
 		var seen *Devbox
 		if seen, err = l.s.get(ctx, l.op, devbox.ID, byIDRefusals, forRead(l.opts)); err == nil {
 			devbox = seen
-		} else if isTransient(err) || isEnd(err) {
+		} else if isTransient(err) {
 			break
 		}
 	}

@@ -285,6 +285,7 @@ func promises() []promise {
 		}},
 		{"If that does not succeed, Update reads the policy, and succeeds if it has the values that were set.", []scenario{
 			{"it has them", update, steps(lost.Times(4), ok), 5, nil, nil},
+			{"it cannot be read", update, steps(lost.Times(4), respond(404)), 5, io.EOF, reportsMaybe},
 			{"it has not", update, steps(lost.Times(4), wiretest.Reply(200, strings.Replace(policyJSON, "build", "other", 1))), 5, io.EOF, reportsMaybe},
 		}},
 		{"Delete looks in the list.", []scenario{
