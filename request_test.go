@@ -1,6 +1,7 @@
 package runloop_test
 
 import (
+	"context"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -206,6 +207,48 @@ func TestTheRequestIsThatOfTheMomentOfTheCall(t *testing.T) {
 			}
 		}
 	})(t)
+}
+
+// Nor does it change a call of several requests that the caller changes its lists meanwhile.
+func TestTheParametersAreThoseOfTheMomentOfTheCall(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		fault runlooptest.Fault // of the first write
+		do    func(context.Context, *runloop.Client, []string) (*runloop.NetworkPolicy, error)
+	}{
+		"create": {lost(), func(ctx context.Context, c *runloop.Client, hostnames []string) (*runloop.NetworkPolicy, error) {
+			return c.NetworkPolicies.Create(ctx, runloop.NetworkPolicyCreateParams{Name: "build", Egress: hosts(hostnames...)})
+		}},
+		"apply": {lost(), func(ctx context.Context, c *runloop.Client, hostnames []string) (*runloop.NetworkPolicy, error) {
+			return c.NetworkPolicies.Apply(ctx, runloop.NetworkPolicyCreateParams{Name: "build", Egress: hosts(hostnames...)})
+		}},
+		"update": {runlooptest.Answer(204, "").AfterCommit(), func(ctx context.Context, c *runloop.Client, hostnames []string) (*runloop.NetworkPolicy, error) {
+			return c.NetworkPolicies.Update(ctx, "npol_1", runloop.NetworkPolicyUpdateParams{AllowedHostnames: &hostnames})
+		}},
+	} {
+		t.Run(name, onFake(func(t *testing.T, fake *fakeAPI) {
+			op := create
+			if name == "update" {
+				op = update
+				fake.AddPolicy(runloop.NetworkPolicy{ID: "npol_1", Name: "build"})
+			}
+			hostnames := []string{"github.com"}
+			client, err := fake.Client(runloop.WithHTTPClient(&http.Client{Transport: clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
+				if r.Method == http.MethodPost {
+					hostnames[0] = "evil.example"
+				}
+				return fake.HTTPClient().Transport.RoundTrip(r)
+			})}))
+			require.NoError(t, err)
+			fake.Inject(op, test.fault)
+
+			policy, err := test.do(t.Context(), client, hostnames)
+
+			require.NoError(t, err)
+			assert.Equal(t, []string{"github.com"}, policy.Egress.AllowedHostnames)
+			assert.Equal(t, fake.one(t), *policy)
+		}))
+	}
 }
 
 func TestParamsAndOptionsAreNotWrittenTo(t *testing.T) {
