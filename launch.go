@@ -243,7 +243,7 @@ func (l *launch) search(ctx context.Context, opts []Option) (*Devbox, error) {
 		switch {
 		case found != nil:
 			return found, nil
-		case errors.Is(err, ErrBadRequest) && !isEnd(err) && !errors.Is(err, errGone):
+		case errors.Is(err, ErrBadRequest):
 			refused = err
 		case err != nil:
 			return nil, err

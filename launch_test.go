@@ -436,12 +436,17 @@ func TestTheSearchesForADevboxPause(t *testing.T) {
 }
 
 func TestAnOutageDuringACreateCostsFiveRequests(t *testing.T) {
-	clienttest.InBubble(func(t *testing.T) {
-		_, client := newScript(t, append(one(createBox, htmlPage(503)), times(4, on(listQueued, htmlPage(503)))...))
-		_, err := client.Devboxes.Launch(t.Context(), underPolicy("npol_1"))
-		require.ErrorIs(t, err, runloop.ErrMaybeApplied)
-		require.ErrorIs(t, err, runloop.ErrServer)
-	})(t)
+	for name, steps := range map[string][]step{
+		"at once":                   concat(one(createBox, htmlPage(503)), times(4, on(listQueued, htmlPage(503)))),
+		"when all retries are used": concat(times(3, on(createBox, refuse(429, "slow down"))), one(createBox, htmlPage(503)), one(listQueued, htmlPage(503))),
+	} {
+		t.Run(name, clienttest.InBubble(func(t *testing.T) {
+			_, client := newScript(t, steps)
+			_, err := client.Devboxes.Launch(t.Context(), underPolicy("npol_1"))
+			require.ErrorIs(t, err, runloop.ErrMaybeApplied)
+			require.ErrorIs(t, err, runloop.ErrServer)
+		}))
+	}
 }
 
 // A confused proxy's response must not make the SDK shut down somebody else's devbox.
@@ -579,6 +584,7 @@ func TestALaunchIsTriedAgainFourTimes(t *testing.T) {
 		s, client := newScript(t, concat(round, round, round, round, round))
 		_, err := client.Devboxes.Launch(t.Context(), underRules())
 		require.ErrorIs(t, err, runloop.ErrBadRequest)
+		assert.NotErrorIs(t, err, runloop.ErrNotFound, "the caller named no ID")
 		clienttest.AssertBackoff(t, []time.Duration{s.times[0], s.times[3], s.times[6], s.times[9], s.times[12]})
 	})(t)
 }
@@ -806,16 +812,21 @@ func TestNothingWaitsForADevboxThatIsNotVerified(t *testing.T) {
 
 // A look that verifies the policy may show that the devbox has ended since.
 func TestADevboxThatEndsDuringTheLastLookIsNotReturned(t *testing.T) {
-	clienttest.InBubble(func(t *testing.T) {
-		_, client := newScript(t, []step{
-			on(createBox, ok(box("queued"))),
-			on(waitBox, ok(boxWith("running", `{}`))),
-			on(getBox, ok(box("shutdown"))),
-		})
-		_, err := client.Devboxes.Launch(t.Context(), underPolicy("npol_1"))
-		require.ErrorIs(t, err, runloop.ErrDevboxFailed)
-		assert.True(t, asDevboxError(t, err).ShutDown)
-	})(t)
+	for status, cleanUp := range map[string][]step{
+		"shutdown": nil,
+		"failure":  one(shutdownBox, ok(box("failure"))),
+	} {
+		t.Run(status, clienttest.InBubble(func(t *testing.T) {
+			_, client := newScript(t, concat(
+				one(createBox, ok(box("queued"))),
+				one(waitBox, ok(boxWith("running", `{}`))),
+				one(getBox, ok(box(status))),
+				cleanUp))
+			_, err := client.Devboxes.Launch(t.Context(), underPolicy("npol_1"))
+			require.ErrorIs(t, err, runloop.ErrDevboxFailed)
+			assert.True(t, asDevboxError(t, err).ShutDown)
+		}))
+	}
 }
 
 func TestTheLooksAtADevboxPause(t *testing.T) {
