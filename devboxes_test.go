@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net/http"
 	"strings"
 	"testing"
@@ -324,6 +325,15 @@ func TestAHeldPollDoesNotTimeOut(t *testing.T) {
 		_, err := client.Devboxes.AwaitRunning(t.Context(), "dbx_1", runloop.WithAttemptTimeout(time.Second))
 		require.NoError(t, err)
 		assert.Equal(t, []int{30, 30}, holds(t, s))
+	})(t)
+}
+
+// math.MaxInt64 is what programs write for no limit.
+func TestThePollsOfTheLongestAttemptTimeout(t *testing.T) {
+	clienttest.InBubble(func(t *testing.T) {
+		_, client := newScript(t, []step{timedOut(30 * time.Second), wait(after(time.Second, ok(box("running"))))})
+		_, err := client.Devboxes.AwaitRunning(t.Context(), "dbx_1", runloop.WithAttemptTimeout(math.MaxInt64))
+		require.NoError(t, err)
 	})(t)
 }
 
