@@ -310,6 +310,29 @@ func TestExtraCannotSetWhatTheSDKSets(t *testing.T) {
 	}
 }
 
+// fickle has another JSON form each time.
+type fickle struct{ forms *[]string }
+
+func (f fickle) MarshalJSON() ([]byte, error) {
+	form := (*f.forms)[0]
+	*f.forms = (*f.forms)[1:]
+	return []byte(form), nil
+}
+
+func TestExtraIsSentAsItWasChecked(t *testing.T) {
+	clienttest.InBubble(func(t *testing.T) {
+		s, client := newScript(t, one(createBox, ok(box("queued"))))
+		_, err := client.Devboxes.Create(t.Context(), runloop.DevboxCreateParams{
+			Unrestricted: true,
+			Extra: map[string]any{
+				"launch_parameters": fickle{&[]string{`{"after_idle":null}`, `{"network_policy_id":"npol_2"}`}},
+			},
+		})
+		require.NoError(t, err)
+		assert.Contains(t, s.sent[0].Body, `"launch_parameters":{"after_idle":null}`)
+	})(t)
+}
+
 func TestExtraMayHaveOtherFields(t *testing.T) {
 	clienttest.InBubble(func(t *testing.T) {
 		s, client := newScript(t, one(createBox, ok(box("queued"))))
