@@ -362,7 +362,8 @@ type DevboxError struct {
 	// a devbox that was created, or still will be, has RequestID in its metadata.
 	Devbox *Devbox
 	// RequestID is the value of MetadataRequestID in the devbox's metadata. It is empty
-	// for a devbox that this SDK did not create.
+	// for a devbox that this SDK did not create. If Devbox is nil, look for it with
+	// [DevboxesService.All], or repeat the call with it as [WithIdempotencyKey].
 	RequestID string
 	// Problem tells what is wrong, without the API key.
 	Problem string
@@ -393,14 +394,24 @@ func (e *DevboxError) Error() string {
 	case e.Devbox != nil:
 		tail = subject + " is not shut down"
 	default:
-		tail = "request ID " + printable(e.RequestID, 40) + "; " + ErrMaybeApplied.Error()
+		tail = "look for request ID " + printable(e.RequestID, 40) + " in the devboxes' metadata, " +
+			"or repeat the call with it as WithIdempotencyKey; " + ErrMaybeApplied.Error()
 	}
 	tail = " (" + tail + ")"
 	text := e.Problem
 	if e.cause != nil {
-		text += ": " + withoutOp(e.cause, e.Op)
+		text += ": " + withoutOp(e.causeWithoutNotes(), e.Op)
 	}
 	return head + printable(text, maxErrorText-len(head)-len(tail)) + tail
+}
+
+// causeWithoutNotes returns the cause without what the text has already.
+func (e *DevboxError) causeWithoutNotes() error {
+	cause := settled(e.cause)
+	if response, ok := cause.(*APIError); ok && e.Devbox == nil && response.RequestID == e.RequestID {
+		response.RequestID = "" // of the copy
+	}
+	return cause
 }
 
 // withoutOp returns the text of the cause of an error that names the call itself.
