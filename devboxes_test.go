@@ -470,6 +470,11 @@ func TestTheEndOfTheContextEndsAwaitRunning(t *testing.T) {
 			require.ErrorIs(t, err, context.DeadlineExceeded)
 			assert.NotErrorIs(t, err, runloop.ErrDevboxFailed)
 			assert.Equal(t, []int{10}, holds(t, s), "what is left of the context")
+			problem := "no usable response"
+			if name == "a 408" || name == "another status" || name == "a failure" {
+				problem = "it was not running"
+			}
+			assert.EqualError(t, err, "runloop: await running devbox: "+problem+" (1 attempt): context deadline exceeded")
 			assert.Equal(t, 1, clienttest.AsTransportError(t, err).Attempts)
 			assert.Equal(t, 10*time.Second, time.Since(s.start))
 		}))

@@ -1,6 +1,7 @@
 package runloop
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -164,7 +165,8 @@ func (e APIError) LogValue() slog.Value { return slog.StringValue(e.Error()) }
 // A TransportError reports that no response was received, or one that broke off: the
 // API could not be reached, did not respond in time, or a proxy refused the
 // connection, which the text then names. errors.Is and errors.AsType find the cause: an
-// error of package net, or the context's error.
+// error of package net, or the context's error. AwaitRunning also returns it if the context
+// ends before the devbox is running.
 type TransportError struct {
 	// Op is the call: "create network policy".
 	Op string
@@ -175,14 +177,15 @@ type TransportError struct {
 	// received the request.
 	MaybeApplied bool
 
-	transient bool // a fault that may pass
+	transient bool   // a fault that may pass
+	problem   string // if it is not that no usable response came
 	cause     error
 	detail    string
 }
 
 // Error is the text, on one line and shorter than 300 bytes.
 func (e *TransportError) Error() string {
-	text := fmt.Sprintf("runloop: %s: no usable response (%s", printable(e.Op, 80), attempts(e.Attempts))
+	text := fmt.Sprintf("runloop: %s: %s (%s", printable(e.Op, 80), cmp.Or(e.problem, "no usable response"), attempts(e.Attempts))
 	if e.MaybeApplied {
 		text += "; " + ErrMaybeApplied.Error()
 	}
