@@ -192,15 +192,21 @@ func (s *DevboxesService) await(ctx context.Context, op, id string, opts []Optio
 	opts = append(opts[:len(opts):len(opts)], WithMaxRetries(0)) // a poll is one attempt
 	hold := maxHold
 	heard := time.Now() // the last response that was not a transient error
+	responded := false   // a response came that showed no running devbox
 	faults, quick := 0, 0
 	for polls := 0; ; polls++ {
 		if ctx.Err() != nil || left(ctx) <= 0 { // whatever came last
 			ended := engine.Ended(ctx, op, false)
 			ended.Attempts = polls
-			return nil, newError(ended)
+			err := newError(ended)
+			if e, ok := err.(*TransportError); ok && responded {
+				e.problem = "it was not running"
+			}
+			return nil, err
 		}
 		start := time.Now()
 		devbox, err := s.poll(ctx, op, id, min(hold, seconds(left(ctx))), opts)
+		responded = responded || err == nil
 		switch {
 		case err == nil && devbox != nil && devbox.Status == DevboxRunning:
 			return devbox, nil

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net/http"
 	"strings"
 	"testing"
@@ -327,6 +328,15 @@ func TestAHeldPollDoesNotTimeOut(t *testing.T) {
 	})(t)
 }
 
+// math.MaxInt64 is what programs write for no limit.
+func TestThePollsOfTheLongestAttemptTimeout(t *testing.T) {
+	clienttest.InBubble(func(t *testing.T) {
+		_, client := newScript(t, []step{timedOut(30 * time.Second), wait(after(time.Second, ok(box("running"))))})
+		_, err := client.Devboxes.AwaitRunning(t.Context(), "dbx_1", runloop.WithAttemptTimeout(math.MaxInt64))
+		require.NoError(t, err)
+	})(t)
+}
+
 func TestATimeoutOfAPollIsNoFailure(t *testing.T) {
 	clienttest.InBubble(func(t *testing.T) {
 		var log bytes.Buffer
@@ -460,6 +470,11 @@ func TestTheEndOfTheContextEndsAwaitRunning(t *testing.T) {
 			require.ErrorIs(t, err, context.DeadlineExceeded)
 			assert.NotErrorIs(t, err, runloop.ErrDevboxFailed)
 			assert.Equal(t, []int{10}, holds(t, s), "what is left of the context")
+			problem := "no usable response"
+			if name == "a 408" || name == "another status" || name == "a failure" {
+				problem = "it was not running"
+			}
+			assert.EqualError(t, err, "runloop: await running devbox: "+problem+" (1 attempt): context deadline exceeded")
 			assert.Equal(t, 1, clienttest.AsTransportError(t, err).Attempts)
 			assert.Equal(t, 10*time.Second, time.Since(s.start))
 		}))

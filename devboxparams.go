@@ -21,7 +21,8 @@ import (
 // maxKeepAlive is the API's limit.
 const maxKeepAlive = 48 * time.Hour
 
-func (p DevboxCreateParams) validate(op string) error {
+// validate also reports what encodeExtra found.
+func (p DevboxCreateParams) validate(op string, extraProblems []string) error {
 	ps := problems{op: op}
 	ps.add("Name", textProblem(p.Name))
 	ps.add("NetworkPolicyID", p.policyProblem())
@@ -42,8 +43,7 @@ func (p DevboxCreateParams) validate(op string) error {
 		ps.add("Metadata", MetadataRequestID+" is set by the SDK: use WithIdempotencyKey to choose its value")
 	}
 	p.LaunchParameters.check(&ps)
-	_, found := encodeExtra(p.Extra)
-	for _, problem := range found {
+	for _, problem := range extraProblems {
 		ps.add("Extra", problem)
 	}
 	return ps.err()
@@ -158,8 +158,7 @@ type launchBody struct {
 
 // newDevboxBody returns the body of a create without the policy and the request ID. It
 // shares nothing with the parameters, which must be valid.
-func newDevboxBody(p DevboxCreateParams) devboxBody {
-	extra, _ := encodeExtra(p.Extra)
+func newDevboxBody(p DevboxCreateParams, extra extraFields) devboxBody {
 	metadata := make(map[string]string, len(p.Metadata)+1)
 	maps.Copy(metadata, p.Metadata)
 	return devboxBody{

@@ -1,6 +1,7 @@
 package runloop
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -164,7 +165,8 @@ func (e APIError) LogValue() slog.Value { return slog.StringValue(e.Error()) }
 // A TransportError reports that no response was received, or one that broke off: the
 // API could not be reached, did not respond in time, or a proxy refused the
 // connection, which the text then names. errors.Is and errors.AsType find the cause: an
-// error of package net, or the context's error.
+// error of package net, or the context's error. AwaitRunning also returns it if the context
+// ends before the devbox is running.
 type TransportError struct {
 	// Op is the call: "create network policy".
 	Op string
@@ -175,14 +177,15 @@ type TransportError struct {
 	// received the request.
 	MaybeApplied bool
 
-	transient bool // a fault that may pass
+	transient bool   // a fault that may pass
+	problem   string // if it is not that no usable response came
 	cause     error
 	detail    string
 }
 
 // Error is the text, on one line and shorter than 300 bytes.
 func (e *TransportError) Error() string {
-	text := fmt.Sprintf("runloop: %s: no usable response (%s", printable(e.Op, 80), attempts(e.Attempts))
+	text := fmt.Sprintf("runloop: %s: %s (%s", printable(e.Op, 80), cmp.Or(e.problem, "no usable response"), attempts(e.Attempts))
 	if e.MaybeApplied {
 		text += "; " + ErrMaybeApplied.Error()
 	}
@@ -362,7 +365,8 @@ type DevboxError struct {
 	// a devbox that was created, or still will be, has RequestID in its metadata.
 	Devbox *Devbox
 	// RequestID is the value of MetadataRequestID in the devbox's metadata. It is empty
-	// for a devbox that this SDK did not create.
+	// for a devbox that this SDK did not create. If Devbox is nil, look for it with
+	// [DevboxesService.All], or repeat the call with it as [WithIdempotencyKey].
 	RequestID string
 	// Problem tells what is wrong, without the API key.
 	Problem string
@@ -393,14 +397,24 @@ func (e *DevboxError) Error() string {
 	case e.Devbox != nil:
 		tail = subject + " is not shut down"
 	default:
-		tail = "request ID " + printable(e.RequestID, 40) + "; " + ErrMaybeApplied.Error()
+		tail = "look for request ID " + printable(e.RequestID, 40) + " in the devboxes' metadata, " +
+			"or repeat the call with it as WithIdempotencyKey; " + ErrMaybeApplied.Error()
 	}
 	tail = " (" + tail + ")"
 	text := e.Problem
 	if e.cause != nil {
-		text += ": " + withoutOp(e.cause, e.Op)
+		text += ": " + withoutOp(e.causeWithoutNotes(), e.Op)
 	}
 	return head + printable(text, maxErrorText-len(head)-len(tail)) + tail
+}
+
+// causeWithoutNotes returns the cause without what the text has already.
+func (e *DevboxError) causeWithoutNotes() error {
+	cause := settled(e.cause)
+	if response, ok := cause.(*APIError); ok && e.Devbox == nil && response.RequestID == e.RequestID {
+		response.RequestID = "" // of the copy
+	}
+	return cause
 }
 
 // withoutOp returns the text of the cause of an error that names the call itself.

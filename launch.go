@@ -102,7 +102,9 @@ type launch struct {
 
 // newLaunch checks and copies the parameters.
 func (s *DevboxesService) newLaunch(ctx context.Context, op string, params DevboxCreateParams, opts []Option) (*launch, error) {
-	if err := params.validate(op); err != nil {
+	// Encoded once: a json.Marshaler may return other JSON than was checked the next time.
+	extra, extraProblems := encodeExtra(params.Extra)
+	if err := params.validate(op, extraProblems); err != nil {
 		return nil, err
 	}
 	_, settings, err := prepare(ctx, s.owner(), op, opts)
@@ -114,7 +116,7 @@ func (s *DevboxesService) newLaunch(ctx context.Context, op string, params Devbo
 		op:       op,
 		opts:     opts,
 		policyID: params.NetworkPolicyID,
-		body:     newDevboxBody(params),
+		body:     newDevboxBody(params, extra),
 		key:      settings.idempotencyKey,
 	}
 	if params.NetworkPolicy != nil {

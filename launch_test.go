@@ -310,6 +310,29 @@ func TestExtraCannotSetWhatTheSDKSets(t *testing.T) {
 	}
 }
 
+// fickle has another JSON form each time.
+type fickle struct{ forms *[]string }
+
+func (f fickle) MarshalJSON() ([]byte, error) {
+	form := (*f.forms)[0]
+	*f.forms = (*f.forms)[1:]
+	return []byte(form), nil
+}
+
+func TestExtraIsSentAsItWasChecked(t *testing.T) {
+	clienttest.InBubble(func(t *testing.T) {
+		s, client := newScript(t, one(createBox, ok(box("queued"))))
+		_, err := client.Devboxes.Create(t.Context(), runloop.DevboxCreateParams{
+			Unrestricted: true,
+			Extra: map[string]any{
+				"launch_parameters": fickle{&[]string{`{"after_idle":null}`, `{"network_policy_id":"npol_2"}`}},
+			},
+		})
+		require.NoError(t, err)
+		assert.Contains(t, s.sent[0].Body, `"launch_parameters":{"after_idle":null}`)
+	})(t)
+}
+
 func TestExtraMayHaveOtherFields(t *testing.T) {
 	clienttest.InBubble(func(t *testing.T) {
 		s, client := newScript(t, one(createBox, ok(box("queued"))))
@@ -420,8 +443,31 @@ func TestADevboxThatIsNotFoundStaysInDoubt(t *testing.T) {
 				require.ErrorIs(t, err, runloop.ErrMaybeApplied)
 				assert.Equal(t, 1, clienttest.AsTransportError(t, err).Attempts)
 				assert.Equal(t, fmt.Sprintf("runloop: %s devbox: it is unknown whether the devbox was created: no usable response "+
-					"(1 attempt; may have been applied): connection reset by peer (request ID %s; may have been applied)", call, s.tag), err.Error())
+					"(1 attempt): connection reset by peer (look for request ID %s in the devboxes' metadata, "+
+					"or repeat the call with it as WithIdempotencyKey; may have been applied)", call, s.tag), err.Error())
 			}
+		}))
+	}
+}
+
+// The text has each note once, and what to do, however long the response is.
+func TestTheTextOfADevboxInDoubt(t *testing.T) {
+	for name, response := range map[string]func(*http.Request) (*http.Response, error){
+		"a 503":            htmlPage(503),
+		"a long message":   refuse(500, strings.Repeat("long ", 100)),
+		"no devbox at all": htmlPage(200),
+	} {
+		t.Run(name, clienttest.InBubble(func(t *testing.T) {
+			s, client := newScript(t, []step{on(createBox, response), on(listQueued, refuse(403, "no"))})
+			_, err := client.Devboxes.Create(t.Context(), underPolicy("npol_1"))
+			require.ErrorIs(t, err, runloop.ErrMaybeApplied)
+			assert.True(t, clienttest.AsAPIError(t, err).MaybeApplied)
+			assert.Equal(t, s.tag, clienttest.AsAPIError(t, err).RequestID)
+			text := err.Error()
+			assert.Equal(t, 1, strings.Count(text, "may have been applied"), text)
+			assert.Equal(t, 1, strings.Count(text, s.tag), text)
+			assert.Contains(t, text, "WithIdempotencyKey")
+			assert.Less(t, len(text), 300)
 		}))
 	}
 }

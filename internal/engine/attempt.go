@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"math"
 	"net/http"
 	"net/http/httptrace"
 	"slices"
@@ -44,7 +45,7 @@ func (a *attempt) accepted() bool {
 // the retry library does with the client (it closes all idle connections after
 // each failed call) does not reach the transport that calls share.
 func (c *call[T]) RoundTrip(base *http.Request) (*http.Response, error) {
-	limit := c.cfg.Timeout + c.req.Hold
+	limit := c.cfg.Timeout + min(c.req.Hold, math.MaxInt64-c.cfg.Timeout)
 	c.last = attempt{timeout: attemptTimeout{limit}}
 	a := &c.last
 	c.attempts++
