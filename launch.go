@@ -65,10 +65,11 @@ func (s *DevboxesService) Launch(ctx context.Context, params DevboxCreateParams,
 // A create is the one write that duplicates when repeated, so it is retried only if the
 // API certainly did not process it. If a response is lost, Create looks for the devbox by
 // the request ID in its metadata (see [MetadataRequestID]), in the lists of the queued,
-// provisioning, initializing and running devboxes. If it is not found, the error is a [*DevboxError] with a RequestID and no Devbox, and matches
-// [ErrMaybeApplied]: the devbox may exist, or still be created by a request that was
-// delayed on the way. If the context ends meanwhile, what was created is shut down. A
-// proxy that repeats requests by itself creates two devboxes with one request ID.
+// provisioning, initializing and running devboxes. If it is not found, the error is a
+// [*DevboxError] with a RequestID and no Devbox, and matches [ErrMaybeApplied]: the devbox
+// may exist, or still be created by a request that was delayed on the way. If the context
+// ends meanwhile, what was created is shut down. A proxy that repeats requests by itself
+// creates two devboxes with one request ID.
 //
 // With [WithIdempotencyKey], Create first looks in these lists for the devbox that an
 // earlier call with the key created, and returns it. If the lists cannot be read, nothing
