@@ -579,6 +579,16 @@ func TestADevboxPrintsItsIDAndStatusOnly(t *testing.T) {
 	assert.Contains(t, log.String(), "devbox.id=dbx_1 devbox.status=shutdown")
 }
 
+func TestADevboxPrintsOneShortLine(t *testing.T) {
+	t.Parallel()
+	devbox := runloop.Devbox{ID: "dbx\n\x1b[31m" + strings.Repeat("1", 1000), Status: runloop.DevboxStatus(strings.Repeat("new\n", 1000))}
+	for _, text := range []string{fmt.Sprint(devbox), devbox.LogValue().String()} {
+		assert.NotContains(t, text, "\n")
+		assert.NotContains(t, text, "\x1b")
+		assert.Less(t, len(text), 300)
+	}
+}
+
 func TestADevboxWithoutRawHasAJSONForm(t *testing.T) {
 	t.Parallel()
 	data, err := json.Marshal(runloop.Devbox{ID: "dbx_1", Status: runloop.DevboxShutdown})

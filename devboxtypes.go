@@ -56,10 +56,10 @@ func (d Devbox) Format(s fmt.State, verb rune) { formatText(s, verb, d.text()) }
 
 // LogValue has the ID and the status only.
 func (d Devbox) LogValue() slog.Value {
-	return slog.GroupValue(slog.String("id", d.ID), slog.String("status", string(d.Status)))
+	return slog.GroupValue(slog.String("id", printable(d.ID, 80)), slog.String("status", printable(string(d.Status), 80)))
 }
 
-func (d Devbox) text() string { return fmt.Sprintf("%s (%s)", d.ID, d.Status) }
+func (d Devbox) text() string { return fmt.Sprintf("%s (%s)", printable(d.ID, 80), printable(string(d.Status), 80)) }
 
 // MarshalJSON returns Raw, or an object with the ID and the status if Raw is empty.
 func (d Devbox) MarshalJSON() ([]byte, error) {
