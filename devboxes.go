@@ -192,7 +192,7 @@ func (s *DevboxesService) await(ctx context.Context, op, id string, opts []Optio
 	opts = append(opts[:len(opts):len(opts)], WithMaxRetries(0)) // a poll is one attempt
 	hold := maxHold
 	heard := time.Now() // the last response that was not a transient error
-	responded := false   // a response came that showed no running devbox
+	responded := false  // a response came that showed no running devbox
 	faults, quick := 0, 0
 	for polls := 0; ; polls++ {
 		if ctx.Err() != nil || left(ctx) <= 0 { // whatever came last

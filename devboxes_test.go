@@ -579,6 +579,35 @@ func TestADevboxPrintsItsIDAndStatusOnly(t *testing.T) {
 	assert.Contains(t, log.String(), "devbox.id=dbx_1 devbox.status=shutdown")
 }
 
+// A devbox that Do or a file decodes must not lack its policy.
+func TestADevboxDecodesFromItsJSON(t *testing.T) {
+	t.Parallel()
+	want := wantDevbox()
+	api, client := clienttest.NewAPI(t)
+	api.Answers("POST", "/v1/devboxes/dbx_1/resume", clienttest.Answer(200, devboxJSON))
+	var resumed runloop.Devbox
+	require.NoError(t, client.Do(t.Context(), "POST", "/v1/devboxes/dbx_1/resume", nil, &resumed))
+	assert.Equal(t, want.NetworkPolicyID, resumed.NetworkPolicyID)
+	assert.Equal(t, want.CreateTime, resumed.CreateTime)
+	data, err := json.Marshal(resumed)
+	require.NoError(t, err)
+	var decoded runloop.Devbox
+	require.NoError(t, json.Unmarshal(data, &decoded))
+	assert.Equal(t, resumed.NetworkPolicyID, decoded.NetworkPolicyID)
+	require.Error(t, json.Unmarshal([]byte(`{"id":"dbx_2"}`), &decoded))
+	assert.Equal(t, "dbx_1", decoded.ID)
+}
+
+func TestADevboxPrintsOneShortLine(t *testing.T) {
+	t.Parallel()
+	devbox := runloop.Devbox{ID: "dbx\n\x1b[31m" + strings.Repeat("1", 1000), Status: runloop.DevboxStatus(strings.Repeat("new\n", 1000))}
+	for _, text := range []string{fmt.Sprint(devbox), devbox.LogValue().String()} {
+		assert.NotContains(t, text, "\n")
+		assert.NotContains(t, text, "\x1b")
+		assert.Less(t, len(text), 300)
+	}
+}
+
 func TestADevboxWithoutRawHasAJSONForm(t *testing.T) {
 	t.Parallel()
 	data, err := json.Marshal(runloop.Devbox{ID: "dbx_1", Status: runloop.DevboxShutdown})

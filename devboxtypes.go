@@ -56,10 +56,12 @@ func (d Devbox) Format(s fmt.State, verb rune) { formatText(s, verb, d.text()) }
 
 // LogValue has the ID and the status only.
 func (d Devbox) LogValue() slog.Value {
-	return slog.GroupValue(slog.String("id", d.ID), slog.String("status", string(d.Status)))
+	return slog.GroupValue(slog.String("id", printable(d.ID, 80)), slog.String("status", printable(string(d.Status), 80)))
 }
 
-func (d Devbox) text() string { return fmt.Sprintf("%s (%s)", d.ID, d.Status) }
+func (d Devbox) text() string {
+	return fmt.Sprintf("%s (%s)", printable(d.ID, 80), printable(string(d.Status), 80))
+}
 
 // MarshalJSON returns Raw, or an object with the ID and the status if Raw is empty.
 func (d Devbox) MarshalJSON() ([]byte, error) {
@@ -70,6 +72,12 @@ func (d Devbox) MarshalJSON() ([]byte, error) {
 		ID     string       `json:"id"`
 		Status DevboxStatus `json:"status"`
 	}{d.ID, d.Status})
+}
+
+// UnmarshalJSON reads a devbox as the API writes it, for [Client.Do]. On an error d is
+// unchanged.
+func (d *Devbox) UnmarshalJSON(document []byte) error {
+	return unmarshal(document, d, func(r decoder, devbox *Devbox) error { return r.devbox(devbox, document) })
 }
 
 // A DevboxStatus is where a devbox is in its life. A newer API may use others.

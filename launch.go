@@ -72,8 +72,9 @@ func (s *DevboxesService) Launch(ctx context.Context, params DevboxCreateParams,
 // creates two devboxes with one request ID.
 //
 // With [WithIdempotencyKey], Create first looks in these lists for the devbox that an
-// earlier call with the key created, and returns it. If the lists cannot be read, nothing
-// is created. Only one call at a time may use a key. A devbox that is suspended, that the
+// earlier call with the key created, and returns it, verified as above: one that uses
+// another policy than these params is shut down. If the lists cannot be read, nothing is
+// created. Only one call at a time may use a key. A devbox that is suspended, that the
 // lists do not show yet, or whose create is still delayed on the way is not found: Create
 // then creates a second one with the same request ID. [WithResponseInto] stores the
 // response to the create.
