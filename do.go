@@ -122,7 +122,10 @@ func splitPath(path string) (route, query, problem string) {
 
 // rawBody encodes the body of Do.
 func rawBody(body any) (any, error) {
-	data, err := json.Marshal(body) // fails for pointers in a circle, which isNil would follow
+	if _, ends := pointee(body); !ends { // encoding/json of Go 1.27 overflows the stack
+		return nil, fmt.Errorf("%T leads to itself: pass a value that JSON can represent", body)
+	}
+	data, err := json.Marshal(body)
 	if string(data) == "null" && isNil(body) {
 		return nil, nil
 	}

@@ -190,7 +190,7 @@ func TestDoBodies(t *testing.T) {
 		problem string
 	}{
 		"nil function":             {(func())(nil), "unsupported type"},
-		"circle":                   {circle(), "encountered a cycle"},
+		"circle":                   {circle(), "leads to itself: pass a value that JSON can represent"},
 		"bytes of a type":          {namedBytes(`{}`), "bytes would be sent in base64: wrap JSON in json.RawMessage"},
 		"bytes":                    {[]byte(`{}`), "bytes would be sent in base64: wrap JSON in json.RawMessage"},
 		"reader":                   {strings.NewReader(`{}`), "*strings.Reader is a reader: pass the value to encode as JSON"},

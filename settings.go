@@ -235,10 +235,7 @@ func (s *settings) httpClientProblem() string {
 
 // isNil reports whether v is nil, or leads to a nil by the interfaces and pointers in it.
 func isNil(v any) bool {
-	value := reflect.ValueOf(v)
-	for value.Kind() == reflect.Pointer || value.Kind() == reflect.Interface {
-		value = value.Elem()
-	}
+	value, _ := pointee(v)
 	switch value.Kind() {
 	case reflect.Invalid:
 		return true
@@ -246,6 +243,19 @@ func isNil(v any) bool {
 		return value.IsNil()
 	}
 	return false
+}
+
+// pointee returns what v leads to by the interfaces and pointers in it. It is false if
+// that takes more of them than any type has, because one leads to itself.
+func pointee(v any) (reflect.Value, bool) {
+	value := reflect.ValueOf(v)
+	for range 100 {
+		if value.Kind() != reflect.Pointer && value.Kind() != reflect.Interface {
+			return value, true
+		}
+		value = value.Elem()
+	}
+	return value, false
 }
 
 func (s *settings) ignoredRulesProblem() string {
