@@ -126,8 +126,8 @@ type DevboxCreateParams struct {
 
 	// Entrypoint is the command that the devbox runs, and ends with.
 	Entrypoint string
-	// EnvironmentVariables are set in the devbox. They never appear in errors, logs or
-	// formatted output.
+	// EnvironmentVariables are set in the devbox. They never appear in errors, or when
+	// the parameters are formatted or logged.
 	EnvironmentVariables map[string]string
 	// Metadata is stored with the devbox and returned with it. MetadataRequestID is set
 	// by the SDK and not allowed here.
