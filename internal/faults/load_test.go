@@ -79,18 +79,21 @@ func newStruckServer(t testing.TB, draw func(*http.Request) strike) (*wiretest.S
 }
 
 // tenPercent lets 6 % of the requests meet a 503 and 4 % a lost connection, half of them
-// when they were carried out. No call meets more than three in a row: with faults that
-// do, one call of ten thousand fails.
+// when they were carried out. No call meets more than three, with its lookup: a call that
+// does may fail. Two requests in a row without a fault belong to two calls.
 func tenPercent() func(*http.Request) strike {
 	random := rand.New(rand.NewPCG(105, 0))
-	inARow := map[string]int{}
+	struck, calm := map[string]int{}, map[string]int{}
 	return func(r *http.Request) strike {
 		call, percent, unserved := r.Header.Get("X-Call"), random.IntN(100), random.IntN(2) == 0
-		if percent >= 10 || inARow[call] == 3 {
-			inARow[call] = 0
+		if percent >= 10 || struck[call] == 3 {
+			if calm[call]++; calm[call] >= 2 {
+				struck[call] = 0
+			}
 			return strike{}
 		}
-		inARow[call]++
+		calm[call] = 0
+		struck[call]++
 		if percent < 6 {
 			return strike{busy, unserved}
 		}
