@@ -297,7 +297,7 @@ func repeatedCreates(journal []*entry, boxes []*modelBox) string {
 			return "a create whose tag is not its request ID"
 		}
 		if before := last[e.requestID]; before != nil && !before.refused() {
-			return "a create that is sent twice"
+			return fmt.Sprintf("a create that is sent twice, the first time with the fault %q and the status %d", before.fault, before.status)
 		}
 		last[e.requestID] = e
 	}
@@ -315,7 +315,17 @@ func repeatedCreates(journal []*entry, boxes []*modelBox) string {
 // refused reports whether the client was told that a create may be sent again: it was not
 // carried out.
 func (e *entry) refused() bool {
-	return e.fault == "429" || e.fault == "cut body of a 400" || e.status == 400 && (e.fault == "" || e.fault == "cut body, carried out")
+	switch e.fault {
+	case "429", "cut body of a 400":
+		return true
+	case "", "cut body, carried out", stalledBody + ", carried out": // the API's own response, or its beginning
+		return e.status == 400
+	}
+	// With a key, a launch after one that was refused because its policy had been pruned
+	// has the same request ID.
+	return slices.ContainsFunc(refusing, func(f fault) bool {
+		return f.name == e.fault && f.status >= 400 && f.status < 500 && !f.passes
+	})
 }
 
 func (c *launchTrial) problemOfSuccess() string {
