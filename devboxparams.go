@@ -141,7 +141,7 @@ type devboxBody struct {
 	BlueprintName        string                    `json:"blueprint_name,omitzero"`
 	SnapshotID           string                    `json:"snapshot_id,omitzero"`
 	LaunchParameters     launchBody                `json:"launch_parameters,omitzero"`
-	Extra                map[string]jsontext.Value `json:",embed"`
+	Extra                map[string]jsontext.Value `json:"-"`
 }
 
 type launchBody struct {
@@ -153,7 +153,33 @@ type launchBody struct {
 	Architecture         DevboxArchitecture        `json:"architecture,omitzero"`
 	KeepAliveTimeSeconds int64                     `json:"keep_alive_time_seconds,omitzero"`
 	LaunchCommands       []string                  `json:"launch_commands,omitempty"`
-	Extra                map[string]jsontext.Value `json:",embed"`
+	Extra                map[string]jsontext.Value `json:"-"`
+}
+
+// MarshalJSON adds the fields of Extra. The tag option for that has changed its name
+// between versions of package json.
+func (b devboxBody) MarshalJSON() ([]byte, error) {
+	type fields devboxBody // without this method
+	return marshalWithExtra(fields(b), b.Extra)
+}
+
+// MarshalJSON adds the fields of Extra.
+func (b launchBody) MarshalJSON() ([]byte, error) {
+	type fields launchBody
+	return marshalWithExtra(fields(b), b.Extra)
+}
+
+func marshalWithExtra(fields any, extra map[string]jsontext.Value) ([]byte, error) {
+	object, err := jsonv2.Marshal(fields)
+	if err != nil || len(extra) == 0 {
+		return object, err
+	}
+	more, err := jsonv2.Marshal(extra)
+	if err != nil || len(object) == len("{}") {
+		return more, err
+	}
+	object[len(object)-1] = ',' // in place of the closing brace
+	return append(object, more[1:]...), nil
 }
 
 // newDevboxBody returns the body of a create without the policy and the request ID. It
