@@ -59,41 +59,15 @@ func decodeDevboxPage(body []byte, _ string) (*DevboxPage, error) {
 }
 
 func (d decoder) devboxPage(p *DevboxPage, document []byte) error {
-	var hasDevboxes, hasMore bool
-	err := d.object(func(name []byte) error {
-		switch string(name) {
-		case "devboxes":
-			hasDevboxes = d.PeekKind() != 'n'
-			return d.array(func() error {
-				if len(p.Devboxes) == maxPageSize {
-					return fmt.Errorf("it has more than %d devboxes", maxPageSize)
-				}
-				p.Devboxes = append(p.Devboxes, Devbox{})
-				return d.devbox(&p.Devboxes[len(p.Devboxes)-1], document)
-			})
-		case "has_more":
-			hasMore = d.PeekKind() != 'n'
-			return d.boolean(&p.HasMore)
-		case "total_count":
-			if d.PeekKind() == 'n' {
-				return d.SkipValue()
+	return d.pageOf("devboxes", &p.HasMore, &p.TotalCount, func() error {
+		return d.array(func() error {
+			if len(p.Devboxes) == maxPageSize {
+				return fmt.Errorf("it has more than %d devboxes", maxPageSize)
 			}
-			var n int64
-			err := d.integer(&n, 32)
-			p.TotalCount = new(int(n))
-			return err
-		}
-		return d.SkipValue()
+			p.Devboxes = append(p.Devboxes, Devbox{})
+			return d.devbox(&p.Devboxes[len(p.Devboxes)-1], document)
+		})
 	})
-	switch {
-	case err != nil:
-		return err
-	case !hasDevboxes:
-		return d.missing("devboxes")
-	case !hasMore:
-		return d.missing("has_more")
-	}
-	return nil
 }
 
 // devbox reads a devbox, which must have an ID and a status.

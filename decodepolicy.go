@@ -73,22 +73,27 @@ func decodePage(body []byte, _ string) (*NetworkPolicyPage, error) {
 }
 
 func (d decoder) page(p *NetworkPolicyPage, size int) error {
-	var hasPolicies, hasMore bool
+	return d.pageOf("network_policies", &p.HasMore, &p.TotalCount, func() error { return d.policies(&p.NetworkPolicies, size) })
+}
+
+// pageOf reads a page of any list, whose items are in the field.
+func (d decoder) pageOf(field string, more *bool, total **int, items func() error) error {
+	var hasItems, hasMore bool
 	err := d.object(func(name []byte) error {
 		switch string(name) {
-		case "network_policies":
-			hasPolicies = d.PeekKind() != 'n'
-			return d.policies(&p.NetworkPolicies, size)
+		case field:
+			hasItems = d.PeekKind() != 'n'
+			return items()
 		case "has_more":
 			hasMore = d.PeekKind() != 'n'
-			return d.boolean(&p.HasMore)
+			return d.boolean(more)
 		case "total_count":
 			if d.PeekKind() == 'n' {
 				return d.SkipValue()
 			}
 			var n int64
 			err := d.integer(&n, 32)
-			p.TotalCount = new(int(n))
+			*total = new(int(n))
 			return err
 		}
 		return d.SkipValue()
@@ -96,8 +101,8 @@ func (d decoder) page(p *NetworkPolicyPage, size int) error {
 	switch {
 	case err != nil:
 		return err
-	case !hasPolicies:
-		return d.missing("network_policies")
+	case !hasItems:
+		return d.missing(field)
 	case !hasMore:
 		return d.missing("has_more")
 	}
