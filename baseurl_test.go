@@ -52,7 +52,7 @@ func urlOf(t *testing.T, opts ...runloop.Option) string {
 	client, err := runloop.NewClient(append(opts, runloop.WithAPIKey(clienttest.APIKey),
 		runloop.WithHTTPClient(&http.Client{Transport: clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
 			url = r.URL.String()
-			return clienttest.Answer(200, clienttest.PolicyJSON)(r)
+			return clienttest.Respond(200, clienttest.PolicyJSON)(r)
 		})}))...)
 	require.NoError(t, err)
 	_, err = client.NetworkPolicies.Get(t.Context(), "npol_1")

@@ -110,7 +110,7 @@ func TestHTTPClientWithoutTransport(t *testing.T) {
 func TestHTTPClientIsNotWrittenTo(t *testing.T) {
 	t.Parallel()
 	api, _ := clienttest.NewAPI(t)
-	api.Answers(http.MethodGet, clienttest.PolicyPath, clienttest.Answer(200, clienttest.PolicyJSON))
+	api.On(http.MethodGet, clienttest.PolicyPath, clienttest.Respond(200, clienttest.PolicyJSON))
 	mine := &http.Client{
 		Transport: api,
 		Timeout:   time.Minute,
@@ -143,7 +143,7 @@ func TestAClientIsForManyGoroutines(t *testing.T) {
 		}),
 	}))
 	for _, call := range clienttest.PolicyCalls {
-		api.Answers(call.Method, call.Path, clienttest.Answer(200, call.Success))
+		api.On(call.Method, call.Path, clienttest.Respond(200, call.Success))
 	}
 	shared := []runloop.Option{runloop.WithHeader("X-Shared", "yes"), runloop.WithUserAgent("orchestrator/1"), runloop.WithMaxRetries(1)}
 

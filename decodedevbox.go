@@ -21,7 +21,7 @@ func decodeDevbox(body []byte) (*Devbox, error) {
 func decodeDevboxWithID(body []byte, id string) (*Devbox, error) {
 	devbox, err := decodeDevbox(body)
 	if err == nil && devbox.ID != id {
-		return nil, fmt.Errorf("it is about devbox %s, requested was %s", quoteAnswer(devbox.ID), quote(id))
+		return nil, fmt.Errorf("it is about devbox %s, requested was %s", quoteResponse(devbox.ID), quote(id))
 	}
 	return devbox, err
 }
@@ -32,7 +32,7 @@ func decodeTaggedDevbox(requestID string) func([]byte, string) (*Devbox, error) 
 	return func(body []byte, _ string) (*Devbox, error) {
 		devbox, err := decodeDevbox(body)
 		if err == nil && devbox.Metadata[MetadataRequestID] != requestID {
-			return nil, fmt.Errorf("it is about devbox %s, which does not have this request ID in its metadata", quoteAnswer(devbox.ID))
+			return nil, fmt.Errorf("it is about devbox %s, which does not have this request ID in its metadata", quoteResponse(devbox.ID))
 		}
 		return devbox, err
 	}
@@ -43,7 +43,7 @@ func decodeTaggedDevbox(requestID string) func([]byte, string) (*Devbox, error) 
 func decodeEndedDevbox(body []byte, id string) (*Devbox, error) {
 	devbox, err := decodeDevboxWithID(body, id)
 	if err == nil && !devbox.Status.hasEnded() {
-		return nil, fmt.Errorf("the devbox has not ended, its status is %s", quoteAnswer(string(devbox.Status)))
+		return nil, fmt.Errorf("the devbox has not ended, its status is %s", quoteResponse(string(devbox.Status)))
 	}
 	return devbox, err
 }

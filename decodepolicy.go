@@ -35,7 +35,7 @@ func decodeResponse(body []byte, read func(decoder) error) error {
 func decodePolicyWithID(body []byte, id string) (*NetworkPolicy, error) {
 	policy, err := decodePolicy(body)
 	if err == nil && policy.ID != id {
-		return nil, fmt.Errorf("it is about policy %s, requested was %s", quoteAnswer(policy.ID), quote(id))
+		return nil, fmt.Errorf("it is about policy %s, requested was %s", quoteResponse(policy.ID), quote(id))
 	}
 	return policy, err
 }
@@ -46,7 +46,7 @@ func decodePolicyNamed(name string) func([]byte, string) (*NetworkPolicy, error)
 	return func(body []byte, _ string) (*NetworkPolicy, error) {
 		policy, err := decodePolicy(body)
 		if err == nil && !sameName(policy.Name, name) {
-			return nil, fmt.Errorf("it is about policy %s, created was %s", quoteAnswer(policy.Name), quote(name))
+			return nil, fmt.Errorf("it is about policy %s, created was %s", quoteResponse(policy.Name), quote(name))
 		}
 		return policy, err
 	}
@@ -58,9 +58,9 @@ func sameName(a, b string) bool {
 	return strings.EqualFold(strings.TrimSpace(a), strings.TrimSpace(b))
 }
 
-// quoteAnswer quotes a part of a response, which can repeat the API key. It cuts
+// quoteResponse quotes a part of a response, which can repeat the API key. It cuts
 // nothing that a key fits into: the engine redacts the text before it cuts it.
-func quoteAnswer(s string) string { return strconv.Quote(engine.Truncate(s, 2*maxHeaderValue)) }
+func quoteResponse(s string) string { return strconv.Quote(engine.Truncate(s, 2*maxHeaderValue)) }
 
 // decodePage reads a response that is a page of policies.
 func decodePage(body []byte, _ string) (*NetworkPolicyPage, error) {

@@ -18,7 +18,7 @@ import (
 func got(t *testing.T, body string) *runloop.NetworkPolicy {
 	t.Helper()
 	api, client := clienttest.NewAPI(t)
-	api.Answers(http.MethodGet, clienttest.PolicyPath, clienttest.Answer(200, body))
+	api.On(http.MethodGet, clienttest.PolicyPath, clienttest.Respond(200, body))
 	policy, err := client.NetworkPolicies.Get(t.Context(), "npol_1")
 	require.NoError(t, err)
 	return policy
@@ -150,7 +150,7 @@ func TestCreateKnowsItsPolicyByAnotherForm(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"build", "Build", "BUILD ", " build"} {
 		api, client := clienttest.NewAPI(t)
-		api.Answers(http.MethodPost, clienttest.PoliciesPath, clienttest.Answer(200, policyNamed(t, name)))
+		api.On(http.MethodPost, clienttest.PoliciesPath, clienttest.Respond(200, policyNamed(t, name)))
 		policy, err := client.NetworkPolicies.Create(t.Context(), runloop.NetworkPolicyCreateParams{Name: "build"})
 		require.NoError(t, err)
 		assert.Equal(t, name, policy.Name)
@@ -197,7 +197,7 @@ func TestDecodePages(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			api, client := clienttest.NewAPI(t)
-			api.Answers(http.MethodGet, clienttest.PoliciesPath, clienttest.Answer(200, test.json))
+			api.On(http.MethodGet, clienttest.PoliciesPath, clienttest.Respond(200, test.json))
 
 			page, err := client.NetworkPolicies.List(t.Context(), runloop.NetworkPolicyListParams{})
 

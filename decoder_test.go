@@ -18,7 +18,7 @@ import (
 // unreadable makes the call and checks that it takes the answer for an invalid one.
 func unreadable(t *testing.T, call clienttest.PolicyCall, status int, body, problem string) {
 	t.Helper()
-	err := clienttest.FailWith(t, call, clienttest.Answer(status, body)) // which also checks that there is no value
+	err := clienttest.FailWith(t, call, clienttest.Respond(status, body)) // which also checks that there is no value
 	require.ErrorIs(t, err, runloop.ErrInvalidResponse)
 	e := clienttest.AsAPIError(t, err)
 	assert.Equal(t, status, e.StatusCode)
@@ -180,7 +180,7 @@ func TestAnswersThatMayBeOlderOrNewerThanTheSDK(t *testing.T) {
 					body = `{"object": "list", "network_policies": [` + body + `], "has_more": false, "next": null}`
 				}
 				api, client := clienttest.NewAPI(t)
-				api.Answers(call.Method, call.Path, clienttest.Answer(200, body))
+				api.On(call.Method, call.Path, clienttest.Respond(200, body))
 				got, err := call.Do(t.Context(), client)
 				require.NoError(t, err)
 				policy, isPolicy := got.(*runloop.NetworkPolicy)

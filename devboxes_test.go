@@ -56,7 +56,7 @@ func wantDevbox() *runloop.Devbox {
 func TestGetDevbox(t *testing.T) {
 	t.Parallel()
 	api, client := clienttest.NewAPI(t)
-	api.Answers("GET", "/v1/devboxes/dbx_1", clienttest.Answer(200, " \n"+devboxJSON+"\n"))
+	api.On("GET", "/v1/devboxes/dbx_1", clienttest.Respond(200, " \n"+devboxJSON+"\n"))
 
 	devbox, err := client.Devboxes.Get(t.Context(), "dbx_1")
 
@@ -74,7 +74,7 @@ func TestGetOfAnUnknownDevbox(t *testing.T) {
 		refuse(400, `Devbox with id "dbx_1" not found`), refuse(404, "gone"), htmlPage(404),
 	} {
 		api, client := clienttest.NewAPI(t)
-		api.Answers("GET", "/v1/devboxes/dbx_1", response)
+		api.On("GET", "/v1/devboxes/dbx_1", response)
 		_, err := client.Devboxes.Get(t.Context(), "dbx_1")
 		assert.ErrorIs(t, err, runloop.ErrNotFound)
 	}
@@ -94,7 +94,7 @@ func TestInvalidDevboxes(t *testing.T) {
 		`[]`: "where an object belongs",
 	} {
 		api, client := clienttest.NewAPI(t)
-		api.Answers("GET", "/v1/devboxes/dbx_1", clienttest.Answer(200, body))
+		api.On("GET", "/v1/devboxes/dbx_1", clienttest.Respond(200, body))
 		devbox, err := client.Devboxes.Get(t.Context(), "dbx_1")
 		assert.Nil(t, devbox)
 		require.ErrorIs(t, err, runloop.ErrInvalidResponse, body)
@@ -105,7 +105,7 @@ func TestInvalidDevboxes(t *testing.T) {
 func TestListDevboxes(t *testing.T) {
 	t.Parallel()
 	api, client := clienttest.NewAPI(t)
-	api.Answers("GET", "/v1/devboxes", clienttest.Answer(200, `{"devboxes": [ `+devboxJSON+` ,{"id":"dbx_2","status":"warming"}], "has_more": true, "total_count": 7, "new": 1}`))
+	api.On("GET", "/v1/devboxes", clienttest.Respond(200, `{"devboxes": [ `+devboxJSON+` ,{"id":"dbx_2","status":"warming"}], "has_more": true, "total_count": 7, "new": 1}`))
 
 	page, err := client.Devboxes.List(t.Context(), runloop.DevboxListParams{
 		Status: runloop.DevboxRunning, Limit: 2, StartingAfter: "dbx_0", IncludeTotalCount: new(true),
@@ -127,7 +127,7 @@ func TestListDevboxes(t *testing.T) {
 func TestListDevboxesOfTheZeroParams(t *testing.T) {
 	t.Parallel()
 	api, client := clienttest.NewAPI(t)
-	api.Answers("GET", "/v1/devboxes", clienttest.Answer(200, noBoxes))
+	api.On("GET", "/v1/devboxes", clienttest.Respond(200, noBoxes))
 	page, err := client.Devboxes.List(t.Context(), runloop.DevboxListParams{})
 	require.NoError(t, err)
 	assert.Equal(t, &runloop.DevboxPage{}, page)
@@ -145,7 +145,7 @@ func TestInvalidDevboxPages(t *testing.T) {
 		`{"devboxes":[` + strings.Repeat(`{"id":"a","status":"b"},`, 5000) + `{"id":"a","status":"b"}],"has_more":false}`: "more than 5000 devboxes",
 	} {
 		api, client := clienttest.NewAPI(t)
-		api.Answers("GET", "/v1/devboxes", clienttest.Answer(200, body))
+		api.On("GET", "/v1/devboxes", clienttest.Respond(200, body))
 		_, err := client.Devboxes.List(t.Context(), runloop.DevboxListParams{})
 		require.ErrorIs(t, err, runloop.ErrInvalidResponse)
 		assert.ErrorContains(t, err, problem)
@@ -170,7 +170,7 @@ func TestListDevboxesRefusesInvalidParams(t *testing.T) {
 func TestListDevboxesAfterAnUnknownCursor(t *testing.T) {
 	t.Parallel()
 	api, client := clienttest.NewAPI(t)
-	api.Answers("GET", "/v1/devboxes", refuse(400, "starting_after: devbox not found"))
+	api.On("GET", "/v1/devboxes", refuse(400, "starting_after: devbox not found"))
 	_, err := client.Devboxes.List(t.Context(), runloop.DevboxListParams{StartingAfter: "dbx_0"})
 	require.ErrorIs(t, err, runloop.ErrNotFound)
 	_, err = client.Devboxes.List(t.Context(), runloop.DevboxListParams{})
@@ -180,9 +180,9 @@ func TestListDevboxesAfterAnUnknownCursor(t *testing.T) {
 func TestAllDevboxes(t *testing.T) {
 	t.Parallel()
 	api, client := clienttest.NewAPI(t)
-	api.Answers("GET", "/v1/devboxes",
-		clienttest.Answer(200, `{"devboxes":[{"id":"dbx_1","status":"running"},{"id":"dbx_2","status":"running"}],"has_more":true}`),
-		clienttest.Answer(200, `{"devboxes":[{"id":"dbx_3","status":"running"}],"has_more":false}`))
+	api.On("GET", "/v1/devboxes",
+		clienttest.Respond(200, `{"devboxes":[{"id":"dbx_1","status":"running"},{"id":"dbx_2","status":"running"}],"has_more":true}`),
+		clienttest.Respond(200, `{"devboxes":[{"id":"dbx_3","status":"running"}],"has_more":false}`))
 	var ids []string
 	for devbox, err := range client.Devboxes.All(t.Context(), runloop.DevboxListParams{Status: runloop.DevboxRunning}) {
 		require.NoError(t, err)
@@ -200,7 +200,7 @@ func TestAllDevboxes(t *testing.T) {
 func TestShutdown(t *testing.T) {
 	t.Parallel()
 	api, client := clienttest.NewAPI(t)
-	api.Answers("POST", "/v1/devboxes/dbx_1/shutdown", clienttest.Answer(200, devboxJSON))
+	api.On("POST", "/v1/devboxes/dbx_1/shutdown", clienttest.Respond(200, devboxJSON))
 
 	devbox, err := client.Devboxes.Shutdown(t.Context(), "dbx_1", runloop.WithIdempotencyKey("key-1"))
 
@@ -237,7 +237,7 @@ func TestShutdowns(t *testing.T) {
 		{"lost, then a load balancer's 404",
 			[]step{shutdown(broken), shutdown(htmlPage(404)), get(htmlPage(404))}, "", []error{runloop.ErrMaybeApplied}},
 		{"lost, then a 404 without words",
-			[]step{shutdown(broken), shutdown(htmlPage(404)), get(clienttest.Answer(404, ``))}, "", []error{runloop.ErrMaybeApplied}},
+			[]step{shutdown(broken), shutdown(htmlPage(404)), get(clienttest.Respond(404, ``))}, "", []error{runloop.ErrMaybeApplied}},
 		{"lost, then not found, but it is there and has ended",
 			[]step{shutdown(broken), shutdown(htmlPage(404)), get(ok(box("shutdown")))}, "shutdown", nil},
 		{"still running, then ended",
@@ -398,7 +398,7 @@ func TestAwaitRunningHalvesTheHoldOfPollsThatProxiesCut(t *testing.T) {
 
 func TestA429DoesNotHalveTheHoldAndItsWaitIsKept(t *testing.T) {
 	clienttest.InBubble(func(t *testing.T) {
-		slow := clienttest.AnswerWith(429, `{}`, http.Header{"Retry-After": {"20"}})
+		slow := clienttest.RespondWith(429, `{}`, http.Header{"Retry-After": {"20"}})
 		s, client := newScript(t, []step{wait(slow), wait(ok(box("running")))})
 		_, err := client.Devboxes.AwaitRunning(t.Context(), "dbx_1")
 		require.NoError(t, err)
@@ -409,7 +409,7 @@ func TestA429DoesNotHalveTheHoldAndItsWaitIsKept(t *testing.T) {
 
 func TestARetryAfterOfHoursIsAMinute(t *testing.T) {
 	clienttest.InBubble(func(t *testing.T) {
-		slow := clienttest.AnswerWith(503, `{}`, http.Header{"Retry-After": {"7200"}})
+		slow := clienttest.RespondWith(503, `{}`, http.Header{"Retry-After": {"7200"}})
 		s, client := newScript(t, []step{wait(slow), wait(ok(box("running")))})
 		_, err := client.Devboxes.AwaitRunning(t.Context(), "dbx_1")
 		require.NoError(t, err)
@@ -484,7 +484,7 @@ func TestTheEndOfTheContextEndsAwaitRunning(t *testing.T) {
 func TestACancelEndsThePausesOfAwaitRunning(t *testing.T) {
 	clienttest.InBubble(func(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(t.Context())
-		slow := clienttest.AnswerWith(429, `{}`, http.Header{"Retry-After": {"50"}})
+		slow := clienttest.RespondWith(429, `{}`, http.Header{"Retry-After": {"50"}})
 		s, client := newScript(t, []step{wait(slow)})
 		time.AfterFunc(5*time.Second, func() { cancel(errors.New("not needed any more")) })
 		_, err := client.Devboxes.AwaitRunning(ctx, "dbx_1")
@@ -584,7 +584,7 @@ func TestADevboxDecodesFromItsJSON(t *testing.T) {
 	t.Parallel()
 	want := wantDevbox()
 	api, client := clienttest.NewAPI(t)
-	api.Answers("POST", "/v1/devboxes/dbx_1/resume", clienttest.Answer(200, devboxJSON))
+	api.On("POST", "/v1/devboxes/dbx_1/resume", clienttest.Respond(200, devboxJSON))
 	var resumed runloop.Devbox
 	require.NoError(t, client.Do(t.Context(), "POST", "/v1/devboxes/dbx_1/resume", nil, &resumed))
 	assert.Equal(t, want.NetworkPolicyID, resumed.NetworkPolicyID)
@@ -620,7 +620,7 @@ func TestRawIsACopy(t *testing.T) {
 	t.Parallel()
 	page := `{"devboxes":[{"id":"dbx_1","status":"running"},{"id":"dbx_2","status":"running"}],"has_more":false}`
 	api, client := clienttest.NewAPI(t)
-	api.Answers("GET", "/v1/devboxes", clienttest.Answer(200, page))
+	api.On("GET", "/v1/devboxes", clienttest.Respond(200, page))
 	got, err := client.Devboxes.List(t.Context(), runloop.DevboxListParams{})
 	require.NoError(t, err)
 	raw := got.Devboxes[0].Raw

@@ -123,15 +123,15 @@ func first(do func(), respond func(*http.Request) (*http.Response, error)) func(
 	}
 }
 
-func ok(body string) func(*http.Request) (*http.Response, error) { return clienttest.Answer(200, body) }
+func ok(body string) func(*http.Request) (*http.Response, error) { return clienttest.Respond(200, body) }
 
 func refuse(status int, message string) func(*http.Request) (*http.Response, error) {
-	return clienttest.Answer(status, fmt.Sprintf(`{"message":%q}`, message))
+	return clienttest.Respond(status, fmt.Sprintf(`{"message":%q}`, message))
 }
 
 // htmlPage is what a proxy sends.
 func htmlPage(status int) func(*http.Request) (*http.Response, error) {
-	return clienttest.AnswerWith(status, "<html><body>not found</body></html>", http.Header{"Content-Type": {"text/html"}})
+	return clienttest.RespondWith(status, "<html><body>not found</body></html>", http.Header{"Content-Type": {"text/html"}})
 }
 
 // broken is a connection that breaks.

@@ -25,7 +25,7 @@ type devbox struct {
 func TestDoCallsAnEndpointThatIsNotWrapped(t *testing.T) {
 	t.Parallel()
 	api, client := clienttest.NewAPI(t)
-	api.Answers(http.MethodPost, "/v1/devboxes", clienttest.Answer(200, `{"id": "dbx_1", "status": "running", "unknown": 1}`))
+	api.On(http.MethodPost, "/v1/devboxes", clienttest.Respond(200, `{"id": "dbx_1", "status": "running", "unknown": 1}`))
 
 	type launch struct {
 		Name       string            `json:"name"`
@@ -49,7 +49,7 @@ func TestDoMethods(t *testing.T) {
 		"GET": false, "HEAD": false, "OPTIONS": false, "PUT": true, "DELETE": true, "POST": true, "PATCH": true,
 	} {
 		api, client := clienttest.NewAPI(t)
-		api.Answers(method, "/v1/devboxes/dbx_1", clienttest.Answer(200, ``))
+		api.On(method, "/v1/devboxes/dbx_1", clienttest.Respond(200, ``))
 		require.NoError(t, client.Do(t.Context(), method, "/v1/devboxes/dbx_1", nil, nil), method)
 		sent := api.Only()
 		assert.Equal(t, method, sent.Method)
@@ -83,7 +83,7 @@ func TestDoPaths(t *testing.T) {
 			runloop.WithHTTPClient(&http.Client{Transport: clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
 				assert.Equal(t, "gate.example.test", r.URL.Host, path)
 				sent = r.URL.RequestURI()
-				return clienttest.Answer(200, ``)(r)
+				return clienttest.Respond(200, ``)(r)
 			})}))
 		require.NoError(t, client.Do(t.Context(), http.MethodGet, path, nil, nil), path)
 		assert.Equal(t, "/runloop"+want, sent)
@@ -154,7 +154,7 @@ func TestDoBodies(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			api, client := clienttest.NewAPI(t)
-			api.Answers(http.MethodPut, "/v1/devboxes", clienttest.Answer(200, ``))
+			api.On(http.MethodPut, "/v1/devboxes", clienttest.Respond(200, ``))
 			require.NoError(t, client.Do(t.Context(), http.MethodPut, "/v1/devboxes", test.body, nil))
 			sent := api.Only()
 			assert.JSONEq(t, test.want, sent.Body)
@@ -178,7 +178,7 @@ func TestDoBodies(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			api, client := clienttest.NewAPI(t)
-			api.Answers(http.MethodPut, "/v1/devboxes", clienttest.Answer(200, ``))
+			api.On(http.MethodPut, "/v1/devboxes", clienttest.Respond(200, ``))
 			require.NoError(t, client.Do(t.Context(), http.MethodPut, "/v1/devboxes", body, nil))
 			sent := api.Only()
 			assert.Empty(t, sent.Body)
@@ -226,7 +226,7 @@ func (failingMarshaler) MarshalJSON() ([]byte, error) { return nil, errors.New("
 func TestDoResults(t *testing.T) {
 	t.Parallel()
 	api, client := clienttest.NewAPI(t)
-	api.Answers(http.MethodGet, "/v1/devboxes/dbx_1", clienttest.Answer(200, ` {"id": "dbx_1", "metadata": {"a": "b"}, "n": 12345678901234567890} `))
+	api.On(http.MethodGet, "/v1/devboxes/dbx_1", clienttest.Respond(200, ` {"id": "dbx_1", "metadata": {"a": "b"}, "n": 12345678901234567890} `))
 	do := func(result any) error {
 		return client.Do(t.Context(), http.MethodGet, "/v1/devboxes/dbx_1", nil, result)
 	}
@@ -260,7 +260,7 @@ func TestDoResults(t *testing.T) {
 func TestDoKeepsLargeIntegersInTypedFields(t *testing.T) {
 	t.Parallel()
 	api, client := clienttest.NewAPI(t)
-	api.Answers(http.MethodGet, "/v1/devboxes/dbx_1", clienttest.Answer(200, `{"n": 9007199254740993}`))
+	api.On(http.MethodGet, "/v1/devboxes/dbx_1", clienttest.Respond(200, `{"n": 9007199254740993}`))
 	var typed struct{ N int64 }
 	var number struct{ N json.Number }
 	var raw map[string]json.RawMessage
@@ -283,7 +283,7 @@ func TestDoHasNoResultForHEAD(t *testing.T) {
 func TestDoRetriesHEAD(t *testing.T) {
 	clienttest.InBubble(func(t *testing.T) {
 		api, client := clienttest.NewAPI(t)
-		api.Answers(http.MethodHead, "/v1/devboxes", clienttest.Answer(503, ``), clienttest.NoAnswer("connection reset"), clienttest.Answer(200, ``))
+		api.On(http.MethodHead, "/v1/devboxes", clienttest.Respond(503, ``), clienttest.Fail("connection reset"), clienttest.Respond(200, ``))
 		require.NoError(t, client.Do(t.Context(), http.MethodHead, "/v1/devboxes", nil, nil))
 		assert.Len(t, api.Sent(), 3)
 	})(t)
@@ -294,8 +294,8 @@ func TestDoIdempotent(t *testing.T) {
 	for _, method := range []string{http.MethodPost, http.MethodPatch, http.MethodPut, http.MethodGet} {
 		t.Run(method, clienttest.InBubble(func(t *testing.T) {
 			api, client := clienttest.NewAPI(t)
-			api.Answers(method, "/v1/devboxes/dbx_1/suspend", clienttest.Answer(500, clienttest.BusyJSON),
-				clienttest.NoAnswer("connection reset"), clienttest.Answer(200, `{"id": "dbx_1"}`))
+			api.On(method, "/v1/devboxes/dbx_1/suspend", clienttest.Respond(500, clienttest.BusyJSON),
+				clienttest.Fail("connection reset"), clienttest.Respond(200, `{"id": "dbx_1"}`))
 			var box devbox
 			shared := append(make([]runloop.Option, 0, 8), runloop.WithIdempotent(), runloop.WithUserAgent("bot/1"))
 
@@ -311,7 +311,7 @@ func TestDoIdempotent(t *testing.T) {
 	}
 	t.Run("without", clienttest.InBubble(func(t *testing.T) {
 		api, client := clienttest.NewAPI(t)
-		api.Answers(http.MethodPost, "/v1/devboxes", clienttest.Answer(500, clienttest.BusyJSON))
+		api.On(http.MethodPost, "/v1/devboxes", clienttest.Respond(500, clienttest.BusyJSON))
 		require.ErrorIs(t, client.Do(t.Context(), http.MethodPost, "/v1/devboxes", nil, nil), runloop.ErrServer)
 		api.Only()
 	}))
@@ -324,8 +324,8 @@ func TestDoBelievesNoNotFoundInDoubt(t *testing.T) {
 	for name, body := range map[string]string{"page": `<html>`, "message": `{"message": "not found"}`} {
 		t.Run(name, clienttest.InBubble(func(t *testing.T) {
 			api, client := clienttest.NewAPI(t)
-			api.Answers(http.MethodDelete, "/v1/devboxes/dbx_1", clienttest.Answer(503, ``), clienttest.Answer(404, body))
-			api.Answers(http.MethodGet, "/v1/devboxes/dbx_1", clienttest.Answer(503, ``), clienttest.Answer(404, body))
+			api.On(http.MethodDelete, "/v1/devboxes/dbx_1", clienttest.Respond(503, ``), clienttest.Respond(404, body))
+			api.On(http.MethodGet, "/v1/devboxes/dbx_1", clienttest.Respond(503, ``), clienttest.Respond(404, body))
 
 			err := client.Do(t.Context(), http.MethodDelete, "/v1/devboxes/dbx_1", nil, nil)
 			require.ErrorIs(t, err, runloop.ErrMaybeApplied)
@@ -342,7 +342,7 @@ func TestDoWithoutAResultDoesNotLookAtTheBody(t *testing.T) {
 	for _, body := range []string{``, `null`, `{"id": "dbx_1"}`, `<html>`, "\xff"} {
 		for _, status := range []int{200, 202, 204} {
 			api, client := clienttest.NewAPI(t)
-			api.Answers(http.MethodDelete, "/v1/devboxes/dbx_1", clienttest.Answer(status, body))
+			api.On(http.MethodDelete, "/v1/devboxes/dbx_1", clienttest.Respond(status, body))
 			require.NoError(t, client.Do(t.Context(), http.MethodDelete, "/v1/devboxes/dbx_1", nil, nil))
 		}
 	}
@@ -376,7 +376,7 @@ func TestDoLeavesTheResultAsItWasOnAnyError(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			api, client := clienttest.NewAPI(t, runloop.WithMaxRetries(0))
-			api.Answers(http.MethodGet, "/v1/devboxes/dbx_1", clienttest.Answer(test.status, test.body))
+			api.On(http.MethodGet, "/v1/devboxes/dbx_1", clienttest.Respond(test.status, test.body))
 			labels := map[string]string{"kept": "yes"}
 			box := devbox{ID: "before", Labels: labels}
 
@@ -393,7 +393,7 @@ func TestDoLeavesTheResultAsItWasOnAnyError(t *testing.T) {
 func TestDoErrorsNameTheMethodAndThePath(t *testing.T) {
 	t.Parallel()
 	api, client := clienttest.NewAPI(t)
-	api.Answers(http.MethodDelete, "/v1/devboxes/dbx_1", clienttest.Answer(400, `{"message": "already exists"}`))
+	api.On(http.MethodDelete, "/v1/devboxes/dbx_1", clienttest.Respond(400, `{"message": "already exists"}`))
 	err := client.Do(t.Context(), http.MethodDelete, "/v1/devboxes/dbx_1?token=s3cret", nil, nil)
 	answer := clienttest.AsAPIError(t, err)
 	assert.Equal(t, "DELETE /v1/devboxes/dbx_1", answer.Op)

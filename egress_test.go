@@ -208,7 +208,7 @@ func TestRulesAgreeWithEqual(t *testing.T) {
 func TestUpdateReplacesEveryRule(t *testing.T) {
 	t.Parallel()
 	api, client := clienttest.NewAPI(t)
-	api.Answers(http.MethodPost, clienttest.PolicyPath, clienttest.Answer(200, clienttest.PolicyJSON))
+	api.On(http.MethodPost, clienttest.PolicyPath, clienttest.Respond(200, clienttest.PolicyJSON))
 
 	_, err := client.NetworkPolicies.Update(t.Context(), "npol_1", runloop.EgressRules{}.Update())
 	require.NoError(t, err)

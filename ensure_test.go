@@ -160,7 +160,7 @@ func TestDriftShowsNoSecrets(t *testing.T) {
 	t.Parallel()
 	const key, value = "rl_secret_key_1234", "s3cret-value"
 	page := func(name, egress string) httpmock.Responder {
-		return clienttest.Answer(200, `{"network_policies": [{"id": "npol_`+key+`", "name": "`+name+`", "egress": `+egress+`}], "has_more": false}`)
+		return clienttest.Respond(200, `{"network_policies": [{"id": "npol_`+key+`", "name": "`+name+`", "egress": `+egress+`}], "has_more": false}`)
 	}
 	for what, test := range map[string]struct {
 		name, egress string
@@ -176,7 +176,7 @@ func TestDriftShowsNoSecrets(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
 			api, client := clienttest.NewAPI(t, runloop.WithAPIKey(key))
-			api.Answers(http.MethodGet, clienttest.PoliciesPath, page(test.name, test.egress))
+			api.On(http.MethodGet, clienttest.PoliciesPath, page(test.name, test.egress))
 			for call, do := range map[string]func() error{
 				"ensure": func() error {
 					_, err := client.NetworkPolicies.Ensure(t.Context(), runloop.NetworkPolicyCreateParams{Name: test.name})
@@ -235,8 +235,8 @@ func TestEnsureThatLosesTheRaceLooksAgain(t *testing.T) {
 func TestEnsureLooksAgainAfterARefusalWithoutAMessage(t *testing.T) {
 	t.Parallel()
 	for name, refusal := range map[string]runlooptest.Fault{
-		"nothing": runlooptest.Answer(400, ""), "a page": runlooptest.Answer(400, "<html>"),
-		"cut every time": runlooptest.CutBody(5), "no message": runlooptest.Answer(400, `{"code": "bad_request"}`),
+		"nothing": runlooptest.Respond(400, ""), "a page": runlooptest.Respond(400, "<html>"),
+		"cut every time": runlooptest.CutBody(5), "no message": runlooptest.Respond(400, `{"code": "bad_request"}`),
 	} {
 		attempts := 1
 		if name == "cut every time" {
@@ -292,7 +292,7 @@ func TestEnsureEndsAtARefusal(t *testing.T) {
 			},
 		} {
 			t.Run(fmt.Sprint(test.status, test.body, "/", name), onFake(func(t *testing.T, fake *fakeAPI) {
-				fake.Inject(create, runlooptest.Answer(test.status, test.body))
+				fake.Inject(create, runlooptest.Respond(test.status, test.body))
 
 				_, err := call(t, fake)
 
@@ -310,7 +310,7 @@ func TestEnsureEndsAtARefusal(t *testing.T) {
 // The policy that took the name was deleted before it could be looked at.
 func TestEnsureStartsOverWhenTheOtherPolicyIsGone(t *testing.T) {
 	onFake(func(t *testing.T, fake *fakeAPI) {
-		fake.Inject(create, runlooptest.Answer(409, `{"message": "taken"}`))
+		fake.Inject(create, runlooptest.Respond(409, `{"message": "taken"}`))
 
 		policy, err := fake.client.NetworkPolicies.Ensure(t.Context(), buildParams)
 

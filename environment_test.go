@@ -28,7 +28,7 @@ func tryFirstRequest(t *testing.T, opts ...runloop.Option) (*http.Request, error
 	var request *http.Request
 	transport := clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
 		request = r
-		return clienttest.Answer(200, clienttest.PolicyJSON)(r)
+		return clienttest.Respond(200, clienttest.PolicyJSON)(r)
 	})
 	client, err := runloop.NewClient(append(opts, runloop.WithHTTPClient(&http.Client{Transport: transport}))...)
 	if err != nil {
@@ -52,7 +52,7 @@ func TestEnvironmentIsReadAtConstruction(t *testing.T) {
 	client, err := runloop.NewClient(runloop.WithHTTPClient(&http.Client{
 		Transport: clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
 			sent = append(sent, r)
-			return clienttest.Answer(200, clienttest.PolicyJSON)(r)
+			return clienttest.Respond(200, clienttest.PolicyJSON)(r)
 		}),
 	}))
 	require.NoError(t, err)

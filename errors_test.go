@@ -103,7 +103,7 @@ func TestWhatAnErrorIsAbout(t *testing.T) {
 		for _, call := range clienttest.PolicyCalls {
 			t.Run(fmt.Sprintf("%d %s/%s", test.status, test.body, call.Op), func(t *testing.T) {
 				t.Parallel()
-				err := clienttest.FailWith(t, call, clienttest.Answer(test.status, test.body))
+				err := clienttest.FailWith(t, call, clienttest.Respond(test.status, test.body))
 				want := []string{}
 				for sentinel, operations := range test.want {
 					if slices.Contains(operations, call.Op) {
@@ -128,7 +128,7 @@ func TestAListIsNotFoundByItsCursor(t *testing.T) {
 	t.Parallel()
 	for status, body := range map[int]string{404: ``, 400: `{"message": "starting_after: npol_1 not found"}`} {
 		api, client := clienttest.NewAPI(t)
-		api.Answers(http.MethodGet, clienttest.PoliciesPath, clienttest.Answer(status, body))
+		api.On(http.MethodGet, clienttest.PoliciesPath, clienttest.Respond(status, body))
 
 		_, err := client.NetworkPolicies.List(t.Context(), runloop.NetworkPolicyListParams{StartingAfter: "npol_1"})
 		require.ErrorIs(t, err, runloop.ErrNotFound)
@@ -227,37 +227,37 @@ func TestErrorTexts(t *testing.T) {
 		answer httpmock.Responder
 		want   string
 	}{
-		"unknown policy": {clienttest.GetCall, clienttest.Answer(404, `{"message": "Network policy not found"}`),
+		"unknown policy": {clienttest.GetCall, clienttest.Respond(404, `{"message": "Network policy not found"}`),
 			"runloop: get network policy: 404 Not Found: Network policy not found (1 attempt)"},
-		"wrong key": {clienttest.ListCall, clienttest.Answer(401, `{"message": "Invalid API key"}`),
+		"wrong key": {clienttest.ListCall, clienttest.Respond(401, `{"message": "Invalid API key"}`),
 			"runloop: list network policies: 401 Unauthorized: Invalid API key (1 attempt)"},
-		"no body": {clienttest.GetCall, clienttest.Answer(403, ``),
+		"no body": {clienttest.GetCall, clienttest.Respond(403, ``),
 			"runloop: get network policy: 403 Forbidden (1 attempt)"},
-		"code and request ID": {clienttest.GetCall, clienttest.Answer(400, `{"message": "bad limit", "error": "bad_request", "request_id": "req_1"}`),
+		"code and request ID": {clienttest.GetCall, clienttest.Respond(400, `{"message": "bad limit", "error": "bad_request", "request_id": "req_1"}`),
 			"runloop: get network policy: 400 Bad Request: bad limit (1 attempt; code bad_request; request req_1)"},
-		"name taken": {clienttest.CreateCall, clienttest.AnswerWith(409, `{"message": "Network policy already exists"}`, http.Header{"X-Request-Id": {"req_1"}}),
+		"name taken": {clienttest.CreateCall, clienttest.RespondWith(409, `{"message": "Network policy already exists"}`, http.Header{"X-Request-Id": {"req_1"}}),
 			"runloop: create network policy: 409 Conflict: Network policy already exists (1 attempt; request req_1)"},
-		"policy in use": {clienttest.DeleteCall, clienttest.AnswerWith(400, `{"message": "Policy is in use by active devboxes"}`, http.Header{"X-Request-Id": {"req_1"}}),
+		"policy in use": {clienttest.DeleteCall, clienttest.RespondWith(400, `{"message": "Policy is in use by active devboxes"}`, http.Header{"X-Request-Id": {"req_1"}}),
 			"runloop: delete network policy: 400 Bad Request: Policy is in use by active devboxes (1 attempt; request req_1)"},
-		"a write that may have been applied": {clienttest.UpdateCall, clienttest.AnswerWith(503, ``, http.Header{"X-Request-Id": {"req_1"}}),
+		"a write that may have been applied": {clienttest.UpdateCall, clienttest.RespondWith(503, ``, http.Header{"X-Request-Id": {"req_1"}}),
 			"runloop: update network policy: 503 Service Unavailable (1 attempt; request req_1; may have been applied)"},
-		"a proxy's page": {clienttest.GetCall, clienttest.AnswerWith(502, `<html><h1>Bad Gateway</h1></html>`, html),
+		"a proxy's page": {clienttest.GetCall, clienttest.RespondWith(502, `<html><h1>Bad Gateway</h1></html>`, html),
 			"runloop: get network policy: 502 Bad Gateway (1 attempt)"},
-		"a wait that is too long": {clienttest.GetCall, clienttest.AnswerWith(429, ``, http.Header{"Retry-After": {"3600"}}),
+		"a wait that is too long": {clienttest.GetCall, clienttest.RespondWith(429, ``, http.Header{"Retry-After": {"3600"}}),
 			"runloop: get network policy: 429 Too Many Requests (1 attempt)"},
-		"a status without a name": {clienttest.GetCall, clienttest.Answer(599, ``),
+		"a status without a name": {clienttest.GetCall, clienttest.Respond(599, ``),
 			"runloop: get network policy: 599 (1 attempt)"},
-		"a status without a name, and a message": {clienttest.GetCall, clienttest.Answer(599, `{"message": "upstream timed out"}`),
+		"a status without a name, and a message": {clienttest.GetCall, clienttest.Respond(599, `{"message": "upstream timed out"}`),
 			"runloop: get network policy: 599: upstream timed out (1 attempt)"},
-		"redirect": {clienttest.GetCall, clienttest.AnswerWith(302, ``, http.Header{"Location": {"https://login.example.test/sso?return=x"}}),
+		"redirect": {clienttest.GetCall, clienttest.RespondWith(302, ``, http.Header{"Location": {"https://login.example.test/sso?return=x"}}),
 			"runloop: get network policy: 302 Found: redirects are not followed, this one leads to https://login.example.test/sso (1 attempt)"},
-		"no connection": {clienttest.GetCall, clienttest.NoAnswer("dial tcp: connection refused"),
+		"no connection": {clienttest.GetCall, clienttest.Fail("dial tcp: connection refused"),
 			"runloop: get network policy: no usable response (1 attempt): dial tcp: connection refused"},
-		"a write without an answer": {clienttest.UpdateCall, clienttest.NoAnswer("connection reset by peer"),
+		"a write without an answer": {clienttest.UpdateCall, clienttest.Fail("connection reset by peer"),
 			"runloop: update network policy: no usable response (1 attempt; may have been applied): connection reset by peer"},
-		"a captive portal": {clienttest.GetCall, clienttest.AnswerWith(200, `<html>`, html),
+		"a captive portal": {clienttest.GetCall, clienttest.RespondWith(200, `<html>`, html),
 			`runloop: get network policy: 200 OK: invalid response: content type "text/html": jsontext: invalid character '<' at start of value (1 attempt)`},
-		"no answer in the answer": {clienttest.GetCall, clienttest.Answer(204, ``),
+		"no answer in the answer": {clienttest.GetCall, clienttest.Respond(204, ``),
 			`runloop: get network policy: 204 No Content: invalid response: content type "application/json": the body is empty (1 attempt)`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -270,8 +270,8 @@ func TestErrorTexts(t *testing.T) {
 func TestEveryVerbPrintsTheTextAlone(t *testing.T) {
 	t.Parallel()
 	for _, err := range []error{
-		clienttest.FailWith(t, clienttest.GetCall, clienttest.Answer(404, `{"message": "not found"}`)),
-		clienttest.FailWith(t, clienttest.GetCall, clienttest.NoAnswer("connection refused")),
+		clienttest.FailWith(t, clienttest.GetCall, clienttest.Respond(404, `{"message": "not found"}`)),
+		clienttest.FailWith(t, clienttest.GetCall, clienttest.Fail("connection refused")),
 	} {
 		text := err.Error()
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%d", "%t"} {
@@ -292,7 +292,7 @@ func TestErrorTextsAreShort(t *testing.T) {
 		_, client := clienttest.NewAPI(t, runloop.WithHTTPClient(&http.Client{Transport: clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
 			return nil, errors.New(text)
 		})}), runloop.WithMaxRetries(0))
-		_, lister := clienttest.NewAPI(t, runloop.WithHTTPClient(&http.Client{Transport: clienttest.RoundTripper(clienttest.Answer(200, clienttest.EmptyPageJSON))}))
+		_, lister := clienttest.NewAPI(t, runloop.WithHTTPClient(&http.Client{Transport: clienttest.RoundTripper(clienttest.Respond(200, clienttest.EmptyPageJSON))}))
 		_, notFound := lister.NetworkPolicies.GetByName(t.Context(), "x"+text)
 		_, noSuchID := client.NetworkPolicies.Get(t.Context(), "x"+text)
 		_, badOption := runloop.NewClient(runloop.WithAPIKey(clienttest.APIKey), runloop.WithHeader(text, ""))

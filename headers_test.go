@@ -14,7 +14,7 @@ import (
 func TestUserAgentNamesTheProduct(t *testing.T) {
 	t.Parallel()
 	api, client := clienttest.NewAPI(t, runloop.WithUserAgent("my-orchestrator/1.2 (linux)"))
-	api.Answers(http.MethodGet, clienttest.PolicyPath, clienttest.Answer(200, clienttest.PolicyJSON))
+	api.On(http.MethodGet, clienttest.PolicyPath, clienttest.Respond(200, clienttest.PolicyJSON))
 
 	_, err := client.NetworkPolicies.Get(t.Context(), "npol_1")
 
@@ -28,7 +28,7 @@ func TestIdempotencyKeyIsTheRequestIDOfAWrite(t *testing.T) {
 		t.Run(call.Op, func(t *testing.T) {
 			t.Parallel()
 			api, client := clienttest.NewAPI(t)
-			api.Answers(call.Method, call.Path, clienttest.Answer(200, call.Success))
+			api.On(call.Method, call.Path, clienttest.Respond(200, call.Success))
 
 			_, err := call.Do(t.Context(), client, runloop.WithIdempotencyKey("task-17"))
 
@@ -49,7 +49,7 @@ func TestIdempotencyKeyIsTheRequestIDOfAWrite(t *testing.T) {
 func TestHeadersOfTheClientAndOfACall(t *testing.T) {
 	t.Parallel()
 	api, client := clienttest.NewAPI(t, runloop.WithHeader("x-team", "blue"), runloop.WithHeader("X-Stage", "test"))
-	api.Answers(http.MethodGet, clienttest.PolicyPath, clienttest.Answer(200, clienttest.PolicyJSON))
+	api.On(http.MethodGet, clienttest.PolicyPath, clienttest.Respond(200, clienttest.PolicyJSON))
 
 	_, err := client.NetworkPolicies.Get(t.Context(), "npol_1", runloop.WithHeader("X-TEAM", "red"), runloop.WithHeader("X-Task", ""))
 	require.NoError(t, err)

@@ -319,9 +319,9 @@ func (l *launch) verified(ctx context.Context, devbox *Devbox) (*Devbox, error) 
 	}
 	has := "none"
 	if devbox.NetworkPolicyID != "" {
-		has = quoteAnswer(devbox.NetworkPolicyID)
+		has = quoteResponse(devbox.NetworkPolicyID)
 	}
-	e := l.failure(devbox, fmt.Sprintf("policy %s is not attached: the devbox has %s", quoteAnswer(l.policyID), has), nil)
+	e := l.failure(devbox, fmt.Sprintf("policy %s is not attached: the devbox has %s", quoteResponse(l.policyID), has), nil)
 	e.meaning = ErrPolicyNotAttached
 	return nil, l.fail(ctx, e)
 }

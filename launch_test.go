@@ -359,9 +359,9 @@ func TestACreateIsRepeatedOnlyIfItWasNotProcessed(t *testing.T) {
 		"408":              {refuse(408, "timeout"), false},
 		"no response":      {never, false},
 		"a cut connection": {broken, false},
-		"a redirect":       {clienttest.AnswerWith(302, ``, http.Header{"Location": {"https://elsewhere.example"}}), false},
+		"a redirect":       {clienttest.RespondWith(302, ``, http.Header{"Location": {"https://elsewhere.example"}}), false},
 		"an empty 200":     {ok(``), false},
-		"204":              {clienttest.Answer(204, ``), false},
+		"204":              {clienttest.Respond(204, ``), false},
 	} {
 		t.Run(name, clienttest.InBubble(func(t *testing.T) {
 			steps := []step{on(createBox, test.response), on(createBox, ok(box("queued")))}

@@ -33,7 +33,7 @@ func mark(name string) middleware {
 func TestTheFirstMiddlewareIsTheOutermost(t *testing.T) {
 	t.Parallel()
 	api, client := clienttest.NewAPI(t, runloop.WithMiddleware(mark("1"), mark("2")), runloop.WithMiddleware(mark("3")))
-	api.Answers(http.MethodGet, clienttest.PolicyPath, clienttest.Answer(200, clienttest.PolicyJSON))
+	api.On(http.MethodGet, clienttest.PolicyPath, clienttest.Respond(200, clienttest.PolicyJSON))
 	pathOf := func(opts ...runloop.Option) string {
 		require.NoError(t, clienttest.GetPolicy(t.Context(), client, opts...))
 		sent := api.Sent()
@@ -46,7 +46,7 @@ func TestTheFirstMiddlewareIsTheOutermost(t *testing.T) {
 	assert.Equal(t, "1 2 3", pathOf(), "the client has kept its own")
 
 	other, _ := clienttest.NewAPI(t)
-	other.Answers(http.MethodGet, clienttest.PolicyPath, clienttest.Answer(200, clienttest.PolicyJSON))
+	other.On(http.MethodGet, clienttest.PolicyPath, clienttest.Respond(200, clienttest.PolicyJSON))
 	require.NoError(t, clienttest.GetPolicy(t.Context(), client, runloop.WithHTTPClient(&http.Client{Transport: other})))
 	assert.Equal(t, []string{"1", "2", "3"}, other.Only().Header["X-Path"], "it wraps the call's HTTP client")
 }
@@ -63,8 +63,8 @@ func TestMiddlewareIsBuiltOnceAndRunsOncePerAttempt(t *testing.T) {
 			})
 		}
 		api, client := clienttest.NewAPI(t, runloop.WithMiddleware(count))
-		api.Answers(http.MethodGet, clienttest.PolicyPath, clienttest.Answer(503, ""), clienttest.Answer(429, ""),
-			clienttest.NoAnswer("connection reset"), clienttest.Answer(200, clienttest.PolicyJSON))
+		api.On(http.MethodGet, clienttest.PolicyPath, clienttest.Respond(503, ""), clienttest.Respond(429, ""),
+			clienttest.Fail("connection reset"), clienttest.Respond(200, clienttest.PolicyJSON))
 
 		require.NoError(t, clienttest.GetPolicy(t.Context(), client))
 		assert.EqualValues(t, 4, attempts.Load())

@@ -18,7 +18,7 @@ import (
 func TestGetSendsOneRequest(t *testing.T) {
 	t.Parallel()
 	api, client := clienttest.NewAPI(t)
-	api.Answers(http.MethodGet, clienttest.PolicyPath, clienttest.Answer(200, clienttest.PolicyJSON))
+	api.On(http.MethodGet, clienttest.PolicyPath, clienttest.Respond(200, clienttest.PolicyJSON))
 
 	policy, err := client.NetworkPolicies.Get(t.Context(), "npol_1")
 
@@ -53,7 +53,7 @@ func TestListQuery(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			api, client := clienttest.NewAPI(t)
-			api.Answers(http.MethodGet, clienttest.PoliciesPath, clienttest.Answer(200, clienttest.EmptyPageJSON))
+			api.On(http.MethodGet, clienttest.PoliciesPath, clienttest.Respond(200, clienttest.EmptyPageJSON))
 
 			page, err := client.NetworkPolicies.List(t.Context(), test.params)
 
@@ -72,7 +72,7 @@ func TestListEscapesItsQuery(t *testing.T) {
 		"a b", "a+b", "a&limit=1", "a=b", "a;b", "100%", "%20", "a/b?c#d", "größe 🚀", "\x00\r\n\t", `"'<>`, " ", "null",
 	} {
 		api, client := clienttest.NewAPI(t)
-		api.Answers(http.MethodGet, clienttest.PoliciesPath, clienttest.Answer(200, clienttest.EmptyPageJSON))
+		api.On(http.MethodGet, clienttest.PoliciesPath, clienttest.Respond(200, clienttest.EmptyPageJSON))
 
 		_, err := client.NetworkPolicies.List(t.Context(), runloop.NetworkPolicyListParams{
 			Name: text, ID: text, Search: text, StartingAfter: text,
@@ -101,7 +101,7 @@ func TestAllQuery(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			api, client := clienttest.NewAPI(t)
-			api.Answers(http.MethodGet, clienttest.PoliciesPath, clienttest.Answer(200, clienttest.EmptyPageJSON))
+			api.On(http.MethodGet, clienttest.PoliciesPath, clienttest.Respond(200, clienttest.EmptyPageJSON))
 			before := test.params
 
 			for range client.NetworkPolicies.All(t.Context(), test.params) {
@@ -177,7 +177,7 @@ func TestAListThatIsNotFoundIsNoPolicyThatIsNotFound(t *testing.T) {
 	t.Parallel()
 	for status, body := range map[int]string{404: `{"message": "no such path"}`, 400: `{"message": "starting_after: npol_1 not found"}`} {
 		api, client := clienttest.NewAPI(t)
-		api.Answers(http.MethodGet, clienttest.PoliciesPath, clienttest.Answer(status, body))
+		api.On(http.MethodGet, clienttest.PoliciesPath, clienttest.Respond(status, body))
 
 		for name, call := range map[string]func() (*runloop.NetworkPolicy, error){
 			"get by name": func() (*runloop.NetworkPolicy, error) { return client.NetworkPolicies.GetByName(t.Context(), "build") },
@@ -203,7 +203,7 @@ func TestAConflictOfAnUpdateThatDoesNotRenameIsNotAboutTheName(t *testing.T) {
 			{`{"message": "network policy already exists"}`, []string{"ErrNameTaken"}},
 		} {
 			api, client := clienttest.NewAPI(t)
-			api.Answers(http.MethodPost, clienttest.PolicyPath, clienttest.Answer(status, test.body))
+			api.On(http.MethodPost, clienttest.PolicyPath, clienttest.Respond(status, test.body))
 			ofStatus := clienttest.Sentinels(&runloop.APIError{StatusCode: status})
 
 			_, err := client.NetworkPolicies.Update(t.Context(), "npol_1", runloop.NetworkPolicyUpdateParams{AllowAll: new(false)})

@@ -123,7 +123,7 @@ func TestGoodOptionsAreTaken(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			api, client := clienttest.NewAPI(t)
-			api.Answers(http.MethodPost, clienttest.PolicyPath, clienttest.Answer(200, clienttest.PolicyJSON))
+			api.On(http.MethodPost, clienttest.PolicyPath, clienttest.Respond(200, clienttest.PolicyJSON))
 			_, err := clienttest.UpdateCall.Do(t.Context(), client, option)
 			require.NoError(t, err)
 			api.Only()
@@ -290,7 +290,7 @@ func TestOfTwoOptionsOfAKindTheLastWins(t *testing.T) {
 		runloop.WithHeader("x-team", "bad\n"), runloop.WithHeader("X-Team", "blue"),
 		runloop.WithUserAgent("first/1"), runloop.WithUserAgent("last/2"),
 	)
-	api.Answers(http.MethodGet, clienttest.PolicyPath, clienttest.Answer(200, clienttest.PolicyJSON))
+	api.On(http.MethodGet, clienttest.PolicyPath, clienttest.Respond(200, clienttest.PolicyJSON))
 	_, err := client.NetworkPolicies.Get(t.Context(), "npol_1")
 	require.NoError(t, err)
 	header := api.Only().Header
@@ -302,8 +302,8 @@ func TestOfTwoOptionsOfAKindTheLastWins(t *testing.T) {
 func TestOptionsOfACallHoldForThatCall(t *testing.T) {
 	t.Parallel()
 	api, client := clienttest.NewAPI(t)
-	api.Answers(http.MethodGet, clienttest.PolicyPath, clienttest.Answer(200, clienttest.PolicyJSON))
-	api.RegisterResponder(http.MethodGet, "https://eu.example.test/api"+clienttest.PolicyPath, clienttest.Answer(200, clienttest.PolicyJSON))
+	api.On(http.MethodGet, clienttest.PolicyPath, clienttest.Respond(200, clienttest.PolicyJSON))
+	api.RegisterResponder(http.MethodGet, "https://eu.example.test/api"+clienttest.PolicyPath, clienttest.Respond(200, clienttest.PolicyJSON))
 
 	_, err := client.NetworkPolicies.Get(t.Context(), "npol_1",
 		runloop.WithAPIKey("ak_other"), runloop.WithBaseURL("https://eu.example.test/api"), runloop.WithUserAgent("bot/1"))
@@ -362,9 +362,9 @@ func TestResponseOfALoopIsTheLastPages(t *testing.T) {
 	t.Parallel()
 	api, client := clienttest.NewAPI(t)
 	page := func(id string, more bool) httpmock.Responder {
-		return clienttest.Answer(200, fmt.Sprintf(`{"network_policies": [{"id": %q, "egress": {}}], "has_more": %t}`, id, more))
+		return clienttest.Respond(200, fmt.Sprintf(`{"network_policies": [{"id": %q, "egress": {}}], "has_more": %t}`, id, more))
 	}
-	api.Answers(http.MethodGet, clienttest.PoliciesPath, page("npol_1", true), page("npol_2", false))
+	api.On(http.MethodGet, clienttest.PoliciesPath, page("npol_1", true), page("npol_2", false))
 
 	var response *http.Response
 	var seen []string

@@ -29,7 +29,7 @@ func page(hasMore bool, ids ...string) httpmock.Responder {
 	for _, id := range ids {
 		policies = append(policies, strings.Replace(clienttest.PolicyJSON, `"npol_1"`, `"`+id+`"`, 1))
 	}
-	return clienttest.Answer(200, fmt.Sprintf(`{"network_policies": [%s], "has_more": %t}`, strings.Join(policies, ", "), hasMore))
+	return clienttest.Respond(200, fmt.Sprintf(`{"network_policies": [%s], "has_more": %t}`, strings.Join(policies, ", "), hasMore))
 }
 
 // drain steps through the whole sequence, and fails when something follows an error.
@@ -61,7 +61,7 @@ func cursors(t testing.TB, api *clienttest.API) []string {
 func TestAllGoesFromPageToPage(t *testing.T) {
 	t.Parallel()
 	api, client := clienttest.NewAPI(t)
-	api.Answers(http.MethodGet, clienttest.PoliciesPath, page(true, "a", "b"), page(true, "c"), page(false, "d", "e"))
+	api.On(http.MethodGet, clienttest.PoliciesPath, page(true, "a", "b"), page(true, "c"), page(false, "d", "e"))
 
 	ids, err := drain(t, client.NetworkPolicies.All(t.Context(), runloop.NetworkPolicyListParams{Name: "n", Limit: 2}))
 
@@ -81,7 +81,7 @@ func TestAllGoesFromPageToPage(t *testing.T) {
 func TestAllIsLazyAndStartsAfresh(t *testing.T) {
 	t.Parallel()
 	api, client := clienttest.NewAPI(t)
-	api.Answers(http.MethodGet, clienttest.PoliciesPath, page(true, "a"), page(false, "b"), page(true, "a"), page(false, "b"))
+	api.On(http.MethodGet, clienttest.PoliciesPath, page(true, "a"), page(false, "b"), page(true, "a"), page(false, "b"))
 
 	policies := client.NetworkPolicies.All(t.Context(), runloop.NetworkPolicyListParams{})
 	assert.Empty(t, api.Sent(), "nothing is sent before the first step")
@@ -98,7 +98,7 @@ func TestLeavingTheLoopSendsNothingMore(t *testing.T) {
 	t.Parallel()
 	for last, requests := range map[string]int{"a": 1, "b": 2, "c": 2, "d": 3, "e": 3} {
 		api, client := clienttest.NewAPI(t)
-		api.Answers(http.MethodGet, clienttest.PoliciesPath, page(true, "a", "b"), page(true, "c", "d"), page(false, "e"))
+		api.On(http.MethodGet, clienttest.PoliciesPath, page(true, "a", "b"), page(true, "c", "d"), page(false, "e"))
 		for policy, err := range client.NetworkPolicies.All(t.Context(), runloop.NetworkPolicyListParams{}) {
 			require.NoError(t, err)
 			if policy.ID == last {
@@ -113,7 +113,7 @@ func TestLeavingTheLoopSendsNothingMore(t *testing.T) {
 func TestAllRequestsAPageWhenItIsNeeded(t *testing.T) {
 	t.Parallel()
 	api, client := clienttest.NewAPI(t)
-	api.Answers(http.MethodGet, clienttest.PoliciesPath, page(true, "a", "b"), page(false, "c"))
+	api.On(http.MethodGet, clienttest.PoliciesPath, page(true, "a", "b"), page(false, "c"))
 	next, stop := iter.Pull2(client.NetworkPolicies.All(t.Context(), runloop.NetworkPolicyListParams{}))
 	defer stop()
 	for step, requests := range []int{1, 2, 2} {
@@ -129,7 +129,7 @@ func TestAllRequestsAPageWhenItIsNeeded(t *testing.T) {
 func TestAllStartsAfterTheCursor(t *testing.T) {
 	t.Parallel()
 	api, client := clienttest.NewAPI(t)
-	api.Answers(http.MethodGet, clienttest.PoliciesPath, page(true, "y"), page(false, "z"))
+	api.On(http.MethodGet, clienttest.PoliciesPath, page(true, "y"), page(false, "z"))
 
 	ids, err := drain(t, client.NetworkPolicies.All(t.Context(), runloop.NetworkPolicyListParams{StartingAfter: "x"}))
 
@@ -167,7 +167,7 @@ func TestAListThatDoesNotGetOnIsAnInvalidResponse(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			api, client := clienttest.NewAPI(t)
-			api.Answers(http.MethodGet, clienttest.PoliciesPath, test.pages...)
+			api.On(http.MethodGet, clienttest.PoliciesPath, test.pages...)
 
 			ids, err := drain(t, client.NetworkPolicies.All(t.Context(), runloop.NetworkPolicyListParams{StartingAfter: test.start}))
 
@@ -223,10 +223,10 @@ func TestDeletingAndRenamingWhatAllYields(t *testing.T) {
 func TestAnErrorComesAfterTheLastPolicyOfThePage(t *testing.T) {
 	t.Parallel()
 	for name, second := range map[string]httpmock.Responder{
-		"refused": clienttest.Answer(403, ""), "a page": clienttest.Answer(200, "<html>"), "empty": page(true),
+		"refused": clienttest.Respond(403, ""), "a page": clienttest.Respond(200, "<html>"), "empty": page(true),
 	} {
 		api, client := clienttest.NewAPI(t)
-		api.Answers(http.MethodGet, clienttest.PoliciesPath, page(true, "a", "b"), second)
+		api.On(http.MethodGet, clienttest.PoliciesPath, page(true, "a", "b"), second)
 
 		ids, err := drain(t, client.NetworkPolicies.All(t.Context(), runloop.NetworkPolicyListParams{}))
 
@@ -239,7 +239,7 @@ func TestAnErrorComesAfterTheLastPolicyOfThePage(t *testing.T) {
 // is where to go on.
 func TestAPageThatFails(t *testing.T) {
 	t.Parallel()
-	busy := clienttest.Answer(503, clienttest.BusyJSON)
+	busy := clienttest.Respond(503, clienttest.BusyJSON)
 	for _, test := range []struct {
 		faults  int
 		cursors []string
@@ -250,7 +250,7 @@ func TestAPageThatFails(t *testing.T) {
 		t.Run(fmt.Sprint(test.faults), clienttest.InBubble(func(t *testing.T) {
 			api, client := clienttest.NewAPI(t)
 			answers := append([]httpmock.Responder{page(true, "a"), page(true, "b")}, slices.Repeat([]httpmock.Responder{busy}, test.faults)...)
-			api.Answers(http.MethodGet, clienttest.PoliciesPath, append(answers, page(false, "c"))...)
+			api.On(http.MethodGet, clienttest.PoliciesPath, append(answers, page(false, "c"))...)
 
 			ids, err := drain(t, client.NetworkPolicies.All(t.Context(), runloop.NetworkPolicyListParams{}))
 			if test.faults == 4 {
@@ -271,7 +271,7 @@ func TestAPageThatFails(t *testing.T) {
 func TestTheContextEndsBetweenPages(t *testing.T) {
 	t.Parallel()
 	api, client := clienttest.NewAPI(t)
-	api.Answers(http.MethodGet, clienttest.PoliciesPath, page(true, "a", "b"))
+	api.On(http.MethodGet, clienttest.PoliciesPath, page(true, "a", "b"))
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var ids []string
@@ -473,7 +473,7 @@ func TestALookupDoesNotKeepItsPage(t *testing.T) {
 	policies = append(policies, `{"id": "npol_build", "name": "build", "egress": {"allowed_hostnames": ["github.com"]}}`)
 	body := fmt.Sprintf(`{"network_policies": [%s], "has_more": false}`, strings.Join(policies, ","))
 	api, client := clienttest.NewAPI(t)
-	api.Answers(http.MethodGet, clienttest.PoliciesPath, clienttest.Answer(200, body))
+	api.On(http.MethodGet, clienttest.PoliciesPath, clienttest.Respond(200, body))
 	kept := make([]*runloop.NetworkPolicy, 0, 3*lookups)
 	before := heap()
 
@@ -531,7 +531,7 @@ func TestAllKeepsNoPage(t *testing.T) {
 func TestPoliciesOfAllAreTheCallers(t *testing.T) {
 	t.Parallel()
 	api, client := clienttest.NewAPI(t)
-	api.Answers(http.MethodGet, clienttest.PoliciesPath, page(true, "a"), page(false, "b"))
+	api.On(http.MethodGet, clienttest.PoliciesPath, page(true, "a"), page(false, "b"))
 	var kept []*runloop.NetworkPolicy
 	for policy, err := range client.NetworkPolicies.All(t.Context(), runloop.NetworkPolicyListParams{}) {
 		require.NoError(t, err)
@@ -574,7 +574,7 @@ func TestAPageOfMoreThan5000PoliciesIsAnInvalidResponse(t *testing.T) {
 	for n, want := range map[int]error{5000: nil, 5001: runloop.ErrInvalidResponse} {
 		api, client := clienttest.NewAPI(t)
 		policies := strings.TrimSuffix(strings.Repeat(`{"id": "npol_1", "egress": {}},`, n), ",")
-		api.Answers(http.MethodGet, clienttest.PoliciesPath, clienttest.Answer(200, `{"network_policies": [`+policies+`], "has_more": false}`))
+		api.On(http.MethodGet, clienttest.PoliciesPath, clienttest.Respond(200, `{"network_policies": [`+policies+`], "has_more": false}`))
 
 		page, err := client.NetworkPolicies.List(t.Context(), runloop.NetworkPolicyListParams{})
 

@@ -80,8 +80,8 @@ func TestPruneSparesWhatHasNoTime(t *testing.T) {
 	t.Parallel()
 	for minAge, requests := range map[time.Duration]int{0: 2, time.Nanosecond: 1} {
 		api, client := clienttest.NewAPI(t)
-		api.Answers(http.MethodGet, clienttest.PoliciesPath, clienttest.Answer(200, `{"network_policies": [{"id": "npol_1", "name": "task-1", "egress": {}}], "has_more": false}`))
-		api.Answers(http.MethodPost, clienttest.DeletePath, clienttest.Answer(200, clienttest.PolicyJSON))
+		api.On(http.MethodGet, clienttest.PoliciesPath, clienttest.Respond(200, `{"network_policies": [{"id": "npol_1", "name": "task-1", "egress": {}}], "has_more": false}`))
+		api.On(http.MethodPost, clienttest.DeletePath, clienttest.Respond(200, clienttest.PolicyJSON))
 
 		_, err := client.NetworkPolicies.Prune(t.Context(), runloop.PruneParams{NamePrefix: "task-", MinAge: minAge})
 
@@ -133,7 +133,7 @@ func TestPruneSkipsWhatIsGone(t *testing.T) {
 func TestPruneGoesOnAfterARefusal(t *testing.T) {
 	onFake(func(t *testing.T, fake *fakeAPI) {
 		addPolicies(fake, time.Hour, "task-1", "task-2", "task-3", "task-4")
-		fake.Inject(remove, runlooptest.Answer(400, `{"message": "protected"}`), runlooptest.Fault{}, runlooptest.Answer(403, `{"message": "not yours"}`))
+		fake.Inject(remove, runlooptest.Respond(400, `{"message": "protected"}`), runlooptest.Fault{}, runlooptest.Respond(403, `{"message": "not yours"}`))
 
 		deleted, err := fake.client.NetworkPolicies.Prune(t.Context(), runloop.PruneParams{NamePrefix: "task-"})
 
@@ -157,12 +157,12 @@ func TestPruneEndsInAnOutage(t *testing.T) {
 		"503":          {nTimes(runlooptest.Status(503), 4), runloop.ErrServer},
 		"rate limited": {nTimes(runlooptest.Status(429), 4), runloop.ErrRateLimited},
 		"408":          {nTimes(runlooptest.Status(408), 4), runloop.ErrMaybeApplied},
-		"425":          {nTimes(runlooptest.Answer(425, `{"message": "too early"}`), 4), nil},
+		"425":          {nTimes(runlooptest.Respond(425, `{"message": "too early"}`), 4), nil},
 		"a wrong key":  {[]runlooptest.Fault{runlooptest.Status(401)}, runloop.ErrUnauthorized},
 	} {
 		t.Run(name, onFake(func(t *testing.T, fake *fakeAPI) {
 			addPolicies(fake, time.Hour, "task-1", "task-2", "task-3", "task-4")
-			fake.Inject(remove, runlooptest.Fault{}, runlooptest.Answer(400, `{"message": "protected"}`))
+			fake.Inject(remove, runlooptest.Fault{}, runlooptest.Respond(400, `{"message": "protected"}`))
 			fake.Inject(remove, test.faults...)
 
 			deleted, err := fake.client.NetworkPolicies.Prune(t.Context(), runloop.PruneParams{NamePrefix: "task-"})
@@ -259,7 +259,7 @@ func TestPruneReadsTheListAgainWhenItsCursorIsGone(t *testing.T) {
 				names = append(names, fmt.Sprintf("task-%d", i))
 			}
 			addPolicies(fake, time.Hour, names...)
-			fake.Inject(list, runlooptest.Fault{}, runlooptest.Answer(status, body))
+			fake.Inject(list, runlooptest.Fault{}, runlooptest.Respond(status, body))
 
 			deleted, err := fake.client.NetworkPolicies.Prune(t.Context(), runloop.PruneParams{NamePrefix: "task-"})
 

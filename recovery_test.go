@@ -103,22 +103,22 @@ func nTimes(fault runlooptest.Fault, n int) []runlooptest.Fault {
 }
 
 func redirect(status int) runlooptest.Fault {
-	return runlooptest.Answer(status, "").WithHeader("Location", "https://elsewhere.example/")
+	return runlooptest.Respond(status, "").WithHeader("Location", "https://elsewhere.example/")
 }
 
 // unusableSuccesses are responses that report success but leave open to what.
 var unusableSuccesses = map[string]runlooptest.Fault{
-	"204":                 runlooptest.Answer(204, ""),
-	"202 without a body":  runlooptest.Answer(202, ""),
-	"200 without a body":  runlooptest.Answer(200, ""),
-	"200 with blanks":     runlooptest.Answer(200, " \r\n"),
-	"200 {}":              runlooptest.Answer(200, "{}"),
-	"200 null":            runlooptest.Answer(200, "null"),
-	"a login page":        runlooptest.Answer(200, "<html>").WithHeader("Content-Type", "text/html"),
-	"another policy":      runlooptest.Answer(200, `{"id": "npol_9", "name": "other", "egress": {}}`),
-	"a list":              runlooptest.Answer(200, clienttest.EmptyPageJSON),
-	"JSON that goes on":   runlooptest.Answer(200, strings.Replace(clienttest.PolicyJSON, "npol_1", "npol_old", 1)+"{}"),
-	"an unknown encoding": runlooptest.Answer(200, "\x00\x01").WithHeader("Content-Encoding", "br"),
+	"204":                 runlooptest.Respond(204, ""),
+	"202 without a body":  runlooptest.Respond(202, ""),
+	"200 without a body":  runlooptest.Respond(200, ""),
+	"200 with blanks":     runlooptest.Respond(200, " \r\n"),
+	"200 {}":              runlooptest.Respond(200, "{}"),
+	"200 null":            runlooptest.Respond(200, "null"),
+	"a login page":        runlooptest.Respond(200, "<html>").WithHeader("Content-Type", "text/html"),
+	"another policy":      runlooptest.Respond(200, `{"id": "npol_9", "name": "other", "egress": {}}`),
+	"a list":              runlooptest.Respond(200, clienttest.EmptyPageJSON),
+	"JSON that goes on":   runlooptest.Respond(200, strings.Replace(clienttest.PolicyJSON, "npol_1", "npol_old", 1)+"{}"),
+	"an unknown encoding": runlooptest.Respond(200, "\x00\x01").WithHeader("Content-Encoding", "br"),
 }
 
 // outages are what an API or a proxy does for longer than a call retries.
@@ -127,7 +127,7 @@ var outages = map[string]runlooptest.Fault{
 	"500":     runlooptest.Status(500),
 	"502":     runlooptest.Status(502),
 	"503":     runlooptest.Status(503),
-	"504":     runlooptest.Answer(504, "<html>").WithHeader("Content-Type", "text/html"),
+	"504":     runlooptest.Respond(504, "<html>").WithHeader("Content-Type", "text/html"),
 	"408":     runlooptest.Status(408),
 }
 
@@ -230,7 +230,7 @@ func TestARedirectOfTheWholeRequestIsNotInDoubt(t *testing.T) {
 func TestALookupHasTheAttemptsThatAreLeft(t *testing.T) {
 	t.Parallel()
 	eachWrite(t, "", func(t *testing.T, fake *fakeAPI, w write) {
-		fake.Inject(w.op, runlooptest.Status(503).AfterCommit(), runlooptest.Answer(204, ""))
+		fake.Inject(w.op, runlooptest.Status(503).AfterCommit(), runlooptest.Respond(204, ""))
 		fake.Inject(w.lookup, runlooptest.Status(503), runlooptest.Status(502))
 
 		_, err := w.do(t.Context(), fake)
@@ -247,7 +247,7 @@ func TestTheContextEndsWithinALookup(t *testing.T) {
 	for name, faults := range map[string][]runlooptest.Fault{
 		"lost every time":     nTimes(lost(), 4),
 		"503 every time":      nTimes(runlooptest.Status(503), 4),
-		"an unusable success": {runlooptest.Answer(204, "")},
+		"an unusable success": {runlooptest.Respond(204, "")},
 		"a refusal":           {runlooptest.Status(503), runlooptest.Status(403)},
 	} {
 		eachWrite(t, name, func(t *testing.T, fake *fakeAPI, w write) {
@@ -547,7 +547,7 @@ func TestANameThatTheAPIChanges(t *testing.T) {
 		"healthy":             nil,
 		"lost":                {lost()},
 		"lost every time":     nTimes(lost(), 4),
-		"an unusable success": {runlooptest.Answer(204, "").AfterCommit()},
+		"an unusable success": {runlooptest.Respond(204, "").AfterCommit()},
 	} {
 		t.Run(name, onFake(func(t *testing.T, fake *fakeAPI) {
 			var err error
@@ -687,8 +687,8 @@ func TestUpdateComparesWhatItSet(t *testing.T) {
 	} {
 		t.Run(test.name, clienttest.InBubble(func(t *testing.T) {
 			api, client := clienttest.NewAPI(t)
-			api.Answers(http.MethodPost, clienttest.PolicyPath, clienttest.Answer(204, ""))
-			api.Answers(http.MethodGet, clienttest.PolicyPath, clienttest.Answer(200, `{"id": "npol_1", "name": "build", "egress": `+test.egress+test.extra+`}`))
+			api.On(http.MethodPost, clienttest.PolicyPath, clienttest.Respond(204, ""))
+			api.On(http.MethodGet, clienttest.PolicyPath, clienttest.Respond(200, `{"id": "npol_1", "name": "build", "egress": `+test.egress+test.extra+`}`))
 
 			policy, err := client.NetworkPolicies.Update(t.Context(), "npol_1", test.set)
 
@@ -722,17 +722,17 @@ const inUseBody = `{"message": "network policy \"tenant dns not found\" is in us
 
 // notFoundPages are what load balancers and gateways send when they do not find the API.
 var notFoundPages = map[string]runlooptest.Fault{
-	"text/plain":              runlooptest.Answer(404, "default backend - 404").WithHeader("Content-Type", "text/plain; charset=utf-8"),
-	"text/html":               runlooptest.Answer(404, "<html><h1>404 Not Found</h1></html>").WithHeader("Content-Type", "text/html"),
-	"text in HTML":            runlooptest.Answer(404, "default backend - 404").WithHeader("Content-Type", "text/html"),
-	"nothing":                 runlooptest.Answer(404, ""),
-	"{}":                      runlooptest.Answer(404, "{}"),
-	"a gateway's JSON":        runlooptest.Answer(404, `{"message":"no Route matched with those values"}`),
-	"JSON like the API's":     runlooptest.Answer(404, `{"message":"Network policy not found"}`),
-	"a 400 like the API's":    runlooptest.Answer(400, `{"message":"Network policy not found"}`),
-	"a 400 with a quote":      runlooptest.Answer(400, inUseBody),
-	"a 400 without a message": runlooptest.Answer(400, ""),
-	"410":                     runlooptest.Answer(410, `{"message":"gone"}`),
+	"text/plain":              runlooptest.Respond(404, "default backend - 404").WithHeader("Content-Type", "text/plain; charset=utf-8"),
+	"text/html":               runlooptest.Respond(404, "<html><h1>404 Not Found</h1></html>").WithHeader("Content-Type", "text/html"),
+	"text in HTML":            runlooptest.Respond(404, "default backend - 404").WithHeader("Content-Type", "text/html"),
+	"nothing":                 runlooptest.Respond(404, ""),
+	"{}":                      runlooptest.Respond(404, "{}"),
+	"a gateway's JSON":        runlooptest.Respond(404, `{"message":"no Route matched with those values"}`),
+	"JSON like the API's":     runlooptest.Respond(404, `{"message":"Network policy not found"}`),
+	"a 400 like the API's":    runlooptest.Respond(400, `{"message":"Network policy not found"}`),
+	"a 400 with a quote":      runlooptest.Respond(400, inUseBody),
+	"a 400 without a message": runlooptest.Respond(400, ""),
+	"410":                     runlooptest.Respond(410, `{"message":"gone"}`),
 }
 
 // ambiguous are first responses after which a "not found" can mean success.
@@ -741,7 +741,7 @@ var ambiguous = map[string]runlooptest.Fault{
 	"503":     runlooptest.Status(503),
 	"504":     runlooptest.Status(504),
 	"408":     runlooptest.Status(408),
-	"cut":     runlooptest.Answer(200, "").WithHeader("Content-Length", "700"),
+	"cut":     runlooptest.Respond(200, "").WithHeader("Content-Length", "700"),
 }
 
 // After an attempt that may have deleted the policy, a page proves nothing: only a
@@ -751,17 +751,17 @@ func TestDeleteBelievesTheListAlone(t *testing.T) {
 	lookups := map[string][]runlooptest.Fault{
 		"a list":            nil,
 		"403":               {runlooptest.Status(403)},
-		"404":               {runlooptest.Answer(404, "")},
+		"404":               {runlooptest.Respond(404, "")},
 		"failing":           nTimes(runlooptest.Status(503), 3),
-		"a page":            {runlooptest.Answer(200, "<html>").WithHeader("Content-Type", "text/html")},
-		"nothing":           nTimes(runlooptest.Answer(200, ""), 3),
-		"204":               {runlooptest.Answer(204, "")},
-		"a portal's JSON":   {runlooptest.Answer(200, `{}`)},
-		"no has_more":       {runlooptest.Answer(200, `{"network_policies": []}`)},
-		"no policies":       {runlooptest.Answer(200, `{"has_more": false}`)},
-		"an empty page":     {runlooptest.Answer(200, `{"network_policies": [], "has_more": true}`)},
+		"a page":            {runlooptest.Respond(200, "<html>").WithHeader("Content-Type", "text/html")},
+		"nothing":           nTimes(runlooptest.Respond(200, ""), 3),
+		"204":               {runlooptest.Respond(204, "")},
+		"a portal's JSON":   {runlooptest.Respond(200, `{}`)},
+		"no has_more":       {runlooptest.Respond(200, `{"network_policies": []}`)},
+		"no policies":       {runlooptest.Respond(200, `{"has_more": false}`)},
+		"an empty page":     {runlooptest.Respond(200, `{"network_policies": [], "has_more": true}`)},
 		"a cut page":        nTimes(runlooptest.CutBody(10), 3),
-		"an empty redirect": {runlooptest.Answer(302, "").WithHeader("Location", "/login")},
+		"an empty redirect": {runlooptest.Respond(302, "").WithHeader("Location", "/login")},
 	}
 	for first, doubt := range ambiguous {
 		for second, page := range notFoundPages {
@@ -812,14 +812,14 @@ func TestDeleteReadsTheWholeListWhenTheFilterIsIgnored(t *testing.T) {
 		{"on the second page", []httpmock.Responder{page(true, "a", "b"), page(false, "npol_1")}, false},
 		{"on no page", []httpmock.Responder{page(true, "a", "b"), page(true, "c"), page(false, "d")}, true},
 		{"an ID that begins like it", []httpmock.Responder{page(false, "npol_10")}, true},
-		{"the second page fails", []httpmock.Responder{page(true, "a"), clienttest.Answer(403, "")}, false},
+		{"the second page fails", []httpmock.Responder{page(true, "a"), clienttest.Respond(403, "")}, false},
 		{"the second page is the first again", []httpmock.Responder{page(true, "a"), page(true, "a")}, false},
 		{"there is always more", []httpmock.Responder{page(true, "a"), page(true)}, false},
 	} {
 		t.Run(test.name, clienttest.InBubble(func(t *testing.T) {
 			api, client := clienttest.NewAPI(t)
-			api.Answers(http.MethodPost, clienttest.DeletePath, clienttest.Answer(503, ""), clienttest.Answer(404, ""))
-			api.Answers(http.MethodGet, clienttest.PoliciesPath, test.pages...)
+			api.On(http.MethodPost, clienttest.DeletePath, clienttest.Respond(503, ""), clienttest.Respond(404, ""))
+			api.On(http.MethodGet, clienttest.PoliciesPath, test.pages...)
 
 			policy, err := client.NetworkPolicies.Delete(t.Context(), "npol_1")
 

@@ -227,7 +227,7 @@ func TestWhatAMessageMeans(t *testing.T) {
 						fmt.Sprintf(`{"error":%s}`, message),
 						fmt.Sprintf(`{"error":{"message":%s}}`, message),
 					} {
-						err := clienttest.FailWith(t, tt.call, clienttest.Answer(tt.status, body))
+						err := clienttest.FailWith(t, tt.call, clienttest.Respond(tt.status, body))
 						assert.ElementsMatch(t, want, clienttest.Sentinels(err), "%s", body)
 					}
 				}
@@ -261,7 +261,7 @@ func TestOtherTextsMeanNothing(t *testing.T) {
 			t.Parallel()
 			for _, call := range clienttest.PolicyCalls {
 				for status, want := range map[int]string{400: "ErrBadRequest", 403: "ErrForbidden", 409: "ErrConflict"} {
-					err := clienttest.FailWith(t, call, clienttest.AnswerWith(status, tt.body, http.Header{"Content-Type": {tt.contentType}}))
+					err := clienttest.FailWith(t, call, clienttest.RespondWith(status, tt.body, http.Header{"Content-Type": {tt.contentType}}))
 					assert.Equal(t, []string{want}, clienttest.Sentinels(err), "%s, %d", call.Name, status)
 				}
 			}
@@ -294,7 +294,7 @@ func TestWhatAResponseWithoutAMessageMeans(t *testing.T) {
 					case status == 404 && call.Name != "create" && call.Name != "list":
 						want = append(want, "ErrNotFound")
 					}
-					err := clienttest.FailWith(t, call, clienttest.Answer(status, body))
+					err := clienttest.FailWith(t, call, clienttest.Respond(status, body))
 					assert.Equal(t, want, clienttest.Sentinels(err), "%s, %d", call.Name, status)
 				}
 			}

@@ -177,9 +177,9 @@ func TestTheRequestIsThatOfTheMomentOfTheCall(t *testing.T) {
 				return api.RoundTrip(r)
 			}),
 		}))
-		busy := clienttest.Answer(503, clienttest.BusyJSON)
+		busy := clienttest.Respond(503, clienttest.BusyJSON)
 		for _, path := range []string{clienttest.PoliciesPath, clienttest.PolicyPath} {
-			api.Answers(http.MethodPost, path, busy, busy, clienttest.Answer(200, clienttest.PolicyJSON))
+			api.On(http.MethodPost, path, busy, busy, clienttest.Respond(200, clienttest.PolicyJSON))
 		}
 
 		_, err := client.NetworkPolicies.Create(t.Context(), runloop.NetworkPolicyCreateParams{
@@ -222,7 +222,7 @@ func TestTheParametersAreThoseOfTheMomentOfTheCall(t *testing.T) {
 		"apply": {lost(), func(ctx context.Context, c *runloop.Client, hostnames []string) (*runloop.NetworkPolicy, error) {
 			return c.NetworkPolicies.Apply(ctx, runloop.NetworkPolicyCreateParams{Name: "build", Egress: hosts(hostnames...)})
 		}},
-		"update": {runlooptest.Answer(204, "").AfterCommit(), func(ctx context.Context, c *runloop.Client, hostnames []string) (*runloop.NetworkPolicy, error) {
+		"update": {runlooptest.Respond(204, "").AfterCommit(), func(ctx context.Context, c *runloop.Client, hostnames []string) (*runloop.NetworkPolicy, error) {
 			return c.NetworkPolicies.Update(ctx, "npol_1", runloop.NetworkPolicyUpdateParams{AllowedHostnames: &hostnames})
 		}},
 	} {
@@ -254,10 +254,10 @@ func TestTheParametersAreThoseOfTheMomentOfTheCall(t *testing.T) {
 func TestParamsAndOptionsAreNotWrittenTo(t *testing.T) {
 	t.Parallel()
 	api, client := clienttest.NewAPI(t)
-	api.Answers(http.MethodPost, clienttest.PoliciesPath,
-		clienttest.Answer(500, ""), clienttest.Answer(500, ""), clienttest.Answer(200, clienttest.PolicyJSON))
-	api.Answers(http.MethodPost, clienttest.PolicyPath, clienttest.Answer(200, clienttest.PolicyJSON))
-	api.Answers(http.MethodGet, clienttest.PoliciesPath, clienttest.Answer(200, clienttest.EmptyPageJSON))
+	api.On(http.MethodPost, clienttest.PoliciesPath,
+		clienttest.Respond(500, ""), clienttest.Respond(500, ""), clienttest.Respond(200, clienttest.PolicyJSON))
+	api.On(http.MethodPost, clienttest.PolicyPath, clienttest.Respond(200, clienttest.PolicyJSON))
+	api.On(http.MethodGet, clienttest.PoliciesPath, clienttest.Respond(200, clienttest.EmptyPageJSON))
 
 	// Room behind the last element is where an append would write.
 	opts := append(make([]runloop.Option, 0, 8), runloop.WithMaxRetries(0), runloop.WithHeader("X-Team", "blue"))

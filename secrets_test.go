@@ -60,7 +60,7 @@ func TestAClientThatIsInUseKeepsTheKey(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			client, err := runloop.NewClient(runloop.WithAPIKey(key), runloop.WithMiddleware(mark("1")), runloop.WithHTTPClient(&http.Client{
-				Transport: clienttest.RoundTripper(clienttest.Answer(200, clienttest.PageJSON)),
+				Transport: clienttest.RoundTripper(clienttest.Respond(200, clienttest.PageJSON)),
 			}))
 			require.NoError(t, err)
 			page, err := client.NetworkPolicies.List(t.Context(), runloop.NetworkPolicyListParams{})
@@ -78,11 +78,11 @@ func echoes(key string) map[string]clienttest.RoundTripper {
 		"X-Runloop-Error-Code": {key}, "X-Runloop-Request-Id": {key}, "X-Debug": {"Bearer " + key}, key: {"1"},
 	}
 	servers := map[string]clienttest.RoundTripper{
-		"in the code and the ID": clienttest.RoundTripper(clienttest.Answer(400, `{"message": "bad key", "code": "`+key+`", "request_id": "`+key+`"}`)),
-		"in plain text":          clienttest.RoundTripper(clienttest.AnswerWith(400, "bad key "+key, http.Header{"Content-Type": {"text/plain"}})),
+		"in the code and the ID": clienttest.RoundTripper(clienttest.Respond(400, `{"message": "bad key", "code": "`+key+`", "request_id": "`+key+`"}`)),
+		"in plain text":          clienttest.RoundTripper(clienttest.RespondWith(400, "bad key "+key, http.Header{"Content-Type": {"text/plain"}})),
 	}
 	for _, status := range []int{200, 204, 302, 400, 401, 404, 409, 500} {
-		servers[fmt.Sprint(status)] = clienttest.RoundTripper(clienttest.AnswerWith(status, `{"message": "bad key `+key+`", "`+key+`": 1, "id": "`+key+`"}`, headers))
+		servers[fmt.Sprint(status)] = clienttest.RoundTripper(clienttest.RespondWith(status, `{"message": "bad key `+key+`", "`+key+`": 1, "id": "`+key+`"}`, headers))
 	}
 	return servers
 }
@@ -118,7 +118,7 @@ func TestNoPartOfTheKeyIsLeftWhereABodyIsCut(t *testing.T) {
 	const limit = 64 << 10
 	for _, before := range []int{limit - len(key), limit - len(key) + 1, limit - len(key)/2, limit - 4, limit - 1, limit} {
 		body := strings.Repeat("x", before) + key + strings.Repeat("x", limit)
-		_, client := clienttest.NewAPI(t, runloop.WithAPIKey(key), runloop.WithHTTPClient(&http.Client{Transport: clienttest.RoundTripper(clienttest.Answer(400, body))}))
+		_, client := clienttest.NewAPI(t, runloop.WithAPIKey(key), runloop.WithHTTPClient(&http.Client{Transport: clienttest.RoundTripper(clienttest.Respond(400, body))}))
 		_, err := client.NetworkPolicies.Get(t.Context(), "npol_1")
 		kept := clienttest.AsAPIError(t, err).Body
 		assert.InDelta(t, limit, len(kept), float64(len(key)))
@@ -142,12 +142,12 @@ func TestNoPartOfTheKeyIsLeftWhereATextIsCut(t *testing.T) {
 		}
 	}
 	for name, server := range map[string]clienttest.RoundTripper{
-		"content type":        clienttest.RoundTripper(clienttest.AnswerWith(200, "<html>", http.Header{"Content-Type": {"text/html; token=" + key}})),
-		"ID":                  clienttest.RoundTripper(clienttest.Answer(200, `{"id": "`+pad+key+`", "egress": {}}`)),
-		"name of a member":    clienttest.RoundTripper(clienttest.Answer(200, `{"`+key+`": tru}`)),
+		"content type":        clienttest.RoundTripper(clienttest.RespondWith(200, "<html>", http.Header{"Content-Type": {"text/html; token=" + key}})),
+		"ID":                  clienttest.RoundTripper(clienttest.Respond(200, `{"id": "`+pad+key+`", "egress": {}}`)),
+		"name of a member":    clienttest.RoundTripper(clienttest.Respond(200, `{"`+key+`": tru}`)),
 		"text that is cut":    broken("bad credentials: Bearer " + key[:50]),
-		"message that is cut": clienttest.RoundTripper(clienttest.Answer(401, `{"message": "`+strings.Repeat(pad, 25)+key+`"}`)),
-		"message":             clienttest.RoundTripper(clienttest.Answer(401, `{"message": "`+pad+pad+pad+pad+key+`"}`)),
+		"message that is cut": clienttest.RoundTripper(clienttest.Respond(401, `{"message": "`+strings.Repeat(pad, 25)+key+`"}`)),
+		"message":             clienttest.RoundTripper(clienttest.Respond(401, `{"message": "`+pad+pad+pad+pad+key+`"}`)),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

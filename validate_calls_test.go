@@ -172,7 +172,7 @@ func TestLimitsOfTheAPIAreAccepted(t *testing.T) {
 	t.Parallel()
 	for _, limit := range []int{0, 1, 5000} {
 		api, client := clienttest.NewAPI(t)
-		api.Answers(http.MethodGet, clienttest.PoliciesPath, clienttest.Answer(200, `{"network_policies": [], "has_more": false}`))
+		api.On(http.MethodGet, clienttest.PoliciesPath, clienttest.Respond(200, `{"network_policies": [], "has_more": false}`))
 		_, err := client.NetworkPolicies.List(t.Context(), runloop.NetworkPolicyListParams{Limit: limit})
 		require.NoError(t, err)
 		assert.Len(t, api.Sent(), 1)

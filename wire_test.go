@@ -112,7 +112,7 @@ func TestCreateBody(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			api, client := clienttest.NewAPI(t)
-			api.Answers(http.MethodPost, clienttest.PoliciesPath, clienttest.Answer(200, policyNamed(t, test.params.Name)))
+			api.On(http.MethodPost, clienttest.PoliciesPath, clienttest.Respond(200, policyNamed(t, test.params.Name)))
 
 			_, err := client.NetworkPolicies.Create(t.Context(), test.params)
 
@@ -136,7 +136,7 @@ func TestCreateSendsEachFlagUnderItsName(t *testing.T) {
 		t.Run(member, func(t *testing.T) {
 			t.Parallel()
 			api, client := clienttest.NewAPI(t)
-			api.Answers(http.MethodPost, clienttest.PoliciesPath, clienttest.Answer(200, clienttest.PolicyJSON))
+			api.On(http.MethodPost, clienttest.PoliciesPath, clienttest.Respond(200, clienttest.PolicyJSON))
 
 			_, err := client.NetworkPolicies.Create(t.Context(), runloop.NetworkPolicyCreateParams{Name: "build", Egress: rules})
 
@@ -170,7 +170,7 @@ func TestCreateEscapesTexts(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			api, client := clienttest.NewAPI(t)
-			api.Answers(http.MethodPost, clienttest.PoliciesPath, clienttest.Answer(200, clienttest.PolicyJSON))
+			api.On(http.MethodPost, clienttest.PoliciesPath, clienttest.Respond(200, clienttest.PolicyJSON))
 
 			_, err := client.NetworkPolicies.Create(t.Context(), runloop.NetworkPolicyCreateParams{Name: "build", Description: test.text})
 
@@ -193,7 +193,7 @@ func TestCreateEscapesNames(t *testing.T) {
 		"<b>&amp;</b>":           `"<b>&amp;</b>"`,
 	} {
 		api, client := clienttest.NewAPI(t)
-		api.Answers(http.MethodPost, clienttest.PoliciesPath, clienttest.Answer(200, policyNamed(t, name)))
+		api.On(http.MethodPost, clienttest.PoliciesPath, clienttest.Respond(200, policyNamed(t, name)))
 
 		policy, err := client.NetworkPolicies.Create(t.Context(), runloop.NetworkPolicyCreateParams{Name: name})
 
@@ -251,7 +251,7 @@ func TestUpdateBody(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			api, client := clienttest.NewAPI(t)
-			api.Answers(http.MethodPost, clienttest.PolicyPath, clienttest.Answer(200, clienttest.PolicyJSON))
+			api.On(http.MethodPost, clienttest.PolicyPath, clienttest.Respond(200, clienttest.PolicyJSON))
 
 			policy, err := client.NetworkPolicies.Update(t.Context(), "npol_1", test.params)
 
@@ -267,7 +267,7 @@ func TestUpdateBody(t *testing.T) {
 func TestDeleteSendsAnEmptyObject(t *testing.T) {
 	t.Parallel()
 	api, client := clienttest.NewAPI(t)
-	api.Answers(http.MethodPost, clienttest.DeletePath, clienttest.Answer(200, clienttest.PolicyJSON))
+	api.On(http.MethodPost, clienttest.DeletePath, clienttest.Respond(200, clienttest.PolicyJSON))
 
 	policy, err := client.NetworkPolicies.Delete(t.Context(), "npol_1")
 

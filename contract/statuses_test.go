@@ -105,14 +105,14 @@ func provoke(t *testing.T, e *edition, operation runlooptest.Operation, status i
 	case http.StatusNotFound:
 		to.policy = "npol_unknown"
 		if operation == runlooptest.GetDevbox || operation == runlooptest.WaitForDevboxStatus || operation == runlooptest.ShutdownDevbox {
-			a.fake.Inject(operation, runlooptest.Answer(status, `{"message": "Devbox not found"}`))
+			a.fake.Inject(operation, runlooptest.Respond(status, `{"message": "Devbox not found"}`))
 		}
 	case http.StatusRequestTimeout:
 		devbox, err := a.Devboxes.Create(t.Context(), runloop.DevboxCreateParams{Unrestricted: true})
 		require.NoError(t, err)
 		to.devbox = devbox.ID
 	case http.StatusConflict:
-		a.fake.Inject(operation, runlooptest.Answer(status, `{"message": "A snapshot is being made"}`))
+		a.fake.Inject(operation, runlooptest.Respond(status, `{"message": "A snapshot is being made"}`))
 	case http.StatusInternalServerError:
 		a.fake.Inject(operation, runlooptest.Status(status))
 	}

@@ -32,7 +32,7 @@ type faultKind int
 
 const (
 	healthy faultKind = iota
-	scriptedAnswer
+	scripted
 	disconnect
 	late
 	replay
@@ -40,30 +40,30 @@ const (
 	repeatCursor
 )
 
-// Answer responds with this status and body instead of applying the request. The
+// Respond responds with this status and body instead of applying the request. The
 // body may be anything. Its Content-Type is application/json unless
-// [Fault.WithHeader] sets another. Answer panics when the status is not from 200
+// [Fault.WithHeader] sets another. Respond panics when the status is not from 200
 // to 999.
-func Answer(status int, body string) Fault {
+func Respond(status int, body string) Fault {
 	if status < 200 || status > 999 {
 		panic(fmt.Sprintf("runlooptest: cannot answer with status %d", status))
 	}
-	return Fault{kind: scriptedAnswer, status: status, body: body}
+	return Fault{kind: scripted, status: status, body: body}
 }
 
-// Status responds like [Answer], with an error body of the API's shape whose
+// Status responds like [Respond], with an error body of the API's shape whose
 // message is the text of the status.
 func Status(status int) Fault {
-	return Answer(status, string(errorJSON("scripted_fault", http.StatusText(status))))
+	return Respond(status, string(errorJSON("scripted_fault", http.StatusText(status))))
 }
 
-// Page responds like [Answer], with an HTML page as a proxy in front of the API
+// Page responds like [Respond], with an HTML page as a proxy in front of the API
 // sends it. Its text is that of the status: "404 Not Found", for example, although
 // the API knows nothing of it.
 func Page(status int) Fault {
 	title := fmt.Sprintf("%d %s", status, http.StatusText(status))
 	body := "<html>\r\n<head><title>" + title + "</title></head>\r\n<body>\r\n<center><h1>" + title + "</h1></center>\r\n</body>\r\n</html>\r\n"
-	return Answer(status, body).WithHeader("Content-Type", "text/html")
+	return Respond(status, body).WithHeader("Content-Type", "text/html")
 }
 
 // Disconnect closes the connection without a response and without applying the
@@ -145,7 +145,7 @@ func (f Fault) WithDelay(d time.Duration) Fault {
 
 // AfterCommit makes the fault strike after the request was applied, so that the
 // account has changed and the client does not know. It makes a difference to
-// [Answer], [Status], [Page], [Disconnect] and delays; [Late] never applies the
+// [Respond], [Status], [Page], [Disconnect] and delays; [Late] never applies the
 // request first, and all others always do.
 func (f Fault) AfterCommit() Fault {
 	f.afterCommit = true
@@ -173,7 +173,7 @@ func (f Fault) String() string {
 		parts = append(parts, "delay "+f.delay.String())
 	}
 	switch f.kind {
-	case scriptedAnswer:
+	case scripted:
 		parts = append(parts, fmt.Sprintf("answer %d", f.status))
 	case disconnect:
 		parts = append(parts, "disconnect")
@@ -190,7 +190,7 @@ func (f Fault) String() string {
 			parts = append(parts, "set headers")
 		}
 	}
-	if f.afterCommit && (f.kind == scriptedAnswer || f.kind == disconnect || f.delay != 0 && f.kind != late) {
+	if f.afterCommit && (f.kind == scripted || f.kind == disconnect || f.delay != 0 && f.kind != late) {
 		parts[len(parts)-1] += " after commit"
 	}
 	if f.cut {
@@ -209,7 +209,7 @@ func (f Fault) none() bool {
 // commits reports whether a request that meets the fault is applied before the
 // response.
 func (f Fault) commits() bool {
-	return f.afterCommit || f.kind != scriptedAnswer && f.kind != disconnect
+	return f.afterCommit || f.kind != scripted && f.kind != disconnect
 }
 
 // distort turns the API's response into what the client sees. It returns false when
@@ -218,7 +218,7 @@ func (f Fault) distort(res response) (response, bool) {
 	switch f.kind {
 	case disconnect, late:
 		return response{}, true
-	case scriptedAnswer:
+	case scripted:
 		res = newResponse(f.status, []byte(f.body))
 	case replaceBody:
 		res = newResponse(res.status, []byte(f.body))

@@ -62,12 +62,12 @@ func TestScriptedAnswer(t *testing.T) {
 	t.Parallel()
 	bothNetworks(t, func(t *testing.T, s *runlooptest.Server) {
 		s.Inject(runlooptest.CreateNetworkPolicy,
-			runlooptest.Answer(502, "<html>bad gateway</html>").WithHeader("Content-Type", "text/html").WithHeader("Retry-After", "7"),
-			runlooptest.Answer(200, ""),
-			runlooptest.Answer(204, ""),
-			runlooptest.Answer(999, `{"message": "odd"}`),
-			runlooptest.Answer(504, `{"message": "late"}`).AfterCommit(),
-			runlooptest.Answer(302, "").WithHeader("Location", "https://elsewhere.example/"),
+			runlooptest.Respond(502, "<html>bad gateway</html>").WithHeader("Content-Type", "text/html").WithHeader("Retry-After", "7"),
+			runlooptest.Respond(200, ""),
+			runlooptest.Respond(204, ""),
+			runlooptest.Respond(999, `{"message": "odd"}`),
+			runlooptest.Respond(504, `{"message": "late"}`).AfterCommit(),
+			runlooptest.Respond(302, "").WithHeader("Location", "https://elsewhere.example/"),
 		)
 		const path, body = "/v1/network-policies", `{"name": "x"}`
 
@@ -496,7 +496,7 @@ func TestFaultStrings(t *testing.T) {
 		"set headers":             runlooptest.Fault{}.WithHeader("A", "b"),
 		"delay 1m0s":              runlooptest.Delay(time.Minute),
 		"answer 503":              runlooptest.Status(503),
-		"answer 200 after commit": runlooptest.Answer(200, "x").AfterCommit(),
+		"answer 200 after commit": runlooptest.Respond(200, "x").AfterCommit(),
 		"disconnect":              runlooptest.Disconnect(),
 		"disconnect after commit": runlooptest.Disconnect().AfterCommit(),
 		"cut body after 7 bytes":  runlooptest.CutBody(7).AfterCommit(),
@@ -506,7 +506,7 @@ func TestFaultStrings(t *testing.T) {
 		"delay 1ms, replace body": runlooptest.ReplaceBody("").WithDelay(time.Millisecond),
 		"cut body after 0 bytes":  runlooptest.CutBody(0),
 		"answer 429":              runlooptest.Status(429).WithHeader("Retry-After", "1"),
-		"delay 3s, answer 502":    runlooptest.Answer(502, "").WithDelay(3 * time.Second),
+		"delay 3s, answer 502":    runlooptest.Respond(502, "").WithDelay(3 * time.Second),
 		"call":                    runlooptest.Before(func() {}),
 		"deliver 5s late":         runlooptest.Late(5 * time.Second).AfterCommit(),
 		"replay":                  runlooptest.Replay().AfterCommit(),
@@ -531,7 +531,7 @@ func TestFaultsThatMakeNoSensePanic(t *testing.T) {
 	t.Parallel()
 	s := runlooptest.NewTestServer(t)
 	for name, f := range map[string]func(){
-		"informational status":        func() { runlooptest.Answer(100, "") },
+		"informational status":        func() { runlooptest.Respond(100, "") },
 		"status beyond 999":           func() { runlooptest.Status(1000) },
 		"negative cut":                func() { runlooptest.CutBody(-1) },
 		"negative lateness":           func() { runlooptest.Late(-1) },

@@ -63,9 +63,9 @@ func (a *API) RoundTrip(r *http.Request) (*http.Response, error) {
 	return a.MockTransport.RoundTrip(r)
 }
 
-// Answers makes the i-th request of a method and path get the i-th answer; the last
+// On makes the i-th request of a method and path get the i-th answer; the last
 // one is for all that follow.
-func (a *API) Answers(method, path string, answers ...httpmock.Responder) {
+func (a *API) On(method, path string, answers ...httpmock.Responder) {
 	var calls atomic.Int64
 	a.RegisterResponder(method, apiURL+path, func(r *http.Request) (*http.Response, error) {
 		i := min(int(calls.Add(1)), len(answers)) - 1
@@ -88,8 +88,8 @@ func (a *API) Only() SentRequest {
 	return sent[0]
 }
 
-// Answer is an answer of the API.
-func Answer(status int, body string) httpmock.Responder {
+// Respond is an answer of the API.
+func Respond(status int, body string) httpmock.Responder {
 	return func(*http.Request) (*http.Response, error) {
 		r := httpmock.NewStringResponse(status, body)
 		r.Header.Set("Content-Type", "application/json")
@@ -97,8 +97,8 @@ func Answer(status int, body string) httpmock.Responder {
 	}
 }
 
-// AnswerWith is an answer that has these headers and no other.
-func AnswerWith(status int, body string, header http.Header) httpmock.Responder {
+// RespondWith is an answer that has these headers and no other.
+func RespondWith(status int, body string, header http.Header) httpmock.Responder {
 	return func(*http.Request) (*http.Response, error) {
 		r := httpmock.NewStringResponse(status, body)
 		r.Header = header
@@ -106,5 +106,5 @@ func AnswerWith(status int, body string, header http.Header) httpmock.Responder 
 	}
 }
 
-// NoAnswer is a fault that says text.
-func NoAnswer(text string) httpmock.Responder { return httpmock.NewErrorResponder(errors.New(text)) }
+// Fail is a fault that says text.
+func Fail(text string) httpmock.Responder { return httpmock.NewErrorResponder(errors.New(text)) }

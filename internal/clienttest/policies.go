@@ -108,9 +108,9 @@ func FailWith(t testing.TB, call PolicyCall, answer httpmock.Responder, opts ...
 	t.Helper()
 	api, client := NewAPI(t, append([]runloop.Option{runloop.WithMaxRetries(0)}, opts...)...)
 	// A write whose effect is unknown is looked up, in vain.
-	api.Answers(http.MethodGet, PoliciesPath, Answer(http.StatusForbidden, `{}`))
-	api.Answers(http.MethodGet, PolicyPath, Answer(http.StatusForbidden, `{}`))
-	api.Answers(call.Method, call.Path, answer)
+	api.On(http.MethodGet, PoliciesPath, Respond(http.StatusForbidden, `{}`))
+	api.On(http.MethodGet, PolicyPath, Respond(http.StatusForbidden, `{}`))
+	api.On(call.Method, call.Path, answer)
 	got, err := call.Do(t.Context(), client)
 	require.Error(t, err)
 	assert.Nil(t, got, "no value comes with an error")

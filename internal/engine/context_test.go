@@ -98,7 +98,7 @@ func TestACancelBetweenAttemptsKeepsTheLastResponse(t *testing.T) {
 	for _, call := range clienttest.PolicyCalls {
 		t.Run(call.Name, clienttest.InBubble(func(t *testing.T) {
 			api, client := clienttest.NewAPI(t)
-			api.Answers(call.Method, call.Path, clienttest.AnswerWith(503, `{"message": "try later"}`, http.Header{"Retry-After": {"40"}}))
+			api.On(call.Method, call.Path, clienttest.RespondWith(503, `{"message": "try later"}`, http.Header{"Retry-After": {"40"}}))
 			ctx, cancel := context.WithCancelCause(t.Context())
 			time.AfterFunc(5*time.Second, func() { cancel(errShutdown) })
 			start := time.Now()
@@ -219,7 +219,7 @@ func TestAFinalResponseOutlivesTheContext(t *testing.T) {
 					sent := 0
 					client := clienttest.NewClientOver(t, clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
 						sent++
-						resp, err := clienttest.Answer(status, body)(r)
+						resp, err := clienttest.Respond(status, body)(r)
 						end(cancel, resp)
 						return resp, err
 					}))
@@ -260,7 +260,7 @@ func TestAContextsValuesReachTheTransport(t *testing.T) {
 	var got any
 	_, client := clienttest.NewAPI(t, runloop.WithHTTPClient(&http.Client{Transport: clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
 		got = r.Context().Value(traceID{})
-		return clienttest.Answer(200, clienttest.PolicyJSON)(r)
+		return clienttest.Respond(200, clienttest.PolicyJSON)(r)
 	})}))
 	_, err := client.NetworkPolicies.Get(context.WithValue(t.Context(), traceID{}, "trace-1"), "npol_1")
 	require.NoError(t, err)

@@ -40,7 +40,7 @@ func TestErrorBodiesOfAllKinds(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			err := clienttest.FailWith(t, clienttest.GetCall, clienttest.Answer(404, test.body))
+			err := clienttest.FailWith(t, clienttest.GetCall, clienttest.Respond(404, test.body))
 			got := clienttest.AsAPIError(t, err)
 			assert.Equal(t, 404, got.StatusCode)
 			assert.Equal(t, test.message, got.Message)
@@ -73,7 +73,7 @@ func TestErrorBodiesThatAreNotJSON(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			err := clienttest.FailWith(t, clienttest.GetCall, clienttest.AnswerWith(502, test.body, http.Header{"Content-Type": {test.contentType}}))
+			err := clienttest.FailWith(t, clienttest.GetCall, clienttest.RespondWith(502, test.body, http.Header{"Content-Type": {test.contentType}}))
 			got := clienttest.AsAPIError(t, err)
 			assert.Equal(t, test.message, got.Message)
 			assert.Equal(t, test.body, string(got.Body))
@@ -98,7 +98,7 @@ func TestHeadersThatNameTheError(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got := clienttest.AsAPIError(t, clienttest.FailWith(t, clienttest.GetCall, clienttest.AnswerWith(400, body, test.header)))
+			got := clienttest.AsAPIError(t, clienttest.FailWith(t, clienttest.GetCall, clienttest.RespondWith(400, body, test.header)))
 			assert.Equal(t, test.code, got.Code)
 			assert.Equal(t, test.requestID, got.RequestID)
 			assert.Equal(t, "m", got.Message)
@@ -109,11 +109,11 @@ func TestHeadersThatNameTheError(t *testing.T) {
 func TestRequestIDOfAnErrorIsTheOneThatWasSentWhenTheAPINamesNone(t *testing.T) {
 	t.Parallel()
 	api, client := clienttest.NewAPI(t)
-	api.Answers(http.MethodPost, clienttest.PolicyPath, clienttest.Answer(403, `{}`))
+	api.On(http.MethodPost, clienttest.PolicyPath, clienttest.Respond(403, `{}`))
 	_, err := clienttest.UpdateCall.Do(t.Context(), client)
 	assert.Equal(t, api.Only().Header.Get("X-Request-Id"), clienttest.AsAPIError(t, err).RequestID)
 
-	assert.Empty(t, clienttest.AsAPIError(t, clienttest.FailWith(t, clienttest.GetCall, clienttest.Answer(403, `{}`))).RequestID, "a read sends none")
+	assert.Empty(t, clienttest.AsAPIError(t, clienttest.FailWith(t, clienttest.GetCall, clienttest.Respond(403, `{}`))).RequestID, "a read sends none")
 }
 
 func TestAnErrorBodyThatBreaksOffKeepsItsStatus(t *testing.T) {

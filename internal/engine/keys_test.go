@@ -40,7 +40,7 @@ func TestTheKeyDoesNotDecideWhatAnErrorMeans(t *testing.T) {
 				echo := apiKey + " and " + apiKey
 				message := strings.ReplaceAll(tt.message, key, apiKey)
 				err := clienttest.FailWith(t, tt.call,
-					clienttest.AnswerWith(tt.status, fmt.Sprintf(`{"message":%q,"code":%q}`, message, "c "+apiKey), http.Header{"X-Echo": {echo}}),
+					clienttest.RespondWith(tt.status, fmt.Sprintf(`{"message":%q,"code":%q}`, message, "c "+apiKey), http.Header{"X-Echo": {echo}}),
 					runloop.WithAPIKey(apiKey))
 
 				assert.Equal(t, tt.sentinels, clienttest.Sentinels(err))
@@ -66,7 +66,7 @@ func TestAShortKeyBreaksNoSuccess(t *testing.T) {
 	t.Parallel()
 	for _, apiKey := range []string{"x", "a", "e", "t", "name", "egress", "npol_1", "build"} {
 		api, client := clienttest.NewAPI(t, runloop.WithAPIKey(apiKey))
-		api.Answers(http.MethodGet, clienttest.PolicyPath, clienttest.Answer(200, clienttest.PolicyJSON))
+		api.On(http.MethodGet, clienttest.PolicyPath, clienttest.Respond(200, clienttest.PolicyJSON))
 
 		policy, err := client.NetworkPolicies.Get(t.Context(), "npol_1")
 
@@ -83,7 +83,7 @@ func TestTheKeyInAnErrorOfTheTransport(t *testing.T) {
 		"e":        "connection reset by peer",
 		"connecti": "[REDACTED]on reset by peer",
 	} {
-		err := clienttest.FailWith(t, clienttest.GetCall, clienttest.NoAnswer("connection reset by peer"), runloop.WithAPIKey(apiKey))
+		err := clienttest.FailWith(t, clienttest.GetCall, clienttest.Fail("connection reset by peer"), runloop.WithAPIKey(apiKey))
 		assert.EqualError(t, errors.Unwrap(err), want)
 	}
 }

@@ -46,7 +46,7 @@ func TestEachAttemptIsLoggedAtDebug(t *testing.T) {
 			t.Parallel()
 			var log bytes.Buffer
 			api, client := clienttest.NewAPI(t, runloop.WithLogger(logInto(&log, slog.LevelDebug)))
-			api.Answers(test.call.Method, test.call.Path, clienttest.Answer(200, test.call.Success))
+			api.On(test.call.Method, test.call.Path, clienttest.Respond(200, test.call.Success))
 			_, err := test.call.Do(t.Context(), client, runloop.WithIdempotencyKey("task-17"))
 			require.NoError(t, err)
 			assert.Equal(t, test.want+"\n", log.String())
@@ -58,7 +58,7 @@ func TestTheDurationOfAnAttemptIsLogged(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
 	api, client := clienttest.NewAPI(t, runloop.WithLogger(slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))))
-	api.Answers(http.MethodGet, clienttest.PolicyPath, clienttest.Answer(200, clienttest.PolicyJSON))
+	api.On(http.MethodGet, clienttest.PolicyPath, clienttest.Respond(200, clienttest.PolicyJSON))
 	_, err := client.NetworkPolicies.Get(t.Context(), "npol_1")
 	require.NoError(t, err)
 	assert.Regexp(t, ` duration=[0-9.]+[nµm]?s `, log.String())
@@ -69,11 +69,11 @@ func TestALogOfFaults(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
 		api, client := clienttest.NewAPI(t, runloop.WithLogger(logInto(&log, slog.LevelDebug)), runloop.WithMaxRetries(2))
-		api.Answers(http.MethodPost, clienttest.PolicyPath,
-			clienttest.Answer(503, `{"message": "try later"}`),
+		api.On(http.MethodPost, clienttest.PolicyPath,
+			clienttest.Respond(503, `{"message": "try later"}`),
 			httpmock.NewErrorResponder(errors.New("connection reset")),
-			clienttest.Answer(200, `{"id": "npol_2", "egress": {}}`))
-		api.Answers(http.MethodGet, clienttest.PolicyPath, clienttest.Answer(403, `{}`))
+			clienttest.Respond(200, `{"id": "npol_2", "egress": {}}`))
+		api.On(http.MethodGet, clienttest.PolicyPath, clienttest.Respond(403, `{}`))
 
 		_, err := clienttest.UpdateCall.Do(t.Context(), client, runloop.WithIdempotencyKey("task-17"))
 		require.ErrorIs(t, err, runloop.ErrInvalidResponse)
@@ -94,8 +94,8 @@ func TestACallThatGaveUpIsLoggedAtWarn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
 		api, client := clienttest.NewAPI(t, runloop.WithLogger(logInto(&log, slog.LevelWarn)), runloop.WithMaxRetries(1))
-		api.Answers(http.MethodPost, clienttest.PolicyPath, clienttest.Answer(503, `{"message": "try later"}`))
-		api.Answers(http.MethodGet, clienttest.PolicyPath, httpmock.NewErrorResponder(errors.New("connection reset")))
+		api.On(http.MethodPost, clienttest.PolicyPath, clienttest.Respond(503, `{"message": "try later"}`))
+		api.On(http.MethodGet, clienttest.PolicyPath, httpmock.NewErrorResponder(errors.New("connection reset")))
 
 		_, err := clienttest.UpdateCall.Do(t.Context(), client, runloop.WithIdempotencyKey("task-17"))
 		require.ErrorIs(t, err, runloop.ErrServer)
@@ -115,8 +115,8 @@ func TestAWriteThatTurnsOutToBeAppliedIsLoggedAtInfo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
 		api, client := clienttest.NewAPI(t, runloop.WithLogger(logInto(&log, slog.LevelInfo)))
-		api.Answers(http.MethodPost, clienttest.DeletePath, httpmock.NewErrorResponder(errors.New("connection reset")), clienttest.Answer(404, `{}`))
-		api.Answers(http.MethodGet, clienttest.PoliciesPath, clienttest.Answer(200, clienttest.EmptyPageJSON))
+		api.On(http.MethodPost, clienttest.DeletePath, httpmock.NewErrorResponder(errors.New("connection reset")), clienttest.Respond(404, `{}`))
+		api.On(http.MethodGet, clienttest.PoliciesPath, clienttest.Respond(200, clienttest.EmptyPageJSON))
 
 		policy, err := clienttest.DeleteCall.Do(t.Context(), client, runloop.WithIdempotencyKey("task-17"))
 		require.NoError(t, err)
@@ -132,8 +132,8 @@ func TestOutOfAttemptsButAppliedIsNoWarning(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
 		api, client := clienttest.NewAPI(t, runloop.WithLogger(logInto(&log, slog.LevelWarn)))
-		api.Answers(http.MethodPost, clienttest.PolicyPath, httpmock.NewErrorResponder(errors.New("connection reset")))
-		api.Answers(http.MethodGet, clienttest.PolicyPath, clienttest.Answer(200, clienttest.PolicyJSON))
+		api.On(http.MethodPost, clienttest.PolicyPath, httpmock.NewErrorResponder(errors.New("connection reset")))
+		api.On(http.MethodGet, clienttest.PolicyPath, clienttest.Respond(200, clienttest.PolicyJSON))
 
 		_, err := clienttest.UpdateCall.Do(t.Context(), client)
 
@@ -147,7 +147,7 @@ func TestAnErrorThatIsFinalIsNoWarning(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
 	for _, status := range []int{302, 400, 401, 404, 409, 501} {
-		clienttest.FailWith(t, clienttest.GetCall, clienttest.Answer(status, `{}`), runloop.WithLogger(logInto(&log, slog.LevelInfo)), runloop.WithMaxRetries(3))
+		clienttest.FailWith(t, clienttest.GetCall, clienttest.Respond(status, `{}`), runloop.WithLogger(logInto(&log, slog.LevelInfo)), runloop.WithMaxRetries(3))
 	}
 	assert.Empty(t, log.String(), "the caller has the error")
 }
@@ -157,7 +157,7 @@ func TestALoggerIsSilentByDefault(t *testing.T) {
 	defer slog.SetDefault(before)
 	var log bytes.Buffer
 	slog.SetDefault(logInto(&log, slog.LevelDebug)) // which the package log writes to as well
-	clienttest.FailWith(t, clienttest.GetCall, clienttest.Answer(500, ``))
-	clienttest.FailWith(t, clienttest.GetCall, clienttest.NoAnswer("connection reset"))
+	clienttest.FailWith(t, clienttest.GetCall, clienttest.Respond(500, ``))
+	clienttest.FailWith(t, clienttest.GetCall, clienttest.Fail("connection reset"))
 	assert.Empty(t, log.String())
 }

@@ -22,7 +22,7 @@ func TestStatusesThatAreNone(t *testing.T) {
 		for _, call := range clienttest.PolicyCalls {
 			t.Run(fmt.Sprintf("%d/%s", status, call.Op), func(t *testing.T) {
 				t.Parallel()
-				err := clienttest.FailWith(t, call, clienttest.Answer(status, call.Success))
+				err := clienttest.FailWith(t, call, clienttest.Respond(status, call.Success))
 				require.ErrorIs(t, err, runloop.ErrInvalidResponse)
 				e := clienttest.AsAPIError(t, err)
 				assert.Equal(t, status, e.StatusCode)
@@ -36,13 +36,13 @@ func TestStatusesThatAreNone(t *testing.T) {
 func TestStatusesBeyondTheKnownOnes(t *testing.T) {
 	t.Parallel()
 	for _, status := range []int{600, 666, 999, 123456} {
-		err := clienttest.FailWith(t, clienttest.GetCall, clienttest.Answer(status, clienttest.PolicyJSON))
+		err := clienttest.FailWith(t, clienttest.GetCall, clienttest.Respond(status, clienttest.PolicyJSON))
 		assert.Equal(t, status, clienttest.AsAPIError(t, err).StatusCode)
 		assert.ErrorIs(t, err, runloop.ErrServer)
 	}
 	for _, status := range []int{207, 226, 299} {
 		api, client := clienttest.NewAPI(t)
-		api.Answers(http.MethodGet, clienttest.PolicyPath, clienttest.Answer(status, clienttest.PolicyJSON))
+		api.On(http.MethodGet, clienttest.PolicyPath, clienttest.Respond(status, clienttest.PolicyJSON))
 		policy, err := client.NetworkPolicies.Get(t.Context(), "npol_1")
 		require.NoError(t, err, "%d says success, and the policy is there", status)
 		assert.Equal(t, "npol_1", policy.ID)

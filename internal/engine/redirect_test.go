@@ -35,8 +35,8 @@ func TestNoRedirectIsFollowed(t *testing.T) {
 		for _, status := range []int{300, 301, 302, 303, 307, 308} {
 			for _, call := range []clienttest.PolicyCall{clienttest.GetCall, put} {
 				api, client := clienttest.NewAPI(t)
-				api.Answers(call.Method, call.Path,
-					clienttest.AnswerWith(status, ``, http.Header{"Location": {location}}), clienttest.Answer(200, call.Success))
+				api.On(call.Method, call.Path,
+					clienttest.RespondWith(status, ``, http.Header{"Location": {location}}), clienttest.Respond(200, call.Success))
 
 				got, err := call.Do(t.Context(), client)
 
@@ -53,7 +53,7 @@ func TestNoRedirectIsFollowed(t *testing.T) {
 			}
 		}
 	}
-	e := clienttest.AsAPIError(t, clienttest.FailWith(t, clienttest.GetCall, clienttest.Answer(307, `{"message": "moved"}`)))
+	e := clienttest.AsAPIError(t, clienttest.FailWith(t, clienttest.GetCall, clienttest.Respond(307, `{"message": "moved"}`)))
 	assert.Equal(t, "moved", e.Message, "a redirect to nowhere is an error like others")
 }
 

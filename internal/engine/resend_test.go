@@ -74,17 +74,17 @@ func TestWhichMethodsDoSendsAgain(t *testing.T) {
 		again   bool // a POST or PATCH too
 		unknown bool // whether that one took effect
 	}{
-		"429":                  {fault: clienttest.RoundTripper(clienttest.Answer(429, ``)), again: true},
+		"429":                  {fault: clienttest.RoundTripper(clienttest.Respond(429, ``)), again: true},
 		"connection refused":   {fault: refuseConnection, again: true},
 		"connection lost":      {fault: loseConnection, unknown: true},
-		"an unknown transport": {fault: clienttest.RoundTripper(clienttest.NoAnswer("broken")), unknown: true},
+		"an unknown transport": {fault: clienttest.RoundTripper(clienttest.Fail("broken")), unknown: true},
 		"no response in time":  {fault: hang, unknown: true},
 		"a cut response":       {fault: cutBody, unknown: true},
-		"408":                  {fault: clienttest.RoundTripper(clienttest.Answer(408, ``)), unknown: true},
-		"425":                  {fault: clienttest.RoundTripper(clienttest.Answer(425, ``))},
-		"500":                  {fault: clienttest.RoundTripper(clienttest.Answer(500, ``)), unknown: true},
-		"503":                  {fault: clienttest.RoundTripper(clienttest.Answer(503, ``)), unknown: true},
-		"503 that asks for it": {fault: clienttest.RoundTripper(clienttest.AnswerWith(503, ``, http.Header{"X-Should-Retry": {"true"}})), unknown: true},
+		"408":                  {fault: clienttest.RoundTripper(clienttest.Respond(408, ``)), unknown: true},
+		"425":                  {fault: clienttest.RoundTripper(clienttest.Respond(425, ``))},
+		"500":                  {fault: clienttest.RoundTripper(clienttest.Respond(500, ``)), unknown: true},
+		"503":                  {fault: clienttest.RoundTripper(clienttest.Respond(503, ``)), unknown: true},
+		"503 that asks for it": {fault: clienttest.RoundTripper(clienttest.RespondWith(503, ``, http.Header{"X-Should-Retry": {"true"}})), unknown: true},
 	} {
 		for _, method := range append(careful, repeatable...) {
 			isCareful := method == "POST" || method == "PATCH"
@@ -98,7 +98,7 @@ func TestWhichMethodsDoSendsAgain(t *testing.T) {
 						if len(bodies) == 1 {
 							return test.fault(r)
 						}
-						return clienttest.Answer(200, `{"id": "dbx_1"}`)(r)
+						return clienttest.Respond(200, `{"id": "dbx_1"}`)(r)
 					})}))
 					var box devbox
 					err := client.Do(t.Context(), method, "/v1/devboxes", map[string]int{"a": 1}, &box)
@@ -121,7 +121,7 @@ func TestWhichMethodsDoSendsAgain(t *testing.T) {
 
 func TestDoGivesUpAfterFourAttempts(t *testing.T) {
 	t.Parallel()
-	for name, fault := range map[string]clienttest.RoundTripper{"429": clienttest.RoundTripper(clienttest.Answer(429, ``)), "refused": refuseConnection} {
+	for name, fault := range map[string]clienttest.RoundTripper{"429": clienttest.RoundTripper(clienttest.Respond(429, ``)), "refused": refuseConnection} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
@@ -142,7 +142,7 @@ func TestDoGivesUpAfterFourAttempts(t *testing.T) {
 func TestAPostIsNotSentAgainOnceItMayHaveBeenReceived(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		faults := []clienttest.RoundTripper{refuseConnection, clienttest.RoundTripper(clienttest.Answer(429, ``)), clienttest.RoundTripper(clienttest.Answer(500, `{"message": "out of disk"}`))}
+		faults := []clienttest.RoundTripper{refuseConnection, clienttest.RoundTripper(clienttest.Respond(429, ``)), clienttest.RoundTripper(clienttest.Respond(500, `{"message": "out of disk"}`))}
 		sent := 0
 		_, client := clienttest.NewAPI(t, runloop.WithHTTPClient(&http.Client{Transport: clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
 			sent++

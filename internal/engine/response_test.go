@@ -23,7 +23,7 @@ func TestResponseOfASuccess(t *testing.T) {
 		t.Run(call.Op, func(t *testing.T) {
 			t.Parallel()
 			api, client := clienttest.NewAPI(t)
-			api.Answers(call.Method, call.Path, clienttest.AnswerWith(200, call.Success, http.Header{"X-Served-By": {"eu-1"}}))
+			api.On(call.Method, call.Path, clienttest.RespondWith(200, call.Success, http.Header{"X-Served-By": {"eu-1"}}))
 
 			var response *http.Response
 			_, err := call.Do(t.Context(), client, runloop.WithResponseInto(&response))
@@ -45,7 +45,7 @@ func TestResponseOfASuccess(t *testing.T) {
 func TestResponseOfAnError(t *testing.T) {
 	t.Parallel()
 	api, client := clienttest.NewAPI(t)
-	api.Answers(http.MethodGet, clienttest.PolicyPath, clienttest.Answer(404, `{"message": "Network policy not found"}`))
+	api.On(http.MethodGet, clienttest.PolicyPath, clienttest.Respond(404, `{"message": "Network policy not found"}`))
 
 	var response *http.Response
 	_, err := client.NetworkPolicies.Get(t.Context(), "npol_1", runloop.WithResponseInto(&response))
@@ -60,7 +60,7 @@ func TestResponseOfAnError(t *testing.T) {
 func TestResponseThatCannotBeReadAsAPolicy(t *testing.T) {
 	t.Parallel()
 	api, client := clienttest.NewAPI(t)
-	api.Answers(http.MethodGet, clienttest.PolicyPath, clienttest.Answer(200, `<html>`))
+	api.On(http.MethodGet, clienttest.PolicyPath, clienttest.Respond(200, `<html>`))
 	var response *http.Response
 	_, err := client.NetworkPolicies.Get(t.Context(), "npol_1", runloop.WithResponseInto(&response))
 	require.ErrorIs(t, err, runloop.ErrInvalidResponse)
@@ -72,7 +72,7 @@ func TestResponseThatCannotBeReadAsAPolicy(t *testing.T) {
 func TestResponseIntoIsUnchangedWithoutAResponse(t *testing.T) {
 	t.Parallel()
 	api, client := clienttest.NewAPI(t, runloop.WithMaxRetries(0))
-	api.Answers(http.MethodGet, clienttest.PolicyPath, httpmock.NewErrorResponder(errors.New("connection refused")))
+	api.On(http.MethodGet, clienttest.PolicyPath, httpmock.NewErrorResponder(errors.New("connection refused")))
 	before := &http.Response{StatusCode: 299}
 	response := before
 
@@ -101,7 +101,7 @@ func TestResponseCanBeDumped(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			api, client := clienttest.NewAPI(t, runloop.WithMaxRetries(0))
-			api.Answers(http.MethodGet, clienttest.PolicyPath, func(*http.Request) (*http.Response, error) {
+			api.On(http.MethodGet, clienttest.PolicyPath, func(*http.Request) (*http.Response, error) {
 				r := httpmock.NewStringResponse(test.status, test.body)
 				r.Proto, r.ProtoMajor, r.ProtoMinor = "HTTP/1.1", 1, 1
 				r.Status = fmt.Sprintf("%d no such key: %s", test.status, clienttest.APIKey)

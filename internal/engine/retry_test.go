@@ -187,7 +187,7 @@ func TestAnErrorOfAnotherRoundTripperIsTriedAgain(t *testing.T) {
 			if tries++; tries < 3 {
 				return nil, errors.New("the sidecar is not ready")
 			}
-			return clienttest.Answer(200, clienttest.PolicyJSON)(r)
+			return clienttest.Respond(200, clienttest.PolicyJSON)(r)
 		}))
 
 		require.NoError(t, clienttest.UpdatePolicy(t.Context(), client))
@@ -209,9 +209,9 @@ func TestCallsAtTheSameTimeCountForThemselves(t *testing.T) {
 			}
 			time.Sleep(time.Second)
 			if int(sent[i].Add(1)) <= i%4 {
-				return clienttest.Answer(503, clienttest.BusyJSON)(r)
+				return clienttest.Respond(503, clienttest.BusyJSON)(r)
 			}
-			return clienttest.Answer(404, notFoundJSON)(r)
+			return clienttest.Respond(404, notFoundJSON)(r)
 		})
 		client := clienttest.NewClientOver(t, transport)
 		results := make(chan [2]int)

@@ -52,7 +52,7 @@ func TestAnOutageIsNotMultiplied(t *testing.T) {
 			var requests atomic.Int64
 			client := clienttest.NewClientOver(t, clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
 				requests.Add(1)
-				return clienttest.Answer(503, clienttest.BusyJSON)(r)
+				return clienttest.Respond(503, clienttest.BusyJSON)(r)
 			}), tt.opts...)
 			start := time.Now()
 
@@ -89,9 +89,9 @@ func TestHealthyResponsesFillTheBudgetUp(t *testing.T) {
 			var failing atomic.Bool
 			client := clienttest.NewClientOver(t, clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
 				if failing.Load() {
-					return clienttest.Answer(503, clienttest.BusyJSON)(r)
+					return clienttest.Respond(503, clienttest.BusyJSON)(r)
 				}
-				return clienttest.Answer(status, body)(r)
+				return clienttest.Respond(status, body)(r)
 			}))
 			failing.Store(true)
 			drain(t, client)
@@ -112,7 +112,7 @@ func TestHealthyResponsesFillTheBudgetUp(t *testing.T) {
 // A client that gets nothing but faults for long still retries.
 func TestTimeFillsTheBudgetUp(t *testing.T) {
 	clienttest.InBubble(func(t *testing.T) {
-		client := clienttest.NewClientOver(t, clienttest.RoundTripper(clienttest.Answer(503, clienttest.BusyJSON)))
+		client := clienttest.NewClientOver(t, clienttest.RoundTripper(clienttest.Respond(503, clienttest.BusyJSON)))
 		drain(t, client)
 		assert.Equal(t, 1, clienttest.AsAPIError(t, clienttest.GetPolicy(t.Context(), client)).Attempts)
 
@@ -127,7 +127,7 @@ func TestClientErrorsCostNoBudget(t *testing.T) {
 	clienttest.InBubble(func(t *testing.T) {
 		status := 404
 		client := clienttest.NewClientOver(t, clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
-			return clienttest.Answer(status, `{}`)(r)
+			return clienttest.Respond(status, `{}`)(r)
 		}))
 		for range 1000 {
 			require.Error(t, clienttest.GetPolicy(t.Context(), client))

@@ -23,7 +23,7 @@ func TestHeadersOnTheWire(t *testing.T) {
 		t.Run(call.Op, func(t *testing.T) {
 			t.Parallel()
 			api, client := clienttest.NewAPI(t)
-			api.Answers(call.Method, call.Path, clienttest.Answer(200, call.Success))
+			api.On(call.Method, call.Path, clienttest.Respond(200, call.Success))
 
 			_, err := call.Do(t.Context(), client)
 

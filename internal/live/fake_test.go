@@ -178,7 +178,7 @@ func TestWhatIsLeftIsReported(t *testing.T) {
 	t.Parallel()
 	onFake(t, nil, func(t *testing.T, fake *runlooptest.Server, r *run) {
 		policy, devbox := r.create(r.name(), "").id(), r.launch("").id()
-		notNow := runlooptest.Answer(http.StatusConflict, `{"message": "not now"}`)
+		notNow := runlooptest.Respond(http.StatusConflict, `{"message": "not now"}`)
 		fake.Inject(runlooptest.DeleteNetworkPolicy, notNow)
 		fake.Inject(runlooptest.ShutdownDevbox, notNow)
 		var reports []string

@@ -125,12 +125,12 @@ func Trickle(head string, filler byte, interval time.Duration) Step {
 func Handle(handler http.Handler) Step {
 	return Do("handler", func(c *Conn) {
 		if r := c.Read(); r != nil {
-			c.Write(answerOf(handler, r))
+			c.Write(responseOf(handler, r))
 		}
 	})
 }
 
-func answerOf(handler http.Handler, r *http.Request) string {
+func responseOf(handler http.Handler, r *http.Request) string {
 	w := httptest.NewRecorder()
 	handler.ServeHTTP(w, r)
 	var headers []string

@@ -46,7 +46,7 @@ func (s *Suite) get(ctx context.Context, results *report.Results) error {
 
 	costs = report.Costs{Name: report.GetLoopback, Operations: len(ids), Policies: len(ids)}
 	url := s.Server.URL(server.HTTP1, len(ids), 0)
-	costs, err = s.compare(costs, s.Effort.GetRounds, url, nil, task, func() (typescript.Answer, error) {
+	costs, err = s.compare(costs, s.Effort.GetRounds, url, nil, task, func() (typescript.Result, error) {
 		return s.TypeScript.Get(url, ids)
 	})
 	results.Costs = append(results.Costs, costs)

@@ -47,7 +47,7 @@ func (s *Suite) iterate(ctx context.Context, results *report.Results) error {
 		url := s.Server.URL(server.HTTP1, it.policies, it.latency)
 		costs, err := s.compare(costs, rounds, url, nil, func(client peer.Client) error {
 			return iterate(ctx, client, it.pageSize, it.policies)
-		}, func() (typescript.Answer, error) {
+		}, func() (typescript.Result, error) {
 			return s.TypeScript.Iterate(url, it.pageSize, it.policies)
 		})
 		if err != nil {

@@ -53,7 +53,7 @@ func (s *Suite) Run(ctx context.Context) (*report.Results, error) {
 // compare measures a task with every peer. A nil transport is the loopback
 // connection to baseURL.
 func (s *Suite) compare(costs report.Costs, rounds int, baseURL string, transport http.RoundTripper, task func(peer.Client) error,
-	typescript func() (typescript.Answer, error)) (report.Costs, error) {
+	typescript func() (typescript.Result, error)) (report.Costs, error) {
 	s.Log.Print(costs.Name)
 	connections := map[string]int{}
 	counting := func(name string, run func() (measure.Cost, error)) measure.Subject[measure.Cost] {

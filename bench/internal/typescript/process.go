@@ -31,8 +31,8 @@ type task struct {
 	PageSize int      `json:"pageSize"`
 }
 
-// An Answer is what the script says of a task. Its times are in nanoseconds.
-type Answer struct {
+// A Result is what the script says of a task. Its times are in nanoseconds.
+type Result struct {
 	Policies     int           `json:"policies"`
 	Wall         time.Duration `json:"wall"`
 	CPU          time.Duration `json:"cpu"`
@@ -41,7 +41,7 @@ type Answer struct {
 }
 
 // Cost returns the times. Node does not tell its allocations.
-func (a Answer) Cost() measure.Cost { return measure.Cost{Wall: a.Wall, CPU: a.CPU} }
+func (a Result) Cost() measure.Cost { return measure.Cost{Wall: a.Wall, CPU: a.CPU} }
 
 // Start runs node with the script in folder. It fails when node or the client is not
 // installed.
@@ -71,17 +71,17 @@ func Start(folder string) (*Process, error) {
 func (p *Process) Folder() string { return p.folder }
 
 // Get reads policies one by one.
-func (p *Process) Get(baseURL string, ids []string) (Answer, error) {
+func (p *Process) Get(baseURL string, ids []string) (Result, error) {
 	return p.do(task{Task: "get", BaseURL: baseURL, IDs: ids}, len(ids))
 }
 
 // Iterate reads all policies; 0 is the client's own page size.
-func (p *Process) Iterate(baseURL string, pageSize, policies int) (Answer, error) {
+func (p *Process) Iterate(baseURL string, pageSize, policies int) (Result, error) {
 	return p.do(task{Task: "iterate", BaseURL: baseURL, PageSize: pageSize}, policies)
 }
 
-func (p *Process) do(t task, policies int) (Answer, error) {
-	var a Answer
+func (p *Process) do(t task, policies int) (Result, error) {
+	var a Result
 	if err := p.tasks.Encode(t); err != nil {
 		return a, err
 	}
