@@ -123,7 +123,9 @@ func first(do func(), respond func(*http.Request) (*http.Response, error)) func(
 	}
 }
 
-func ok(body string) func(*http.Request) (*http.Response, error) { return clienttest.Respond(200, body) }
+func ok(body string) func(*http.Request) (*http.Response, error) {
+	return clienttest.Respond(200, body)
+}
 
 func refuse(status int, message string) func(*http.Request) (*http.Response, error) {
 	return clienttest.Respond(status, fmt.Sprintf(`{"message":%q}`, message))
