@@ -1,22 +1,19 @@
 /*
-Package runloop is a client for Runloop's devboxes and for the network policies that they
-run under.
+Package runloop is a client for Runloop's devboxes and for the network policies that they run
+under.
 
-Runloop runs devboxes: isolated machines in which AI agents execute code. A network policy
-controls which hosts a devbox may connect to: host names with wildcards, address ranges,
-Runloop's gateways, or nothing at all. A devbox that is launched without a policy may
-connect to anything.
+A devbox is an isolated machine in which AI agents execute code. A network policy controls
+which hosts a devbox may connect to: host names with wildcards, address ranges, Runloop's
+gateways, or nothing at all. A devbox that is launched without a policy may connect to
+anything.
 
 # Launching a devbox
 
-[DevboxesService.Launch] returns a devbox that is running and uses the policy, or an error.
-It creates the policy if necessary; tasks with the same rules share one, however many
-programs launch concurrently:
+[NewClient] reads the API key from RUNLOOP_API_KEY. Create one client and share it. Its
+[DevboxesService.Launch] returns a running devbox that verifiably uses its policy, or an error.
+It creates the policy if necessary. Tasks with the same rules share one policy, however many
+programs launch devboxes at the same time:
 
-	client, err := runloop.NewClient() // RUNLOOP_API_KEY, RUNLOOP_BASE_URL
-	if err != nil {
-		return err
-	}
 	rules := runloop.EgressRules{AllowedHostnames: []string{"github.com", "*.npmjs.org"}}
 	devbox, err := client.Devboxes.Launch(ctx, runloop.DevboxCreateParams{
 		Name:          "task-17",
@@ -30,46 +27,38 @@ programs launch concurrently:
 		err = errors.Join(err, shutdownErr)
 	}()
 
-Creating a devbox is the one write that could create a duplicate when it is retried, so it is
-retried only when the API certainly did not receive it. If a response is lost, Launch looks
-for the devbox by a tag that it puts into the metadata, [MetadataRequestID]. After an error
-it shuts down what it created. What it could not shut down, the [*DevboxError] names: by
-the devbox's ID, or by the RequestID when nobody knows whether the devbox exists. One
-question covers it:
+A repeated create could start a second devbox, so it is retried only if the API certainly did
+not receive it. If the response is lost, Launch looks for the devbox by the request ID that it
+puts into the metadata, under [MetadataRequestID].
+
+After an error, Launch shuts down what it created. If a devbox may be left, the error is a
+[*DevboxError] that names it, by its request ID alone if nobody knows whether it exists:
 
 	if e, ok := errors.AsType[*runloop.DevboxError](err); ok && !e.ShutDown {
-		if e.Devbox != nil {
-			fmt.Println("may still be running:", e.Devbox.ID)
-		} else {
-			fmt.Println("may have been created with request ID", e.RequestID)
-		}
+		fmt.Println("a devbox may be left:", e.Devbox, e.RequestID) // Devbox can be nil
 	}
 
-To find such a devbox later, iterate over [DevboxesService.All] and compare its Metadata with
-the RequestID; or repeat the call with WithIdempotencyKey(e.RequestID), which looks for the
-devbox and creates one only if the lists do not contain it. What a killed process leaves ends
-with KeepAlive, by default after an hour.
+To find a devbox by the request ID later, iterate over [DevboxesService.All] and compare the
+metadata, or repeat the call with WithIdempotencyKey(e.RequestID): it creates a devbox only if
+the lists do not contain that one. A devbox left by a killed process ends after its KeepAlive,
+by default an hour.
 
-What is verified is that the devbox uses the policy with this ID. The rules behind the ID can
-be changed by others at any time, which is why the examples put a fingerprint of the rules
-into the name. The entrypoint and the launch commands of a devbox that does not use its policy
-may have started before it is shut down. A proxy that repeats a POST by itself creates two
-devboxes with one tag.
+Launch verifies the ID of the policy. Others can change the rules behind an ID, so put a
+fingerprint of the rules into the name, and let nobody edit such policies. A devbox that does
+not use its policy is shut down, but its entrypoint and launch commands may have run before.
 
 # Policies
 
-Choosing a method:
-
-	Ensure    the policy with these rules; created if necessary, an error if they differ
-	Apply     the same, but updates rules and description that differ; see Plan
+	Ensure    returns the policy with these rules; creates it if necessary; an error if the rules differ
+	Apply     like Ensure, but updates rules and description that differ; see Plan
 	Create    an error if the name is taken
-	Update    sets the fields that are not nil; see EgressRules.Update
-	Delete    refused while active devboxes use the policy
+	Update    sets the fields that are not nil; see EgressRules.Update to replace all rules
+	Delete    an error while active devboxes use the policy
 	Prune     deletes the unused policies with a name prefix
 
 An account may have 100 policies. A program that names policies after their rules calls Prune
-from time to time. A launch that loses its policy to Prune creates it again, and a policy that a
-devbox uses is not deleted, so the two can run concurrently:
+from time to time. Prune may run next to launches: a policy that a devbox uses is not deleted,
+and a launch that loses its policy creates it again.
 
 	deleted, err := client.NetworkPolicies.Prune(ctx, runloop.PruneParams{NamePrefix: "task-", MinAge: time.Hour})
 
@@ -89,59 +78,58 @@ no rule revokes another.
 Pitfalls:
 
 	nil or empty list    allows nothing; in an update, nil keeps the list, a pointer to an empty slice clears it
-	AllowAll             makes all other rules irrelevant; turns AllowDevboxToDevbox on, and leaves it on
+	AllowAll             makes the other rules irrelevant; turns AllowDevboxToDevbox on, and leaves it on
 	CIDR without Ports   every port and protocol
 	"*.example.com"      the names one label below; not example.com itself; deeper names are unspecified
 	"bücher.example"     rejected: write the xn-- form
 	host names           enforced through the addresses that DNS returns: other names on the same address get through
+	changes              reach the devboxes that use the policy within moments
 
 [EgressRules.Validate] reports rules that the API would reject or misinterpret; methods that
-send rules call it. Changes to a policy reach the devboxes that use it within moments.
+send rules call it.
 
 # Lists
 
 [NetworkPoliciesService.All] and [DevboxesService.All] iterate over all pages. The loop may
-delete or rename what it gets:
+delete or rename what it gets. The Name filters by substring; GetByName finds the exact name:
 
-	for policy, err := range client.NetworkPolicies.All(ctx, runloop.NetworkPolicyListParams{}) {
+	for policy, err := range client.NetworkPolicies.All(ctx, runloop.NetworkPolicyListParams{Name: "build"}) {
 		if err != nil {
 			return err
 		}
 		fmt.Println(policy.Name, policy.Egress)
 	}
 
-The Name of [NetworkPolicyListParams] filters by substring; GetByName finds the exact name.
-
 # Errors
 
-Use [errors.Is] with the sentinels, and [errors.AsType] for the details. An error is one of:
+Classify an error with [errors.Is], and get its details with [errors.AsType]:
 
-	*ValidationError   an option or parameter is invalid; nothing was sent; lists all problems
-	*APIError          an error response, or a success that cannot be decoded or is too large
-	*TransportError    no response, or one that broke off; wraps the cause
-	*DriftError        Ensure, Apply, Plan: another policy has the name
-	*DevboxError       Launch and the other devbox methods: what may be left; wraps one of the above
+	*ValidationError      every invalid option and parameter; nothing was sent
+	*APIError             an error response, or a success that cannot be decoded or is too large
+	*TransportError       no response, or one that broke off; wraps the cause
+	*DriftError           Ensure, Apply, Plan: the policy and a line for each difference
+	*DevboxError          Launch and the other devbox methods: what may be left; wraps one of the above
 
-	ErrBadRequest, ErrUnauthorized,
-	ErrForbidden, ErrConflict        status 400, 401, 403, 409
-	ErrRateLimited, ErrServer        status 429, and 500 or above, after retries
-	ErrNotFound                      the ID or cursor is unknown; GetByName: no such name
-	ErrNameTaken                     Create, Update: use Ensure, or another name
-	ErrPolicyInUse                   Delete: shut down the devboxes first
-	ErrPolicyLimit                   Create, Ensure, Apply: Prune, then retry
-	ErrDrift                         Ensure, Apply, Plan: use Apply, or another name
-	ErrDevboxFailed                  the devbox failed or was shut down; its reasons tell why
-	ErrPolicyNotAttached             the devbox did not use its policy, and was shut down
-	ErrInvalidResponse               a success that cannot be decoded; often a proxy's page
-	ErrResponseTooLarge              more than 32 MiB: ask for a smaller Limit
-	ErrMaybeApplied                  a write failed, but may have taken effect
-	context.Canceled,
-	context.DeadlineExceeded         the context ended the call
+	ErrBadRequest         status 400: correct the request
+	ErrUnauthorized       status 401: check the API key
+	ErrForbidden          status 403: the key lacks a permission, or a proxy refuses
+	ErrConflict           status 409: look up the current state
+	ErrRateLimited        status 429 after all retries: wait for RetryAfter
+	ErrServer             status 500 and above after all retries: try again later
+	ErrNotFound           the ID or cursor is unknown; GetByName: no policy has the name
+	ErrNameTaken          Create, Update: use Ensure, or another name
+	ErrPolicyInUse        Delete: shut down the devboxes first
+	ErrPolicyLimit        Create, Ensure, Apply, Launch: Prune, then try again
+	ErrDrift              Ensure, Apply, Plan: use Apply, or another name
+	ErrDevboxFailed       Launch, AwaitRunning: the devbox failed or was shut down; FailureReason has the cause
+	ErrPolicyNotAttached  Launch, Create: the devbox did not use its policy, and was shut down
+	ErrInvalidResponse    a success that cannot be decoded: often a proxy's page
+	ErrResponseTooLarge   more than 32 MiB: ask for a smaller Limit
+	ErrMaybeApplied       a write failed, but may have taken effect: read before you decide
+	context errors        context.Canceled and context.DeadlineExceeded: the context ended the call
 
-The live API reports some unknown IDs, taken names and policies in use with 400, so the words
-of its message count: those in a JSON object with message or error, without what they quote.
-A proxy's page has no meaning beside its status. If the context ends a call after the API has
-responded, the error is that *APIError and matches the context's error as well.
+The live API reports some unknown IDs, taken names and policies in use with status 400. The
+client recognizes them by the message of the API's JSON error, never by a proxy's page.
 
 # Retries
 
@@ -179,30 +167,26 @@ became of the write:
   - What stays unknown is reported: the error matches [ErrMaybeApplied]. Repeating the call
     duplicates nothing, although a repeated Create may find its own policy in the way.
 
-No client can prevent that a proxy delivers a request after its attempt was abandoned, or
-repeats it by itself. A deleted policy can then come back, and an old update can overwrite
-a new one.
+No client can stop a proxy from delivering a request after its attempt was abandoned, or
+from repeating it. A deleted policy can then come back, and an old update can overwrite a
+new one.
 
 [Client.Do] does not know what its endpoint does, and retries POST and PATCH only when the
-request certainly was not received, or after 429, unless [WithIdempotent] is set.
-
-Later versions may retry more kinds of failure.
+request certainly was not received, or after 429, unless [WithIdempotent] is set. Later versions may retry more kinds of failure.
 
 # Options
 
 An [Option] passed to NewClient applies to every call, one passed to a method to that call:
 
-	client, err := runloop.NewClient(runloop.WithUserAgent("my-orchestrator/1.2"), runloop.WithLogger(slog.Default()))
+	client, err := runloop.NewClient(runloop.WithBaseURL(baseURL), runloop.WithAPIKey("my-key"))
 
 	policy, err := client.NetworkPolicies.Get(ctx, id, runloop.WithMaxRetries(0))
 
 # Testing
 
 Package runlooptest is a stateful fake API with fault injection. It runs in a bubble of
-testing/synctest, where pauses take no time; its documentation has the rules:
-
-	server := runlooptest.NewTestServer(t)
-	client, err := server.Client()
+testing/synctest, where pauses take no time; its documentation has the rules. For scripted
+responses, pass an [http.Client] with a transport such as httpmock's to [WithHTTPClient].
 
 # Security
 
@@ -210,11 +194,5 @@ The API key never appears in errors, logs or formatted output, and is sent only 
 the base URL: redirects are not followed, and http:// is accepted only for loopback addresses.
 Responses are bounded in size and checked before use. A policy with an unknown rule is never
 [EgressRules.Equal] to rules built in Go.
-
-# Versions
-
-The two latest Go releases are supported, currently 1.26 and 1.27. Before 1.0, a minor version
-may change the API; CHANGELOG.md lists the changes. Replaced names are kept for a while as
-deprecated, and go fix migrates callers.
 */
 package runloop

@@ -142,7 +142,7 @@ func ExampleDevboxesService_Shutdown() {
 		log.Fatal(err)
 	}
 
-	for range 2 { // to repeat it does no harm
+	for range 2 { // repeating it is safe
 		ended, err := client.Devboxes.Shutdown(ctx, devbox.ID)
 		if err != nil {
 			log.Fatal(err)
@@ -169,7 +169,7 @@ func ExampleDevboxError() {
 	_, err = client.Devboxes.AwaitRunning(ctx, devbox.ID)
 	fmt.Println(errors.Is(err, runloop.ErrDevboxFailed))
 	if e, ok := errors.AsType[*runloop.DevboxError](err); ok && !e.ShutDown {
-		fmt.Println("something may be left:", e.Devbox, e.RequestID)
+		fmt.Println("a devbox may be left:", e.Devbox, e.RequestID) // Devbox can be nil
 	}
 	fmt.Println(err)
 	// Output:

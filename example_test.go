@@ -13,7 +13,7 @@ import (
 	"github.com/runloop-community/runloop-go/runlooptest"
 )
 
-// fakeClient stands in for runloop.NewClient(): its client talks to a fake API that
+// fakeClient takes the place of runloop.NewClient: it returns a client of a fake API that
 // has these policies.
 func fakeClient(policies ...runloop.NetworkPolicy) (client *runloop.Client, stop func()) {
 	server := runlooptest.NewServer(runlooptest.WithPolicies(policies...))
@@ -24,38 +24,8 @@ func fakeClient(policies ...runloop.NetworkPolicy) (client *runloop.Client, stop
 	return client, server.Close
 }
 
-// An orchestrator gives each task the network that it needs and no more. Tasks that
-// need the same share a policy, whoever comes first.
-func Example() {
-	ctx := context.Background()
-	client, stop := fakeClient() // in place of runloop.NewClient()
-	defer stop()
-
-	rules := runloop.EgressRules{AllowedHostnames: []string{"github.com", "*.npmjs.org"}}
-	devbox, err := client.Devboxes.Launch(ctx, runloop.DevboxCreateParams{
-		Name:          "task-17",
-		NetworkPolicy: &runloop.NetworkPolicyCreateParams{Name: "task-" + rules.Fingerprint(), Egress: rules},
-	})
-	if err != nil {
-		log.Fatal(err)
-	}
-	fmt.Println(devbox.ID, "is", devbox.Status, "and uses", devbox.NetworkPolicyID)
-
-	if _, err := client.Devboxes.Shutdown(ctx, devbox.ID); err != nil {
-		log.Fatal(err)
-	}
-	deleted, err := client.NetworkPolicies.Prune(ctx, runloop.PruneParams{NamePrefix: "task-"})
-	if err != nil {
-		log.Fatal(err)
-	}
-	fmt.Println(deleted[0].Name, "allowed", deleted[0].Egress)
-	// Output:
-	// dbx_000001 is running and uses npol_000001
-	// task-824f54ea367e8936 allowed 2 hosts
-}
-
 func ExampleNewClient() {
-	// Without options, the key and the base URL come from the environment.
+	// Unset options are read from the environment: RUNLOOP_API_KEY, RUNLOOP_BASE_URL.
 	client, err := runloop.NewClient(
 		runloop.WithAPIKey("my-key"),
 		runloop.WithUserAgent("my-orchestrator/1.2"),
@@ -69,6 +39,26 @@ func ExampleNewClient() {
 	// Output:
 	// runloop.Client <nil>
 	// runloop: new client: WithBaseURL: does not start with https://: write one like https://api.runloop.ai
+}
+
+// An option applies to every call of a client, or to one call.
+func ExampleOption() {
+	ctx := context.Background()
+	server := runlooptest.NewServer(runlooptest.WithPolicies(runloop.NetworkPolicy{ID: "npol_1", Name: "build"}))
+	defer server.Close()
+	baseURL, id := server.URL, "npol_1"
+
+	client, err := runloop.NewClient(runloop.WithBaseURL(baseURL), runloop.WithAPIKey("my-key"))
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	policy, err := client.NetworkPolicies.Get(ctx, id, runloop.WithMaxRetries(0))
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(policy.Name)
+	// Output: build
 }
 
 func ExampleNetworkPoliciesService_Create() {
@@ -87,7 +77,7 @@ func ExampleNetworkPoliciesService_Create() {
 		},
 	})
 	if errors.Is(err, runloop.ErrNameTaken) {
-		log.Fatal("there is a policy of this name: Ensure would have found it")
+		log.Fatal("the name is taken: Ensure would return that policy")
 	}
 	if err != nil {
 		log.Fatal(err)
@@ -105,12 +95,12 @@ func ExampleNetworkPoliciesService_Get() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(policy.Name, "is to", policy.Egress)
+	fmt.Println(policy.Name, "-", policy.Egress)
 
 	_, err = client.NetworkPolicies.Get(ctx, "npol_2")
 	fmt.Println("npol_2 is not found:", errors.Is(err, runloop.ErrNotFound))
 	// Output:
-	// build is to deny all
+	// build - deny all
 	// npol_2 is not found: true
 }
 
@@ -165,7 +155,7 @@ func ExampleNetworkPoliciesService_Update() {
 	}})
 	defer stop()
 
-	// What is not set stays as it is. A list replaces the whole list.
+	// Nil fields are not changed. A list replaces the whole list.
 	policy, err := client.NetworkPolicies.Update(ctx, "npol_1", runloop.NetworkPolicyUpdateParams{
 		AllowedHostnames: &[]string{},
 		AllowMCPGateway:  new(true),
@@ -185,9 +175,9 @@ func ExampleNetworkPoliciesService_Delete() {
 	policy, err := client.NetworkPolicies.Delete(ctx, "npol_1")
 	switch {
 	case errors.Is(err, runloop.ErrPolicyInUse):
-		fmt.Println("active devboxes have it: try again when they are shut down")
+		fmt.Println("still in use: shut down the devboxes first")
 	case errors.Is(err, runloop.ErrNotFound):
-		fmt.Println("somebody else deleted it")
+		fmt.Println("already deleted")
 	case err != nil:
 		log.Fatal(err)
 	default:
@@ -223,7 +213,7 @@ func ExampleNetworkPoliciesService_Ensure() {
 		Name:   "no-network",
 		Egress: runloop.EgressRules{}, // deny all
 	}
-	for range 2 { // in any number of programs, at the same time
+	for range 2 { // in any number of programs, concurrently
 		policy, err := client.NetworkPolicies.Ensure(ctx, params)
 		if err != nil {
 			log.Fatal(err)
@@ -245,7 +235,7 @@ func ExampleNetworkPoliciesService_Apply() {
 	client, stop := fakeClient(runloop.NetworkPolicy{Name: "build", Egress: runloop.EgressRules{AllowAll: true}})
 	defer stop()
 
-	// The program is the source of truth: what was changed by hand is put right.
+	// The program is the source of truth: Apply reverts changes made by hand.
 	policy, err := client.NetworkPolicies.Apply(ctx, runloop.NetworkPolicyCreateParams{
 		Name:   "build",
 		Egress: runloop.EgressRules{AllowedHostnames: []string{"github.com"}},
@@ -264,7 +254,7 @@ func ExampleNetworkPoliciesService_Plan() {
 	}})
 	defer stop()
 
-	// What Apply would do, for somebody to look at first.
+	// What Apply would do, for review.
 	plan, err := client.NetworkPolicies.Plan(ctx, runloop.NetworkPolicyCreateParams{
 		Name:   "build",
 		Egress: runloop.EgressRules{AllowedHostnames: []string{"github.com", "*.npmjs.org"}},

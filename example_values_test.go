@@ -11,6 +11,24 @@ import (
 	runloop "github.com/runloop-community/runloop-go"
 )
 
+func ExampleEgressRules() {
+	denyAll := runloop.EgressRules{}
+	allowAll := runloop.EgressRules{AllowAll: true} // devbox to devbox too
+	build := runloop.EgressRules{
+		AllowedHostnames:  []string{"github.com", "*.npmjs.org"},       // not npmjs.org itself
+		AllowedCIDRs:      []runloop.AllowedCIDR{{CIDR: "10.0.0.0/8"}}, // on every port
+		AllowAgentGateway: true,
+	}
+
+	fmt.Println(denyAll)
+	fmt.Println(allowAll)
+	fmt.Println(build)
+	// Output:
+	// deny all
+	// allow all
+	// 2 hosts, 1 CIDR, agent gateway
+}
+
 func ExampleEgressRules_Validate() {
 	rules := runloop.EgressRules{AllowedHostnames: []string{"github.com", "https://registry.npmjs.org"}}
 	fmt.Println(rules.Validate())
@@ -57,16 +75,6 @@ func ExampleEgressRules_Fingerprint() {
 	// task-824f54ea367e8936
 }
 
-func ExampleEgressRules_String() {
-	fmt.Println(runloop.EgressRules{})
-	fmt.Println(runloop.EgressRules{AllowAll: true})
-	fmt.Println(runloop.EgressRules{AllowedHostnames: []string{"github.com"}, AllowAgentGateway: true})
-	// Output:
-	// deny all
-	// allow all
-	// 1 host, agent gateway
-}
-
 func ExampleEgressRules_Rules() {
 	rules := runloop.EgressRules{
 		AllowMCPGateway:  true,
@@ -92,7 +100,7 @@ func ExampleEgressRules_Update() {
 	client, stop := fakeClient(runloop.NetworkPolicy{ID: "npol_1", Name: "build", Egress: runloop.EgressRules{AllowMCPGateway: true}})
 	defer stop()
 
-	// Whatever the policy allowed before, it then allows this.
+	// The update replaces every rule of the policy.
 	rules := runloop.EgressRules{AllowedHostnames: []string{"github.com"}}
 	policy, err := client.NetworkPolicies.Update(ctx, "npol_1", rules.Update())
 	if err != nil {
@@ -102,8 +110,8 @@ func ExampleEgressRules_Update() {
 	// Output: 1 host
 }
 
-// A policy in a file is strict: the API's own flat form is an error, and not a policy
-// that denies everything.
+// The file form is strict: the API's own flat form is an error instead of a policy that
+// denies everything.
 func ExampleNetworkPolicyCreateParams_UnmarshalJSON() {
 	var params runloop.NetworkPolicyCreateParams
 	err := json.Unmarshal([]byte(`{"name": "build", "egress": {"allowed_hostnames": ["github.com"]}}`), &params)
@@ -116,8 +124,7 @@ func ExampleNetworkPolicyCreateParams_UnmarshalJSON() {
 	// runloop: read network policy: /allowed_hostnames is a field of "egress": write it there
 }
 
-// The JSON of a policy is the API's, so what other tools wrote can be read, and what
-// a newer API says that the SDK does not know is kept.
+// The JSON of a policy is that of the API. Rules that this version does not know are kept.
 func ExampleNetworkPolicy_UnmarshalJSON() {
 	var policy runloop.NetworkPolicy
 	err := json.Unmarshal([]byte(`{
@@ -140,12 +147,12 @@ func ExampleAPIError() {
 
 	_, err := client.NetworkPolicies.Create(ctx, runloop.NetworkPolicyCreateParams{Name: "build"})
 
-	// errors.Is tells what to do, errors.AsType what to write into a log.
+	// errors.Is classifies the error, errors.AsType has the details for a log.
 	if errors.Is(err, runloop.ErrNameTaken) {
 		fmt.Println("choose another name")
 	}
-	if answer, ok := errors.AsType[*runloop.APIError](err); ok {
-		fmt.Println(answer.StatusCode, answer.Message)
+	if e, ok := errors.AsType[*runloop.APIError](err); ok {
+		fmt.Println(e.StatusCode, e.Message)
 	}
 	// Output:
 	// choose another name
@@ -158,8 +165,8 @@ func ExampleTransportError() {
 	stop() // the API is down
 
 	_, err := client.NetworkPolicies.Create(ctx, runloop.NetworkPolicyCreateParams{Name: "build"}, runloop.WithMaxRetries(0))
-	if failure, ok := errors.AsType[*runloop.TransportError](err); ok {
-		fmt.Println(failure.Op, "after", failure.Attempts, "attempt, may be applied:", failure.MaybeApplied)
+	if e, ok := errors.AsType[*runloop.TransportError](err); ok {
+		fmt.Println(e.Op, "after", e.Attempts, "attempt, may be applied:", e.MaybeApplied)
 	}
 	// Output: create network policy after 1 attempt, may be applied: false
 }
@@ -173,10 +180,10 @@ func ExampleValidationError() {
 		Name:   "build",
 		Egress: runloop.EgressRules{AllowedHostnames: []string{"github.com:443"}},
 	})
-	if refused, ok := errors.AsType[*runloop.ValidationError](err); ok {
-		fmt.Println("nothing was sent, look at", refused.Field)
+	if e, ok := errors.AsType[*runloop.ValidationError](err); ok {
+		fmt.Println("nothing was sent, invalid is", e.Field)
 	}
-	// Output: nothing was sent, look at Egress.AllowedHostnames[0]
+	// Output: nothing was sent, invalid is Egress.AllowedHostnames[0]
 }
 
 func ExampleDriftError() {
@@ -187,8 +194,8 @@ func ExampleDriftError() {
 	defer stop()
 
 	_, err := client.NetworkPolicies.Ensure(ctx, runloop.NetworkPolicyCreateParams{Name: "no-network"})
-	if drift, ok := errors.AsType[*runloop.DriftError](err); ok {
-		fmt.Println(drift.Policy.Name, "was changed:", drift.Diff)
+	if e, ok := errors.AsType[*runloop.DriftError](err); ok {
+		fmt.Println(e.Policy.Name, "was changed:", e.Diff)
 	}
 	// Output: no-network was changed: [+ host "evil.example"]
 }
@@ -212,7 +219,7 @@ func ExampleWithIdempotencyKey() {
 	client, stop := fakeClient()
 	defer stop()
 
-	// A job that is run again after a crash gives the same key again.
+	// A job that runs again after a crash uses the same key.
 	policy, err := client.NetworkPolicies.Create(ctx, runloop.NetworkPolicyCreateParams{Name: "build"},
 		runloop.WithIdempotencyKey("job-17"))
 	if err != nil {
