@@ -1,6 +1,5 @@
 /*
-Package runloop is a client for Runloop's devboxes and for the network policies that they run
-under.
+Package runloop is a client for Runloop's devboxes and the network policies that govern them.
 
 A devbox is an isolated machine in which AI agents execute code. A network policy controls
 which hosts a devbox may connect to: host names with wildcards, address ranges, Runloop's
@@ -12,7 +11,7 @@ anything.
 [NewClient] reads the API key from RUNLOOP_API_KEY. Create one client and share it. Its
 [DevboxesService.Launch] returns a running devbox that verifiably uses its policy, or an error.
 It creates the policy if necessary. Tasks with the same rules share one policy, however many
-programs launch devboxes at the same time:
+programs launch devboxes at the same time. Here, err is a named result of the function:
 
 	rules := runloop.EgressRules{AllowedHostnames: []string{"github.com", "*.npmjs.org"}}
 	devbox, err := client.Devboxes.Launch(ctx, runloop.DevboxCreateParams{
@@ -32,20 +31,20 @@ not receive it. If the response is lost, Launch looks for the devbox by the requ
 puts into the metadata, under [MetadataRequestID].
 
 After an error, Launch shuts down what it created. If a devbox may be left, the error is a
-[*DevboxError] that names it, by its request ID alone if nobody knows whether it exists:
+[*DevboxError] that names it: by ID, or by request ID only if nobody knows whether it exists:
 
 	if e, ok := errors.AsType[*runloop.DevboxError](err); ok && !e.ShutDown {
 		fmt.Println("a devbox may be left:", e.Devbox, e.RequestID) // Devbox can be nil
 	}
 
-To find a devbox by the request ID later, iterate over [DevboxesService.All] and compare the
-metadata, or repeat the call with WithIdempotencyKey(e.RequestID): it creates a devbox only if
-the lists do not contain that one. A devbox left by a killed process ends after its KeepAlive,
-by default an hour.
+To find such a devbox later, repeat the call with WithIdempotencyKey(e.RequestID), which creates
+a devbox only if that one is not listed as queued, provisioning, initializing or running;
+examples/orchestrator does so. A devbox left by a killed process ends after its KeepAlive, by
+default an hour.
 
 Launch verifies the ID of the policy. Others can change the rules behind an ID, so put a
 fingerprint of the rules into the name, and let nobody edit such policies. A devbox that does
-not use its policy is shut down, but its entrypoint and launch commands may have run before.
+not use its policy is shut down, but its entrypoint and launch commands may already have run.
 
 # Policies
 
@@ -57,8 +56,8 @@ not use its policy is shut down, but its entrypoint and launch commands may have
 	Prune     deletes the unused policies with a name prefix
 
 An account may have 100 policies. A program that names policies after their rules calls Prune
-from time to time. Prune may run next to launches: a policy that a devbox uses is not deleted,
-and a launch that loses its policy creates it again.
+from time to time. It is safe to prune while devboxes are being launched: a policy that a devbox
+uses is not deleted, and a launch that loses its policy creates it again.
 
 	deleted, err := client.NetworkPolicies.Prune(ctx, runloop.PruneParams{NamePrefix: "task-", MinAge: time.Hour})
 
@@ -78,7 +77,7 @@ no rule revokes another.
 Pitfalls:
 
 	nil or empty list    allows nothing; in an update, nil keeps the list, a pointer to an empty slice clears it
-	AllowAll             makes the other rules irrelevant; turns AllowDevboxToDevbox on, and leaves it on
+	AllowAll             makes the other rules irrelevant; turns AllowDevboxToDevbox on, which stays on after AllowAll is turned off
 	CIDR without Ports   every port and protocol
 	"*.example.com"      the names one label below; not example.com itself; deeper names are unspecified
 	"bücher.example"     rejected: write the xn-- form
@@ -108,7 +107,7 @@ Classify an error with [errors.Is], and get its details with [errors.AsType]:
 	*APIError             an error response, or a success that cannot be decoded or is too large
 	*TransportError       no response, or one that broke off; wraps the cause
 	*DriftError           Ensure, Apply, Plan: the policy and a line for each difference
-	*DevboxError          Launch and the other devbox methods: what may be left; wraps one of the above
+	*DevboxError          Launch, Create, AwaitRunning of a devbox: what may be left; wraps one of the above
 
 	ErrBadRequest         status 400: correct the request
 	ErrUnauthorized       status 401: check the API key
@@ -192,7 +191,7 @@ responses, pass an [http.Client] with a transport such as httpmock's to [WithHTT
 
 The API key never appears in errors, logs or formatted output, and is sent only to the host of
 the base URL: redirects are not followed, and http:// is accepted only for loopback addresses.
-Responses are bounded in size and checked before use. A policy with an unknown rule is never
-[EgressRules.Equal] to rules built in Go.
+Responses are bounded in size and checked before use. A policy with a rule that this version does
+not know never equals rules written in Go: see [EgressRules.Equal].
 */
 package runloop

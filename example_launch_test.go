@@ -11,8 +11,8 @@ import (
 	"github.com/runloop-community/runloop-go/runlooptest"
 )
 
-// runTask launches a devbox that may connect to two hosts, and shuts it down.
-func runTask(ctx context.Context) (err error) {
+// runTask launches a devbox that may connect to two hosts only, and shuts it down.
+func runTask(ctx context.Context) (err error) { // named, so that the deferred call can set it
 	client, err := runloop.NewClient() // reads RUNLOOP_API_KEY
 	if err != nil {
 		return err
