@@ -23,7 +23,7 @@ create     quickstart-xxxxxxxx-build     refused: the name is taken
 update     quickstart-xxxxxxxx-build     MCP gateway, host github.com
 list       quickstart-xxxxxxxx-build     npol_000002
 list       quickstart-xxxxxxxx-offline   npol_000001
-launch     quickstart-xxxxxxxx-devbox    waiting; a devbox takes up to three minutes
+launch     quickstart-xxxxxxxx-devbox    waiting, for up to a few minutes
 launch     quickstart-xxxxxxxx-devbox    dbx_000001 is running and uses npol_000002
 delete     quickstart-xxxxxxxx-build     refused: a devbox uses the policy
 shut down  quickstart-xxxxxxxx-devbox    dbx_000001
@@ -40,7 +40,7 @@ func TestWithoutAKey(t *testing.T) {
 	require.NoError(t, run(t.Context(), &out))
 
 	text := regexp.MustCompile(`127\.0\.0\.1:\d+`).ReplaceAllString(out.String(), "ADDRESS")
-	assert.Equal(t, "RUNLOOP_API_KEY is not set: using a fake of the API at http://ADDRESS\n"+steps, masked(text))
+	assert.Equal(t, "RUNLOOP_API_KEY is not set: using a fake API at http://ADDRESS\n"+steps, masked(text))
 }
 
 func TestWithAKey(t *testing.T) {
@@ -52,7 +52,7 @@ func TestWithAKey(t *testing.T) {
 
 	require.NoError(t, run(t.Context(), &out))
 
-	assert.Equal(t, "RUNLOOP_API_KEY is set: using "+server.URL+"\n"+steps, masked(out.String()))
+	assert.Equal(t, "RUNLOOP_API_KEY is set: using the API at "+server.URL+"\n"+steps, masked(out.String()))
 	assertNothingLeft(t, server)
 }
 
@@ -91,20 +91,16 @@ func TestAFailedStepLeavesNothing(t *testing.T) {
 	}
 }
 
-func TestAFailedCleanUpIsRepeated(t *testing.T) {
+func TestPolicyThatStaysInUse(t *testing.T) {
 	t.Parallel()
-	for _, op := range []runlooptest.Operation{runlooptest.ListDevboxes, runlooptest.ShutdownDevbox} {
-		t.Run(string(op), func(t *testing.T) {
-			t.Parallel()
-			onFake(t, func(t *testing.T, server *runlooptest.Server, client *runloop.Client) {
-				server.Inject(op, runlooptest.Status(403))
+	onFake(t, func(t *testing.T, server *runlooptest.Server, client *runloop.Client) {
+		inUse := runlooptest.Respond(400, `{"message": "Network policy is in use by active devboxes"}`)
+		server.Inject(runlooptest.DeleteNetworkPolicy, inUse, inUse, inUse, inUse)
 
-				require.NoError(t, tour(t.Context(), client, io.Discard))
+		require.NoError(t, tour(t.Context(), client, io.Discard))
 
-				assertNothingLeft(t, server)
-			})
-		})
-	}
+		assertNothingLeft(t, server)
+	})
 }
 
 func TestAnInterruptLeavesNothing(t *testing.T) {
