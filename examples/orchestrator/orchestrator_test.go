@@ -15,7 +15,7 @@ import (
 	"github.com/runloop-community/runloop-go/runlooptest"
 )
 
-var seeds = flag.Uint64("seeds", 2, "test `n` seeds of each rate of faults")
+var seeds = flag.Uint64("seeds", 2, "test `n` seeds for each rate of faults")
 
 func TestOutput(t *testing.T) {
 	t.Parallel()
