@@ -83,6 +83,7 @@ func (d *Devbox) UnmarshalJSON(document []byte) error {
 // A DevboxStatus is where a devbox is in its life. A newer API may use others.
 type DevboxStatus string
 
+// The statuses of a devbox.
 const (
 	DevboxQueued       DevboxStatus = "queued"       // waits for a place
 	DevboxProvisioning DevboxStatus = "provisioning" // is being created
@@ -173,6 +174,7 @@ type DevboxLaunchParameters struct {
 // A DevboxResourceSize is the size of a devbox. The API may accept others.
 type DevboxResourceSize string
 
+// The sizes of a devbox.
 const (
 	DevboxXSmall     DevboxResourceSize = "X_SMALL"     // the smallest
 	DevboxSmall      DevboxResourceSize = "SMALL"       // the API's default
@@ -187,6 +189,7 @@ const (
 // others.
 type DevboxArchitecture string
 
+// The processor architectures of a devbox.
 const (
 	DevboxX8664 DevboxArchitecture = "x86_64" // 64-bit x86, amd64 in Go
 	DevboxARM64 DevboxArchitecture = "arm64"  // 64-bit ARM

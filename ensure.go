@@ -145,6 +145,7 @@ type NetworkPolicyPlan struct {
 // A PlanAction is one of PlanCreate, PlanUpdate and PlanNone.
 type PlanAction string
 
+// The actions of a plan.
 const (
 	PlanCreate PlanAction = "create" // no policy has the name
 	PlanUpdate PlanAction = "update" // the rules or the description differ

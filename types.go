@@ -101,6 +101,7 @@ type PortRule struct {
 // A Protocol is a transport protocol, as a [PortRule] names it.
 type Protocol string
 
+// The transport protocols of a [PortRule].
 const (
 	ProtocolTCP Protocol = "TCP" // the Transmission Control Protocol
 	ProtocolUDP Protocol = "UDP" // the User Datagram Protocol

@@ -102,8 +102,9 @@ type node struct {
 
 func startNode(t *testing.T, env ...string) *node {
 	t.Helper()
-	// The end of the context kills a program that was not stopped.
-	n := &node{cmd: exec.CommandContext(t.Context(), "npm", "test", "--silent"), stopped: make(chan struct{}), pending: map[int]chan *report{}}
+	// The end of the context kills a program that was not stopped. It would not kill what npm starts.
+	cmd := exec.CommandContext(t.Context(), "node", "--test-reporter=spec", "--test-reporter-destination=stderr", "peer.mjs")
+	n := &node{cmd: cmd, stopped: make(chan struct{}), pending: map[int]chan *report{}}
 	n.cmd.Dir = typescriptDir
 	n.cmd.Env = append(os.Environ(), env...)
 	n.cmd.Stderr = &n.stderr

@@ -1,11 +1,10 @@
-// Command observability shows what the SDK does within a call: a log event and a span
-// for each attempt, below a span of the program's own.
+// Command observability logs and traces the calls of the SDK: each attempt of a call
+// becomes a log event and a span, whose parent is a span of the program.
 //
-// The log is log/slog, by runloop.WithLogger. The spans are OpenTelemetry's, from
-// otelhttp by runloop.WithMiddleware: the SDK itself depends on neither.
+// runloop.WithLogger takes a log/slog logger. runloop.WithMiddleware takes the
+// instrumentation of OpenTelemetry, on which the SDK itself does not depend.
 //
-// It launches a devbox on a fake of the API, which refuses the first attempt to list
-// policies.
+// The program launches a devbox on a fake API, which fails the first request.
 package main
 
 import (
@@ -38,12 +37,12 @@ func main() {
 func run(ctx context.Context, server *runlooptest.Server, out io.Writer) (err error) {
 	provider := sdktrace.NewTracerProvider(sdktrace.WithSyncer(spanPrinter{out}))
 	defer func() { err = errors.Join(err, provider.Shutdown(ctx)) }()
-	// The middleware runs once for each attempt, so each has a span of its own.
+	// The middleware runs once per attempt, so each attempt has its own span.
 	traced := func(next http.RoundTripper) http.RoundTripper {
 		return otelhttp.NewTransport(next, otelhttp.WithTracerProvider(provider))
 	}
 	server.Inject(runlooptest.ListNetworkPolicies, runlooptest.Status(http.StatusServiceUnavailable))
-	client, err := server.Client( // with the API: runloop.NewClient
+	client, err := server.Client( // for the real API: runloop.NewClient(
 		runloop.WithLogger(slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: slog.LevelDebug}))),
 		runloop.WithMiddleware(traced),
 	)
@@ -53,7 +52,7 @@ func run(ctx context.Context, server *runlooptest.Server, out io.Writer) (err er
 	return runTask(ctx, client, provider.Tracer("example"))
 }
 
-func runTask(ctx context.Context, client *runloop.Client, tracer trace.Tracer) (err error) {
+func runTask(ctx context.Context, client *runloop.Client, tracer trace.Tracer) error {
 	ctx, span := tracer.Start(ctx, "task")
 	defer span.End()
 	rules := runloop.EgressRules{AllowedHostnames: []string{"github.com"}}
@@ -61,7 +60,7 @@ func runTask(ctx context.Context, client *runloop.Client, tracer trace.Tracer) (
 		NetworkPolicy: &runloop.NetworkPolicyCreateParams{Name: "task-" + rules.Fingerprint(), Egress: rules},
 	})
 	if err != nil {
-		span.RecordError(err) // no error shows the API key
+		span.RecordError(err) // errors never contain the API key
 		return err
 	}
 	_, err = client.Devboxes.Shutdown(context.WithoutCancel(ctx), devbox.ID)

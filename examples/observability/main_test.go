@@ -44,7 +44,7 @@ func TestOutput(t *testing.T) {
 			t.Errorf("got:\n%s", text)
 		}
 		if left := server.Running(); len(left) > 0 {
-			t.Errorf("%d devboxes still run", len(left))
+			t.Errorf("%d devboxes are still running", len(left))
 		}
 	})
 }

@@ -10,8 +10,7 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 )
 
-// A spanPrinter writes one line for each span. A real program uses an OTLP exporter
-// instead.
+// A spanPrinter prints one line per span. Your program uses an OTLP exporter instead.
 type spanPrinter struct{ out io.Writer }
 
 func (p spanPrinter) ExportSpans(_ context.Context, spans []sdktrace.ReadOnlySpan) error {

@@ -1,7 +1,7 @@
-// Command orchestrator runs 200 tasks, 32 at a time, each in a devbox of its own that can
-// connect to what the task needs and to nothing else.
+// Command orchestrator runs 200 tasks, 32 at a time, each in its own devbox, which can
+// connect only to what the task needs.
 //
-// It uses a fake of the API, which can have faults:
+// It uses a fake API, which can inject faults:
 //
 //	go run ./examples/orchestrator -faults 0.2
 package main
@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -23,24 +24,24 @@ import (
 func main() {
 	tasks := flag.Int("tasks", 200, "run `n` tasks")
 	workers := flag.Int("workers", 32, "run `n` tasks at a time")
-	faults := flag.Float64("faults", 0, "let requests to the fake meet faults, with this `probability` from 0 to 1")
-	seed := flag.Uint64("seed", 1, "seed of the faults")
-	spendMoney := flag.Bool("spend-money", false, "use the API and account of RUNLOOP_API_KEY, where devboxes cost money")
+	faults := flag.Float64("faults", 0, "inject faults into requests to the fake API, with a `probability` from 0 to 1")
+	seed := flag.Uint64("seed", 1, "`seed` of the faults")
+	spendMoney := flag.Bool("spend-money", false, "use Runloop's API, or that of RUNLOOP_BASE_URL, with RUNLOOP_API_KEY: devboxes cost money")
 	flag.Parse()
 	if *faults < 0 || *faults > 1 {
-		fmt.Fprintln(os.Stderr, "-faults is not from 0 to 1")
+		fmt.Fprintln(os.Stderr, "-faults must be from 0 to 1")
 		os.Exit(2)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // the second interrupt ends the program without a clean-up
+	context.AfterFunc(ctx, stop) // a second interrupt ends the program immediately
 
 	newClient, report := runloop.NewClient, func() {}
-	target := cmp.Or(os.Getenv("RUNLOOP_BASE_URL"), "https://api.runloop.ai")
+	target := "the API at " + cmp.Or(strings.TrimSpace(os.Getenv("RUNLOOP_BASE_URL")), "https://api.runloop.ai")
 	if !*spendMoney {
 		server := runlooptest.NewServer(runlooptest.WithStartup(200*time.Millisecond), runlooptest.WithRandomFaults(*faults, *seed))
-		target = "a fake of the API at " + server.URL
+		target = "a fake API at " + server.URL
 		newClient, report = server.Client, func() {
-			fmt.Printf("left in the fake: %d running devboxes, %d policies\n", len(server.Running()), len(server.Policies()))
+			fmt.Printf("left on the fake API: %d running devboxes, %d policies\n", len(server.Running()), len(server.Policies()))
 		}
 	}
 	client, err := newClient()

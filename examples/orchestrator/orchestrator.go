@@ -14,16 +14,16 @@ import (
 	"github.com/runloop-community/runloop-go"
 )
 
-// All policies of this program have names with this prefix, so Prune can find them.
+// The names of all policies and devboxes of this program begin with this prefix.
 const prefix = "orchestrator-example-"
 
 type orchestrator struct {
 	client *runloop.Client
 	log    *log.Logger // safe for concurrent use
-	run    string      // identifies this run in the metadata of its devboxes
+	run    string      // identifies the devboxes of this run, in their metadata
 }
 
-// orchestrate runs the tasks and cleans up, also after an interrupt.
+// orchestrate runs the tasks and cleans up, even after an interrupt.
 func orchestrate(ctx context.Context, client *runloop.Client, tasks, workers int, out io.Writer) error {
 	o := &orchestrator{client, log.New(out, "", 0), rand.Text()}
 	var started, succeeded, ended atomic.Int64
@@ -66,41 +66,45 @@ func (o *orchestrator) runTask(ctx context.Context, task int) (err error) {
 	rules := runloop.EgressRules{AllowedHostnames: []string{"github.com", fmt.Sprintf("registry-%d.example.com", task%12)}}
 	devbox, err := o.launch(ctx, runloop.DevboxCreateParams{
 		Name: fmt.Sprintf("%stask-%d", prefix, task),
-		// Named after its rules, one policy serves all tasks that have the same rules.
-		NetworkPolicy:    &runloop.NetworkPolicyCreateParams{Name: prefix + rules.Fingerprint(), Egress: rules},
-		Metadata:         map[string]string{"run": o.run},
-		LaunchParameters: runloop.DevboxLaunchParameters{KeepAlive: 10 * time.Minute}, // ends what a killed program leaves
+		// The policy is named after its rules, so tasks with the same rules share it.
+		NetworkPolicy: &runloop.NetworkPolicyCreateParams{Name: prefix + rules.Fingerprint(), Egress: rules},
+		Metadata:      map[string]string{"run": o.run},
+		// If this program is killed, the API shuts the devbox down after this time.
+		LaunchParameters: runloop.DevboxLaunchParameters{KeepAlive: 10 * time.Minute},
 	})
 	if err != nil {
 		return err
 	}
-	defer func() { // also after an interrupt
+	defer func() { // even after an interrupt
 		_, shutdownErr := o.client.Devboxes.Shutdown(context.WithoutCancel(ctx), devbox.ID)
 		err = errors.Join(err, shutdownErr)
 	}()
-	// Here the task uses its devbox.
+	// Replace this with the work of the task.
 	return nil
 }
 
-func (o *orchestrator) launch(ctx context.Context, params runloop.DevboxCreateParams, opts ...runloop.Option) (*runloop.Devbox, error) {
+// launch tries again if the outcome of a launch is unknown, or if the account is full.
+func (o *orchestrator) launch(ctx context.Context, params runloop.DevboxCreateParams) (*runloop.Devbox, error) {
+	var opts []runloop.Option
 	devbox, err := o.client.Devboxes.Launch(ctx, params)
 	for try := 1; err != nil && try < 5; try++ {
-		if e, ok := errors.AsType[*runloop.DevboxError](err); ok && errors.Is(err, runloop.ErrMaybeApplied) {
-			// Nobody knows whether there is a devbox. With its key, Launch looks for it first.
+		switch e, ok := errors.AsType[*runloop.DevboxError](err); {
+		case ok && errors.Is(err, runloop.ErrMaybeApplied):
+			// With the key of the earlier launch, Launch first looks for its devbox.
 			opts = []runloop.Option{runloop.WithIdempotencyKey(e.RequestID)}
-		} else if errors.Is(err, runloop.ErrPolicyLimit) {
-			// Launches under way create their policies again if necessary.
+		case errors.Is(err, runloop.ErrPolicyLimit):
+			// If another task needs a deleted policy, its Launch creates it again.
 			_, _ = o.client.NetworkPolicies.Prune(ctx, runloop.PruneParams{NamePrefix: prefix})
-		} else {
-			break
+		default:
+			return nil, err
 		}
 		devbox, err = o.client.Devboxes.Launch(ctx, params, opts...)
 	}
 	return devbox, err
 }
 
-// cleanUp shuts down what faults have left of this run, and deletes all policies that no
-// devbox uses.
+// cleanUp shuts down the devboxes of this run that are left after errors, and deletes the
+// policies that no devbox uses.
 func (o *orchestrator) cleanUp(ctx context.Context) error {
 	for devbox, err := range o.client.Devboxes.All(ctx, runloop.DevboxListParams{}) {
 		if err != nil {

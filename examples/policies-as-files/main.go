@@ -1,15 +1,14 @@
-// Command policies-as-files keeps the network policies of an account as a YAML file has
-// them.
+// Command policies-as-files makes the network policies of an account match a YAML file.
 //
-//	policies-as-files plan policies.yaml    shows what apply would do
+//	policies-as-files plan policies.yaml    prints what apply would change
 //	policies-as-files apply policies.yaml   creates and updates policies
-//	policies-as-files drift policies.yaml   is plan, with exit status 2 if there is a difference
-//	policies-as-files export                writes all policies of the account as such a file
+//	policies-as-files drift policies.yaml   like plan, but exits with status 2 if anything differs
+//	policies-as-files export                prints all policies of the account as such a file
 //
-// The exit status is 1 after an error. Policies that are not in the file are not touched.
+// The exit status after an error is 1. Policies that are not in the file are not changed.
 //
-// The key is that of RUNLOOP_API_KEY. To try it without an account, start a fake of the
-// API in another terminal:
+// The API key is read from RUNLOOP_API_KEY. To try the command without an account, start a
+// fake API in another terminal, and set:
 //
 //	go run github.com/runloop-community/runloop-go/cmd/runloop-fake@latest
 //	export RUNLOOP_BASE_URL=http://127.0.0.1:8787 RUNLOOP_API_KEY=any-key
@@ -72,10 +71,10 @@ func run(ctx context.Context, client *runloop.Client, args []string, out io.Writ
 	if err != nil {
 		return err
 	}
-	// The whole plan comes first, so a mistake in the file stops apply before it writes.
+	// The plan is complete before apply writes anything.
 	changes, err := plan(ctx, client, file, out)
 	switch {
-	case args[0] == "drift" && (len(changes) > 0 || errors.Is(err, runloop.ErrDrift)): // the latter cannot be applied
+	case args[0] == "drift" && (len(changes) > 0 || errors.Is(err, runloop.ErrDrift)):
 		return errors.Join(err, errDrift)
 	case err != nil:
 		return err
@@ -85,7 +84,7 @@ func run(ctx context.Context, client *runloop.Client, args []string, out io.Writ
 	return nil
 }
 
-// read is strict: a misspelled field or a name that occurs twice is an error.
+// read rejects misspelled fields, invalid rules and names that occur twice.
 func read(name string) (file, error) {
 	data, err := os.ReadFile(name)
 	if err != nil {
@@ -101,7 +100,7 @@ func read(name string) (file, error) {
 		return file{}, fmt.Errorf("%s: has no policies", name)
 	}
 	if err := decoder.Decode(new(any)); err != io.EOF {
-		return file{}, fmt.Errorf("%s: has more than one document: write all policies in one list", name)
+		return file{}, fmt.Errorf("%s: has several documents: write all policies in one list", name)
 	}
 	var problems []error
 	seen := make(map[string]bool)
@@ -119,11 +118,17 @@ func read(name string) (file, error) {
 	return f, errors.Join(problems...)
 }
 
-// plan shows what differs and returns the policies to apply.
+// plan prints what differs and returns the policies to apply. The error matches ErrDrift
+// if a policy has a rule that is newer than the SDK, which apply cannot remove.
 func plan(ctx context.Context, client *runloop.Client, f file, out io.Writer) ([]runloop.NetworkPolicyCreateParams, error) {
 	var changes []runloop.NetworkPolicyCreateParams
+	var unknown []error
 	for _, params := range f.Policies {
 		plan, err := client.NetworkPolicies.Plan(ctx, params)
+		if errors.Is(err, runloop.ErrDrift) {
+			unknown = append(unknown, err)
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -136,8 +141,8 @@ func plan(ctx context.Context, client *runloop.Client, f file, out io.Writer) ([
 			fmt.Fprintf(out, "    %s\n", line)
 		}
 	}
-	fmt.Fprintf(out, "%d of %d policies differ\n", len(changes), len(f.Policies))
-	return changes, nil
+	fmt.Fprintf(out, "%d of %d policies differ\n", len(changes)+len(unknown), len(f.Policies))
+	return changes, errors.Join(unknown...)
 }
 
 func apply(ctx context.Context, client *runloop.Client, changes []runloop.NetworkPolicyCreateParams, out io.Writer) error {
@@ -151,15 +156,15 @@ func apply(ctx context.Context, client *runloop.Client, changes []runloop.Networ
 	return nil
 }
 
-// An entry is the file form of a policy, with the name first and without the fields that
-// allow nothing.
+// An entry is a policy as export prints it: the name comes first, and the rules that allow
+// nothing are omitted.
 type entry struct {
 	Name        string         `yaml:"name"`
 	Description string         `yaml:"description,omitempty"`
 	Egress      map[string]any `yaml:"egress"`
 }
 
-// export sorts by name, so that the files of two days can be compared.
+// export sorts the policies by name, so that two exports can be compared.
 func export(ctx context.Context, client *runloop.Client, out io.Writer) error {
 	var f struct {
 		Policies []entry `yaml:"policies"`
@@ -169,7 +174,7 @@ func export(ctx context.Context, client *runloop.Client, out io.Writer) error {
 			return err
 		}
 		params := runloop.NetworkPolicyCreateParams{Name: policy.Name, Egress: policy.Egress}
-		form, err := params.MarshalYAML() // fails if a rule is newer than the SDK
+		form, err := params.MarshalYAML() // fails if the policy has a rule that is newer than the SDK
 		if err != nil {
 			return fmt.Errorf("policy %q: %w", policy.Name, err)
 		}

@@ -99,7 +99,7 @@ func TestMistakesWriteNothing(t *testing.T) {
 		"policies:\n- {name: b, egress: {}}\n- {name: b, egress: {}}":       `policy "b": the name occurs twice`,
 		"policies:\n- {name: b, egress: {allowed_hostnames: [https://x]}}":  `policy "b": AllowedHostnames[0]: `,
 		"policies:\n- {name: good, egress: {}}\n- {name: ' ', egress: {}}":  "must not be blank",
-		"policies:\n- {name: b, egress: {}}\n---\npolicies: []":             "has more than one document",
+		"policies:\n- {name: b, egress: {}}\n---\npolicies: []":             "has several documents",
 		"policy:\n- {name: b, egress: {}}":                                  "field policy not found",
 		"policies:\n- {name: b, egress: {allow_all: true, allow_all: yes}}": "already defined",
 	} {
@@ -113,14 +113,16 @@ func TestMistakesWriteNothing(t *testing.T) {
 	}
 }
 
-// A rule that is newer than the SDK is drift, and no apply removes it.
+// A rule that is newer than the SDK is drift, which no apply removes.
 func TestUnknownRule(t *testing.T) {
 	t.Parallel()
 	s := start(t, runlooptest.WithUnknownFields(map[string]any{"allow_ipv6": true}),
 		runlooptest.WithPolicies(runloop.NetworkPolicy{Name: "build"}))
-	file := write(t, "policies: [{name: build, egress: {}}]")
-	s.expect(2, "", "drift", file)
-	s.expect(1, "", "apply", file)
+	file := write(t, "policies: [{name: build, egress: {}}, {name: new, egress: {}}]")
+	const plan = "create new\n2 of 2 policies differ\n"
+	s.expect(2, plan, "drift", file)
+	s.expect(1, plan, "plan", file)
+	s.expect(1, plan, "apply", file)
 	s.expect(1, "", "export")
 }
 

@@ -1,8 +1,9 @@
-// Command quickstart creates network policies, launches a devbox under one of them, and
-// deletes everything again.
+// Command quickstart creates network policies, launches a devbox that uses one of them,
+// and deletes everything again.
 //
-// Without RUNLOOP_API_KEY, it starts a fake of the API and uses that. With a key, it uses
-// the API, and the devbox costs what a few minutes cost.
+// Without RUNLOOP_API_KEY, it uses a fake API that it starts itself. With a key, it uses
+// the API of RUNLOOP_BASE_URL, by default Runloop's, where the devbox costs money for a
+// few minutes.
 package main
 
 import (
@@ -24,7 +25,7 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // the second interrupt ends the program without a clean-up
+	context.AfterFunc(ctx, stop) // a second interrupt ends the program immediately
 	if err := run(ctx, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -39,25 +40,25 @@ func run(ctx context.Context, out io.Writer) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(out, "RUNLOOP_API_KEY is not set: using a fake of the API at %s\n\n", server.URL)
+		fmt.Fprintf(out, "RUNLOOP_API_KEY is not set: using a fake API at %s\n\n", server.URL)
 		return tour(ctx, client, out)
 	}
 	client, err := runloop.NewClient() // reads RUNLOOP_API_KEY and RUNLOOP_BASE_URL
 	if err != nil {
 		return err
 	}
-	host := cmp.Or(strings.TrimSpace(os.Getenv("RUNLOOP_BASE_URL")), "https://api.runloop.ai")
-	fmt.Fprintf(out, "RUNLOOP_API_KEY is set: using %s\n\n", host)
+	baseURL := cmp.Or(strings.TrimSpace(os.Getenv("RUNLOOP_BASE_URL")), "https://api.runloop.ai")
+	fmt.Fprintf(out, "RUNLOOP_API_KEY is set: using the API at %s\n\n", baseURL)
 	return tour(ctx, client, out)
 }
 
-// tour shows the main calls. It leaves nothing behind, also after an error or interrupt.
+// tour shows the main calls. It leaves nothing behind, even after an error or an interrupt.
 func tour(ctx context.Context, client *runloop.Client, out io.Writer) (err error) {
 	prefix := "quickstart-" + strings.ToLower(rand.Text()[:8])
 	show := func(step, name, result string) { fmt.Fprintf(out, "%-11s%-30s%s\n", step, name, result) }
 	defer func() {
 		if !errors.Is(err, runloop.ErrUnauthorized) { // with a wrong key, nothing was created
-			err = errors.Join(err, cleanUp(ctx, client, prefix, show))
+			err = errors.Join(err, deletePolicies(ctx, client, prefix, show))
 		}
 	}()
 	policies := client.NetworkPolicies
@@ -66,7 +67,7 @@ func tour(ctx context.Context, client *runloop.Client, out io.Writer) (err error
 	if err != nil {
 		return err
 	}
-	show("create", offline.Name, offline.Egress.String()) // the zero rules allow nothing
+	show("create", offline.Name, offline.Egress.String()) // the zero value allows nothing
 
 	params := runloop.NetworkPolicyCreateParams{
 		Name:        prefix + "-build",
@@ -100,67 +101,50 @@ func tour(ctx context.Context, client *runloop.Client, out io.Writer) (err error
 		show("list", policy.Name, policy.ID)
 	}
 
-	show("launch", prefix+"-devbox", "waiting; a devbox takes up to three minutes")
+	name := prefix + "-devbox"
+	show("launch", name, "waiting, for up to a few minutes")
 	devbox, err := client.Devboxes.Launch(ctx, runloop.DevboxCreateParams{
-		Name:             prefix + "-devbox",
-		NetworkPolicyID:  build.ID,
-		LaunchParameters: runloop.DevboxLaunchParameters{KeepAlive: 10 * time.Minute}, // ends what a killed program leaves
+		Name:            name,
+		NetworkPolicyID: build.ID,
+		// If this program is killed, the API shuts the devbox down after this time.
+		LaunchParameters: runloop.DevboxLaunchParameters{KeepAlive: 10 * time.Minute},
 	})
 	if err != nil {
-		return err
+		return err // Launch has shut down what it created
 	}
-	show("launch", devbox.Name, fmt.Sprintf("%s is %s and uses %s", devbox.ID, devbox.Status, devbox.NetworkPolicyID))
+	defer func() {
+		_, shutdownErr := client.Devboxes.Shutdown(context.WithoutCancel(ctx), devbox.ID)
+		if shutdownErr == nil {
+			show("shut down", name, devbox.ID)
+		}
+		err = errors.Join(err, shutdownErr)
+	}()
+	show("launch", name, fmt.Sprintf("%s is %s and uses %s", devbox.ID, devbox.Status, devbox.NetworkPolicyID))
 
 	if _, err := policies.Delete(ctx, build.ID); !errors.Is(err, runloop.ErrPolicyInUse) {
 		return cmp.Or(err, errors.New("a policy was deleted while a devbox uses it"))
 	}
 	show("delete", build.Name, "refused: a devbox uses the policy")
-	return nil // the rest is the clean-up
+	return nil
 }
 
-// cleanUp deletes everything with the prefix, also after an interrupt.
-func cleanUp(ctx context.Context, client *runloop.Client, prefix string, show func(step, name, result string)) error {
+// deletePolicies deletes all policies with the prefix, even after an interrupt. A policy may
+// remain in use for a moment after its devbox was shut down.
+func deletePolicies(ctx context.Context, client *runloop.Client, prefix string, show func(step, name, result string)) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
-	err := deleteAll(ctx, client, prefix, show)
-	for try := 1; err != nil && try < 5; try++ {
-		time.Sleep(time.Second) // the API may take a moment to notice that a policy is not in use
-		err = deleteAll(ctx, client, prefix, show)
-	}
-	if err != nil {
-		return fmt.Errorf("clean up %s*: %w", prefix, err)
-	}
-	return nil
-}
-
-// deleteAll goes by names, because a call that failed may have been applied.
-func deleteAll(ctx context.Context, client *runloop.Client, prefix string, show func(step, name, result string)) error {
-	for _, status := range []runloop.DevboxStatus{
-		runloop.DevboxQueued, runloop.DevboxProvisioning, runloop.DevboxInitializing, runloop.DevboxRunning,
-	} {
-		for devbox, err := range client.Devboxes.All(ctx, runloop.DevboxListParams{Status: status}) {
-			if err == nil && devbox.Name == prefix+"-devbox" {
-				if devbox, err = client.Devboxes.Shutdown(ctx, devbox.ID); err == nil {
-					show("shut down", prefix+"-devbox", devbox.ID)
-				}
-			}
-			if err != nil {
-				return err
-			}
+	for {
+		deleted, err := client.NetworkPolicies.Prune(ctx, runloop.PruneParams{NamePrefix: prefix})
+		for _, policy := range deleted {
+			show("delete", policy.Name, policy.ID)
 		}
-	}
-	deleted, err := client.NetworkPolicies.Prune(ctx, runloop.PruneParams{NamePrefix: prefix})
-	for _, policy := range deleted {
-		show("delete", policy.Name, policy.ID)
-	}
-	if err != nil {
-		return err
-	}
-	for policy, err := range client.NetworkPolicies.All(ctx, runloop.NetworkPolicyListParams{Name: prefix}) {
 		if err != nil {
+			return fmt.Errorf("delete the policies %s*: %w", prefix, err)
+		}
+		left, err := client.NetworkPolicies.List(ctx, runloop.NetworkPolicyListParams{Name: prefix})
+		if err != nil || len(left.NetworkPolicies) == 0 {
 			return err
 		}
-		return fmt.Errorf("%s is still in use", policy.Name)
+		time.Sleep(time.Second)
 	}
-	return nil
 }

@@ -1,5 +1,5 @@
-// Command consumer is a program of somebody else's: scripts/check-consumer builds it
-// in a module of its own, which takes this one as the go command would fetch it.
+// Command consumer stands for a user's program: scripts/check-consumer builds it in a
+// module of its own, which downloads this one like a release.
 package main
 
 import (

@@ -17,6 +17,6 @@ func TestEnsure(t *testing.T) {
 		t.Fatal(err)
 	}
 	if policies := server.Policies(); len(policies) != 1 || policies[0].Name != "consumer" {
-		t.Errorf("the account has %v", policies)
+		t.Errorf("policies: %v, want consumer only", policies)
 	}
 }
