@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-// HeapEnvironment is the environment in which PeakLiveHeap tells the truth: a
-// collection that runs beside the work counts all that is allocated meanwhile.
+// HeapEnvironment is the environment that PeakLiveHeap needs: a collection that runs
+// concurrently with the work counts everything allocated meanwhile as live.
 const HeapEnvironment = "GODEBUG=gcstoptheworld=1"
 
-// LiveHeap collects garbage and returns the bytes that are left.
+// LiveHeap collects garbage and returns the number of bytes that are left.
 func LiveHeap() uint64 {
 	runtime.GC()
 	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
@@ -19,8 +19,8 @@ func LiveHeap() uint64 {
 	return sample[0].Value.Uint64()
 }
 
-// PeakLiveHeap returns the most bytes that are live while work runs. It looks all the
-// time, at moments that follow no pattern, so the work is slow.
+// PeakLiveHeap returns the largest number of live bytes while work runs. It collects
+// garbage all the time, at random moments, so the work is slow.
 func PeakLiveHeap(work func() error) (uint64, error) {
 	var peak uint64
 	stop, stopped := make(chan struct{}), make(chan struct{})

@@ -1,0 +1,85 @@
+package server
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"testing"
+	"time"
+)
+
+func TestPolicies(t *testing.T) {
+	for _, i := range []int{0, 1, 47, 48, 99_999} {
+		text := Policy(i)
+		if len(text) != PolicySize {
+			t.Errorf("policy %d has %d bytes, want %d", i, len(text), PolicySize)
+		}
+		var policy struct {
+			ID     string
+			Egress struct {
+				AllowedHostnames []string `json:"allowed_hostnames"`
+			}
+		}
+		if err := json.Unmarshal(text, &policy); err != nil {
+			t.Fatal(err)
+		}
+		if j, ok := index(policy.ID); !ok || j != i {
+			t.Errorf("policy %d has the ID %q", i, policy.ID)
+		}
+		distinct := map[string]bool{}
+		for _, name := range policy.Egress.AllowedHostnames {
+			distinct[name] = true
+		}
+		if len(distinct) != Hostnames {
+			t.Errorf("policy %d has %d host names, want %d: %v", i, len(distinct), Hostnames, policy.Egress.AllowedHostnames)
+		}
+	}
+}
+
+func TestServe(t *testing.T) {
+	input, stop := io.Pipe()
+	receive, output := io.Pipe()
+	served := make(chan error)
+	go func() { served <- Serve(input, output) }()
+	var url string
+	if _, err := fmt.Fscanln(receive, &url); err != nil {
+		t.Fatal(err)
+	}
+	client := &http.Client{Transport: new(http.Transport)}
+	defer client.CloseIdleConnections()
+	for _, page := range []struct {
+		query  string
+		gzip   bool
+		count  int
+		more   bool
+		status int
+	}{
+		{"?limit=2", false, 2, true, 200}, {"?limit=2", true, 2, true, 200}, {"?limit=2", true, 2, true, 200}, {"", false, 5, false, 200},
+		{"?limit=2&starting_after=" + ID(2), false, 2, false, 200}, {"?limit=2&starting_after=" + ID(3), false, 1, false, 200},
+		{"?limit=2&starting_after=" + ID(4), false, 0, false, 200}, {"?limit=2&starting_after=" + ID(8), false, 0, false, 200},
+		{"/" + ID(4), true, 0, false, 200}, {"/" + ID(5), false, 0, false, 404},
+	} {
+		resp, err := client.Get(url + API{5, time.Millisecond, page.gzip}.Path() + "/v1/network-policies" + page.query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got struct {
+			NetworkPolicies []any `json:"network_policies"`
+			HasMore         bool  `json:"has_more"`
+			TotalCount      int   `json:"total_count"`
+		}
+		body, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if err == nil && page.status == 200 {
+			err = json.Unmarshal(body, &got)
+		}
+		if err != nil || resp.StatusCode != page.status || resp.Uncompressed != page.gzip || len(got.NetworkPolicies) != page.count || got.HasMore != page.more {
+			t.Errorf("%+v: %s, compressed %t, %d policies, more %t, error %v", page, resp.Status, resp.Uncompressed, len(got.NetworkPolicies), got.HasMore, err)
+		}
+	}
+	stop.Close()
+	if err := <-served; err != nil {
+		t.Error(err)
+	}
+}
