@@ -47,50 +47,35 @@ func run(ctx context.Context, args []string, logger *log.Logger) error {
 	}
 
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	quick := flags.Bool("quick", false, "measure in few rounds")
-	out := flags.String("out", "", "write the results to this `folder` (default results, or .build/quick with -quick)")
+	quick := flags.Bool("quick", false, "measure in few rounds, and write the results to .build/quick")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	rounds, folder := fullRounds, "results"
+	s, folder := suite.Suite{Rounds: fullRounds, Log: logger}, "results"
 	if *quick {
-		rounds, folder = quickRounds, ".build/quick"
+		s.Rounds, folder = quickRounds, ".build/quick"
 	}
-	if *out != "" {
-		folder = *out
+	var err error
+	if s.Server, err = server.Start(serveArgument); err != nil {
+		return err
 	}
-
-	results, err := measureAll(ctx, rounds, logger)
+	defer s.Server.Stop()
+	if s.TypeScript, err = typescript.Start(); err != nil {
+		logger.Printf("leaving out the official TypeScript client: %v", err)
+	} else {
+		defer s.TypeScript.Stop()
+	}
+	results, err := s.Run(ctx)
 	if err != nil {
 		return err
 	}
+	results.Machine = machine()
 	if err := save(folder, results); err != nil {
 		return err
 	}
 	fmt.Print(report.Tables(results))
 	logger.Printf("the results are in %s", folder)
 	return nil
-}
-
-func measureAll(ctx context.Context, rounds int, logger *log.Logger) (*report.Results, error) {
-	s := &suite.Suite{Rounds: rounds, Log: logger}
-	var err error
-	if s.Server, err = server.Start(serveArgument); err != nil {
-		return nil, err
-	}
-	defer s.Server.Stop()
-	if s.TypeScript, err = typescript.Start(); err != nil {
-		logger.Printf("leaving out the official TypeScript client: %v", err)
-		s.TypeScript = nil
-	} else {
-		defer s.TypeScript.Stop()
-	}
-	results, err := s.Run(ctx)
-	if err != nil {
-		return nil, err
-	}
-	results.Machine = machine()
-	return results, nil
 }
 
 // machine describes where and when the program runs.
@@ -101,8 +86,8 @@ func machine() string {
 			cpu = string(model[1])
 		}
 	}
-	return fmt.Sprintf("Measured on %s, %d CPUs (%s), %s, %s.", runtime.GOOS+"/"+runtime.GOARCH,
-		runtime.NumCPU(), cpu, runtime.Version(), time.Now().UTC().Format(time.DateOnly))
+	return fmt.Sprintf("Measured on %s/%s, %d CPUs (%s), %s, %s.",
+		runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), cpu, runtime.Version(), time.Now().UTC().Format(time.DateOnly))
 }
 
 // save writes the results as JSON, as tables and as charts.

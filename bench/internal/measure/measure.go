@@ -3,27 +3,28 @@ package measure
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"runtime"
+	"runtime/metrics"
 	"syscall"
 	"time"
 )
 
-// A Metric is a quantity that is measured of a client. Its text ends with the unit.
+// A Metric is a quantity that is measured of a client.
 type Metric string
 
 // The metrics.
 const (
-	Wall              Metric = "wall_us" // of one operation
-	CPU               Metric = "cpu_us"  // of one operation
-	Allocs            Metric = "allocs_per_policy"
-	Bytes             Metric = "bytes_per_policy"
-	BurstConnections  Metric = "burst_connections" // opened by the first burst of requests
-	LoadConnections   Metric = "load_connections"  // opened by the burst and the load after it
-	RequestsPerSecond Metric = "requests_per_second"
-	Requests          Metric = "requests"
-	PageBytes         Metric = "page_bytes"
-	PeakLiveBytes     Metric = "peak_live_bytes"
-	PeakPages         Metric = "peak_pages" // PeakLiveBytes / PageBytes
+	Wall             Metric = "wall time" // of one operation, in microseconds
+	CPU              Metric = "CPU time"  // of one operation, in microseconds
+	Allocs           Metric = "allocations per policy"
+	Bytes            Metric = "bytes per policy"
+	BurstConnections Metric = "connections, first burst"
+	LoadConnections  Metric = "connections, total"
+	Requests         Metric = "requests"
+	PageBytes        Metric = "bytes of a page"
+	PeakLiveBytes    Metric = "peak live bytes"
+	PeakPages        Metric = "peak live pages" // PeakLiveBytes / PageBytes
 )
 
 // A Sample is the outcome of one round. Metrics that were not measured are absent.
@@ -100,4 +101,38 @@ func cpuTime() time.Duration {
 		return 0
 	}
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+}
+
+// HeapEnvironment is the environment that PeakLiveHeap needs: a collection that runs
+// concurrently with the work counts everything allocated meanwhile as live.
+const HeapEnvironment = "GODEBUG=gcstoptheworld=1"
+
+// LiveHeap collects garbage and returns the number of bytes that are left.
+func LiveHeap() uint64 {
+	runtime.GC()
+	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	metrics.Read(sample)
+	return sample[0].Value.Uint64()
+}
+
+// PeakLiveHeap returns the largest number of live bytes while work runs. It collects
+// garbage all the time, at random moments, so the work is slow.
+func PeakLiveHeap(work func() error) (uint64, error) {
+	var peak uint64
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for {
+			peak = max(peak, LiveHeap())
+			select {
+			case <-stop:
+				return
+			case <-time.After(rand.N(20 * time.Microsecond)):
+			}
+		}
+	}()
+	err := work()
+	close(stop)
+	<-stopped
+	return peak, err
 }

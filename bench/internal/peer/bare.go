@@ -13,7 +13,7 @@ import (
 )
 
 // Floor is the client that a program contains if it uses no library.
-var Floor = Peer{FloorName, bare(decodeV1)}
+var Floor = Peer{"net/http + encoding/json", bare(decodeV1)}
 
 // Pooled is the floor with a connection pool for many goroutines.
 var Pooled = Peer{"net/http, 256 idle connections", func(baseURL string, _ http.RoundTripper) (Client, error) {
@@ -54,7 +54,7 @@ func bare(decode func(io.Reader, any) error) func(baseURL string, transport http
 	return func(baseURL string, transport http.RoundTripper) (Client, error) {
 		client := httpClient(transport)
 		get := func(ctx context.Context, path string, result any) error {
-			req, err := http.NewRequestWithContext(ctx, http.MethodGet, baseURL+policiesPath+path, nil)
+			req, err := http.NewRequestWithContext(ctx, http.MethodGet, baseURL+"/v1/network-policies"+path, nil)
 			if err != nil {
 				return err
 			}

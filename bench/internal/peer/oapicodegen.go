@@ -10,7 +10,7 @@ import (
 	"github.com/runloop-community/runloop-go/bench/internal/oapiclient"
 )
 
-func init() { generated = append(generated, Peer{OapiCodegen, newOapiCodegen}) }
+func init() { generated = append(generated, Peer{"oapi-codegen", newOapiCodegen}) }
 
 func newOapiCodegen(baseURL string, transport http.RoundTripper) (Client, error) {
 	h := httpClient(transport)

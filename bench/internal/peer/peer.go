@@ -6,19 +6,13 @@ import (
 	"net/http"
 )
 
-// Names of the peers.
+// Names of peers that are not always there.
 const (
-	FloorName   = "net/http + encoding/json"
-	Ogen        = "ogen"
-	OapiCodegen = "oapi-codegen"
-	Ours        = "runloop-go"
-	TypeScript  = "official TypeScript client"
+	Ogen       = "ogen"
+	TypeScript = "official TypeScript client"
 )
 
-const (
-	apiKey       = "benchmark-key"
-	policiesPath = "/v1/network-policies"
-)
+const apiKey = "benchmark-key"
 
 // A Peer creates clients of one kind. If the transport is nil, a client has its own
 // connection pool with default settings.

@@ -8,7 +8,7 @@ import (
 )
 
 // Runloop is this SDK with its defaults: retries, time limits and validation.
-var Runloop = Peer{Ours, newRunloop}
+var Runloop = Peer{"runloop-go", newRunloop}
 
 func newRunloop(baseURL string, transport http.RoundTripper) (Client, error) {
 	opts := []runloop.Option{runloop.WithAPIKey(apiKey), runloop.WithBaseURL(baseURL)}

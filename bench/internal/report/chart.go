@@ -20,24 +20,24 @@ var Themes = []Theme{
 	{"dark", "#f0f6fc", "#9198a1", "#58a6ff", "#545d68"},
 }
 
-// A panel compares one metric of one task, with a bar per client.
+// A panel compares one metric of one task, with a bar for each client.
 type panel struct {
 	title, note string
 	task        string
 	metric      measure.Metric
-	per         float64 // the value is divided by it
-	text        func(float64) string
+	unit        float64 // the metric is shown divided by it
+	format      string
 }
 
 var panels = []panel{
 	{"Listing 10,000 policies, 20 ms per request", "Wall time with the default settings of each client; less is better",
-		Iterate(server.API{Policies: 10_000, Latency: Slow}, 0), measure.Wall, 1, duration},
-	{"200 concurrent calls that need the same new policy", "Requests sent; less is better. Without Ensure, each call looks it up and creates it",
-		Ensures, measure.Requests, 1, func(n float64) string { return fmt.Sprintf("%.0f", n) }},
+		Iterate(server.API{Policies: 10_000, Latency: Slow}, 0), measure.Wall, 1e6, "%.2f s"},
+	{"200 concurrent calls that need the same new policy", "Requests sent; less is better. Without Ensure: look up, create, look up again",
+		Ensures, measure.Requests, 1, "%.0f"},
 	{"Reading a page of 20 policies", "CPU time of the client; less is better",
-		Iterate(server.API{Policies: 5000}, 20), measure.CPU, 5000 / 20, duration},
+		Iterate(server.API{Policies: 5000}, 20), measure.CPU, 5000 / 20, "%.0f µs"},
 	{"Reading a page of 1,000 policies", "CPU time of the client; less is better",
-		Iterate(server.API{Policies: 5000}, 1000), measure.CPU, 5000 / 1000, duration},
+		Iterate(server.API{Policies: 5000}, 1000), measure.CPU, 5000 / 1000 * 1e3, "%.1f ms"},
 }
 
 // The layout, in pixels. No text stands next to a mark that it could reach in a font 30 %
@@ -78,7 +78,7 @@ func Chart(r *Results, theme Theme) string {
 		}
 		for _, row := range rows {
 			fill, weight := theme.others, ""
-			if row.Client == peer.Ours {
+			if row.Client == peer.Runloop.Name {
 				fill, weight = theme.ours, `font-weight="600"`
 			}
 			value := median(row.Values[p.metric])
@@ -86,7 +86,7 @@ func Chart(r *Results, theme Theme) string {
 			baseline := y + rowHeight/2 + 4
 			text(labelEnd, baseline, "end", weight, row.Client)
 			fmt.Fprintf(&out, `<rect x="%d" y="%d" width="%d" height="%d" rx="2" fill="%s"/>`+"\n", barStart, y+(rowHeight-barHeight)/2, length, barHeight, fill)
-			text(barStart+length+8, baseline, "start", weight, p.text(value/p.per))
+			text(barStart+length+8, baseline, "start", weight, fmt.Sprintf(p.format, value/p.unit))
 			y += rowHeight
 		}
 		y += panelGap
@@ -97,7 +97,7 @@ func Chart(r *Results, theme Theme) string {
 
 // order puts this SDK first and leaves the others in their order.
 func order(client string) int {
-	if client == peer.Ours {
+	if client == peer.Runloop.Name {
 		return 0
 	}
 	return 1

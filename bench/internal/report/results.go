@@ -48,9 +48,12 @@ func Iterate(api server.API, pageSize int) string {
 	return name
 }
 
+// Crowd is the number of goroutines that share a client under load.
+const Crowd = 256
+
 // Load is the name of many goroutines sharing one client.
-func Load(goroutines int, latency time.Duration) string {
-	return fmt.Sprintf("%d goroutines, %s", goroutines, perRequest(latency))
+func Load(latency time.Duration) string {
+	return fmt.Sprintf("%d goroutines, %s", Crowd, perRequest(latency))
 }
 
 func perRequest(latency time.Duration) string {

@@ -12,14 +12,16 @@ func Tables(r *Results) string {
 	var out strings.Builder
 	fmt.Fprintf(&out, `%s
 
-Each figure is the median over the rounds of the run. A ratio compares two clients within the same
-round; the smallest and the largest ratio of all rounds follow in parentheses. In the tables below the bars,
-ratios are to the first row.
+A figure is the median over the rounds of the run. A ratio compares two clients within a round;
+its smallest and largest value follow in parentheses. In the tables of the tasks, ratios are to
+the first row.
 
 ## Bars
 
+What runloop-go must reach. A slash means a ratio to the client after it.
+
 `, r.Machine)
-	bars := [][]string{{"", "what runloop-go must reach", "measured", "bar", "difference"}}
+	bars := [][]string{{"", "task", "measured", "at most", "difference"}}
 	for _, bar := range Judge(r) {
 		bars = append(bars, bar.cells())
 	}
@@ -32,40 +34,28 @@ ratios are to the first row.
 
 // The columns of the tables. A table leaves out those that its task does not measure.
 var columns = []struct {
-	title  string
 	metric measure.Metric
+	suffix string
 	text   func(values, first []float64) string
 }{
-	{"wall time", measure.Wall, func(values, _ []float64) string { return duration(median(values)) }},
-	{"wall time, ratio", measure.Wall, ratioText},
-	{"CPU time", measure.CPU, func(values, _ []float64) string { return duration(median(values)) }},
-	{"CPU time, ratio", measure.CPU, ratioText},
-	{"allocations per policy", measure.Allocs, formatted("%.1f", 1)},
-	{"bytes per policy", measure.Bytes, formatted("%.0f", 1)},
-	{"requests per second", measure.RequestsPerSecond, formatted("%.0f", 1)},
-	{"ratio", measure.RequestsPerSecond, ratioText},
-	{"connections, first burst", measure.BurstConnections, formatted("%.0f", 1)},
-	{"connections, total", measure.LoadConnections, formatted("%.0f", 1)},
-	{"requests", measure.Requests, formatted("%.0f", 1)},
-	{"one page, MB", measure.PageBytes, formatted("%.2f", 1e6)},
-	{"peak live memory, MB", measure.PeakLiveBytes, formatted("%.2f", 1e6)},
-	{"in pages", measure.PeakPages, formatted("%.2f", 1)},
-}
-
-// title returns the title of a metric's first column.
-func title(metric measure.Metric) string {
-	for _, column := range columns {
-		if column.metric == metric {
-			return column.title
-		}
-	}
-	return string(metric)
+	{measure.Wall, "", func(values, _ []float64) string { return duration(median(values)) }},
+	{measure.Wall, " ratio", ratioText},
+	{measure.CPU, "", func(values, _ []float64) string { return duration(median(values)) }},
+	{measure.CPU, " ratio", ratioText},
+	{measure.Allocs, "", formatted("%.1f")},
+	{measure.Bytes, "", formatted("%.0f")},
+	{measure.BurstConnections, "", formatted("%.0f")},
+	{measure.LoadConnections, "", formatted("%.0f")},
+	{measure.Requests, "", formatted("%.0f")},
+	{measure.PageBytes, "", formatted("%.0f")},
+	{measure.PeakLiveBytes, "", formatted("%.0f")},
+	{measure.PeakPages, "", formatted("%.2f")},
 }
 
 func ratioText(values, first []float64) string { return ratio(values, first).String() }
 
-func formatted(format string, unit float64) func(values, _ []float64) string {
-	return func(values, _ []float64) string { return fmt.Sprintf(format, median(values)/unit) }
+func formatted(format string) func(values, _ []float64) string {
+	return func(values, _ []float64) string { return fmt.Sprintf(format, median(values)) }
 }
 
 func (t Task) table() string {
@@ -75,7 +65,7 @@ func (t Task) table() string {
 		rows[i+1] = []string{row.Client}
 	}
 	for _, column := range columns {
-		cells, measured := []string{column.title}, false
+		cells, measured := []string{string(column.metric) + column.suffix}, false
 		for _, row := range t.Rows {
 			cell := "-"
 			if values := row.Values[column.metric]; len(values) > 0 {

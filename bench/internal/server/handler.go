@@ -8,14 +8,9 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
-)
-
-const (
-	defaultLimit = 20 // the API's
-	maxPolicies  = 200_000
-	maxLatency   = time.Minute
 )
 
 // An API is what a client sees under a base URL: a number of policies, each of 671 bytes of
@@ -50,7 +45,7 @@ type handler struct{ bodies sync.Map } // by the request's URI
 func (h *handler) serve(w http.ResponseWriter, r *http.Request) {
 	count, err := strconv.Atoi(r.PathValue("policies"))
 	latency, err2 := time.ParseDuration(r.PathValue("latency"))
-	if err != nil || err2 != nil || count > maxPolicies || latency > maxLatency {
+	if err != nil || err2 != nil {
 		http.NotFound(w, r)
 		return
 	}
@@ -118,4 +113,53 @@ func writePage(body *bytes.Buffer, r *http.Request, count int) {
 		fmt.Fprintf(body, `,"total_count":%d`, count)
 	}
 	body.WriteByte('}')
+}
+
+const (
+	// PolicySize is the length of a policy's JSON.
+	PolicySize = 671
+	// Hostnames is the number of host names of a policy.
+	Hostnames = 8
+
+	sharedHostnames = 48
+	sharedPerPolicy = 5
+	idPrefix        = "npol_"
+	defaultLimit    = 20 // the API's
+)
+
+// ID returns the ID of the i-th policy.
+func ID(i int) string { return fmt.Sprintf(idPrefix+"%010d", i) }
+
+// index returns the i of an ID.
+func index(id string) (int, bool) {
+	digits, found := strings.CutPrefix(id, idPrefix)
+	i, err := strconv.Atoi(digits)
+	return i, found && err == nil && i >= 0
+}
+
+// Policy returns the JSON of the i-th policy.
+func Policy(i int) []byte {
+	const text = `{"id":%q,"name":"task-%06d","description":%q,` +
+		`"egress":{"allow_all":false,"allow_devbox_to_devbox":false,"allowed_hostnames":["%s"],` +
+		`"allow_agent_gateway":true,"allow_mcp_gateway":false},` +
+		`"create_time_ms":%d,"update_time_ms":%d}`
+	created := 1_767_225_600_000 + int64(i)*1000
+	render := func(description string) string {
+		return fmt.Sprintf(text, ID(i), i, description, strings.Join(hostnames(i), `","`), created, created+500)
+	}
+	const words = "egress of one task: package registries, source hosts and the services that it was given; "
+	missing := PolicySize - len(render(""))
+	return []byte(render(strings.Repeat(words, 1+missing/len(words))[:missing]))
+}
+
+func hostnames(i int) []string {
+	names := make([]string, 0, Hostnames)
+	for n := range sharedPerPolicy {
+		// Steps of 11 modulo 48 repeat no name within a policy.
+		names = append(names, fmt.Sprintf("mirror-%02d.packages.example.com", (i+11*n)%sharedHostnames))
+	}
+	for n := range Hostnames - sharedPerPolicy {
+		names = append(names, fmt.Sprintf("service-%d.task-%06d.example.net", n, i))
+	}
+	return names
 }

@@ -24,7 +24,7 @@ const (
 // a launch. The server is the SDK's fake API.
 func (s *Suite) requests(ctx context.Context) error {
 	params := runloop.NetworkPolicyCreateParams{Name: "build", Egress: runloop.EgressRules{AllowedHostnames: []string{"github.com"}}}
-	ensures := []measure.Subject{counting(peer.Ours, func(_ *runlooptest.Server, client *runloop.Client) error {
+	ensures := []measure.Subject{counting(peer.Runloop.Name, func(_ *runlooptest.Server, client *runloop.Client) error {
 		var group errgroup.Group
 		for range concurrentEnsures {
 			group.Go(func() error {
@@ -47,8 +47,8 @@ func (s *Suite) requests(ctx context.Context) error {
 	existing := runlooptest.WithPolicies(runloop.NetworkPolicy{Name: params.Name, Egress: params.Egress})
 	return cmp.Or(
 		s.run(report.Ensures, countRounds, ensures),
-		s.run(report.LaunchNew, countRounds, []measure.Subject{counting(peer.Ours, launch)}),
-		s.run(report.LaunchExisting, countRounds, []measure.Subject{counting(peer.Ours, launch, existing)}))
+		s.run(report.LaunchNew, countRounds, []measure.Subject{counting(peer.Runloop.Name, launch)}),
+		s.run(report.LaunchExisting, countRounds, []measure.Subject{counting(peer.Runloop.Name, launch, existing)}))
 }
 
 // counting returns a client's calls, each round on a new server that has one policy at the end.

@@ -7,7 +7,12 @@ import (
 	"fmt"
 	"log"
 	"net/http"
+	"net/http/httptrace"
 	"path"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/runloop-community/runloop-go/bench/internal/measure"
 	"github.com/runloop-community/runloop-go/bench/internal/peer"
@@ -87,7 +92,7 @@ func (s *Suite) get(ctx context.Context) error {
 		ids[i] = server.ID(i)
 	}
 	c := comparison{
-		name: report.GetLoopback, rounds: s.Rounds, operations: len(ids),
+		name: report.GetLoopback, rounds: 2 * s.Rounds, operations: len(ids),
 		run: func(client peer.Client) error {
 			for _, id := range ids {
 				p, err := client.Get(ctx, id)
@@ -169,4 +174,77 @@ func iterate(ctx context.Context, client peer.Client, pageSize, want int) error 
 		err = fmt.Errorf("read %d policies with %d host names, want %d policies", policies, hostnames, want)
 	}
 	return err
+}
+
+const (
+	burstPerGoroutine = 4
+	loadRequests      = 8000
+)
+
+// load measures many goroutines that share one client. Peers differ in their connection
+// pool, so only those are measured that have their own.
+func (s *Suite) load(ctx context.Context) error {
+	for _, latency := range []time.Duration{0, report.Slow} {
+		var subjects []measure.Subject
+		for _, p := range []peer.Peer{peer.Floor, peer.Pooled, peer.Runloop} {
+			subjects = append(subjects, measure.Subject{Client: p.Name, Run: func() (measure.Sample, error) {
+				client, err := p.New(s.Server.URL(server.API{Policies: differentPolicies, Latency: latency}), nil)
+				if err != nil {
+					return nil, err
+				}
+				defer client.Close()
+				return load(ctx, client)
+			}})
+		}
+		if err := s.run(report.Load(latency), s.Rounds, subjects); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// load measures a new client, from its first request on.
+func load(ctx context.Context, client peer.Client) (measure.Sample, error) {
+	var connections atomic.Int64
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{ConnectDone: func(_, _ string, err error) {
+		if err == nil {
+			connections.Add(1)
+		}
+	}})
+	if err := send(ctx, client, burstPerGoroutine*report.Crowd); err != nil {
+		return nil, err
+	}
+	burst := connections.Load()
+	sample, err := measure.Cost(1, loadRequests, func() error { return send(ctx, client, loadRequests) })
+	if err != nil {
+		return nil, err
+	}
+	sample[measure.BurstConnections] = float64(burst)
+	sample[measure.LoadConnections] = float64(connections.Load())
+	return sample, nil
+}
+
+// send divides requests among the goroutines, which start together.
+func send(ctx context.Context, client peer.Client, requests int) error {
+	var next atomic.Int64
+	start := make(chan struct{})
+	group, ctx := errgroup.WithContext(ctx)
+	for range report.Crowd {
+		group.Go(func() error {
+			<-start
+			for i := next.Add(1); i <= int64(requests); i = next.Add(1) {
+				id := server.ID(int(i) % differentPolicies)
+				p, err := client.Get(ctx, id)
+				if err != nil {
+					return err
+				}
+				if p.ID != id {
+					return fmt.Errorf("read %q instead of %q", p.ID, id)
+				}
+			}
+			return nil
+		})
+	}
+	close(start)
+	return group.Wait()
 }

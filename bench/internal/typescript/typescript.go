@@ -43,7 +43,10 @@ func Start() (*Process, error) {
 	command.Dir, command.Stderr = folder, os.Stderr
 	input, err1 := command.StdinPipe()
 	output, err2 := command.StdoutPipe()
-	return &Process{command, input, json.NewEncoder(input), json.NewDecoder(output)}, errors.Join(err1, err2, command.Start())
+	if err := errors.Join(err1, err2, command.Start()); err != nil {
+		return nil, err
+	}
+	return &Process{command, input, json.NewEncoder(input), json.NewDecoder(output)}, nil
 }
 
 // Run runs a task of a number of operations. Node does not report allocations.
