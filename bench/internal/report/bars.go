@@ -2,11 +2,9 @@ package report
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/runloop-community/runloop-go/bench/internal/measure"
 	"github.com/runloop-community/runloop-go/bench/internal/peer"
-	"github.com/runloop-community/runloop-go/bench/internal/server"
 )
 
 // A Bar limits the value of this SDK in a task, or its ratio to another client's.
@@ -17,9 +15,6 @@ type Bar struct {
 	Limit  float64
 	Found  Spread
 }
-
-// Slow is the latency of a request in the tasks that have one.
-const Slow = 20 * time.Millisecond
 
 // bars returns the bars of a run.
 func bars() []Bar {
@@ -32,7 +27,7 @@ func bars() []Bar {
 		size            int
 		toFloor, toOgen float64
 	}{{20, 0.80, 0.88}, {100, 0, 0.85}, {1000, 0.55, 0.80}, {5000, 0, 0.80}} {
-		plain, gzip := Iterate(server.API{Policies: 5000}, page.size), Iterate(server.API{Policies: 5000, Gzip: true}, page.size)
+		plain, gzip := Iterate(Plain, page.size), Iterate(Compressed, page.size)
 		if page.toFloor > 0 {
 			all = append(all, Bar{Task: plain, Metric: measure.CPU, To: peer.Floor.Name, Limit: page.toFloor})
 		}
@@ -43,7 +38,7 @@ func bars() []Bar {
 	}
 	fast, slow := Load(0), Load(Slow)
 	return append(all,
-		Bar{Task: Iterate(server.API{Policies: 10_000, Latency: Slow}, 0), Metric: measure.Wall, To: peer.TypeScript, Limit: 1 / 25.0},
+		Bar{Task: Iterate(Remote, 0), Metric: measure.Wall, To: peer.TypeScript, Limit: 1 / 25.0},
 		Bar{Task: Ensures, Metric: measure.Requests, Limit: 4},
 		Bar{Task: LaunchNew, Metric: measure.Requests, Limit: 4},
 		Bar{Task: LaunchExisting, Metric: measure.Requests, Limit: 3},

@@ -8,7 +8,6 @@ import (
 
 	"github.com/runloop-community/runloop-go/bench/internal/measure"
 	"github.com/runloop-community/runloop-go/bench/internal/peer"
-	"github.com/runloop-community/runloop-go/bench/internal/server"
 )
 
 // A Theme is the background on which a chart is shown. The chart itself is transparent.
@@ -31,13 +30,13 @@ type panel struct {
 
 var panels = []panel{
 	{"Listing 10,000 policies, 20 ms per request", "Wall time with the default settings of each client; less is better",
-		Iterate(server.API{Policies: 10_000, Latency: Slow}, 0), measure.Wall, 1e6, "%.2f s"},
+		Iterate(Remote, 0), measure.Wall, 1e6, "%.2f s"},
 	{"200 concurrent calls that need the same new policy", "Requests sent; less is better. Without Ensure: look up, create, look up again",
 		Ensures, measure.Requests, 1, "%.0f"},
 	{"Reading a page of 20 policies", "CPU time of the client; less is better",
-		Iterate(server.API{Policies: 5000}, 20), measure.CPU, 5000 / 20, "%.0f µs"},
+		Iterate(Plain, 20), measure.CPU, 5000 / 20, "%.0f µs"},
 	{"Reading a page of 1,000 policies", "CPU time of the client; less is better",
-		Iterate(server.API{Policies: 5000}, 1000), measure.CPU, 5000 / 1000 * 1e3, "%.1f ms"},
+		Iterate(Plain, 1000), measure.CPU, 5000 / 1000 * 1e3, "%.1f ms"},
 }
 
 // The layout, in pixels. No text stands next to a mark that it could reach in a font 30 %

@@ -24,6 +24,16 @@ type Task struct {
 	Rows []measure.Row `json:"rows"`
 }
 
+// Slow is the latency of a request in the tasks that have one.
+const Slow = 20 * time.Millisecond
+
+// The APIs of the tasks that iterate.
+var (
+	Plain      = server.API{Policies: 5000}
+	Compressed = server.API{Policies: 5000, Gzip: true}
+	Remote     = server.API{Policies: 10_000, Latency: Slow}
+)
+
 // Names of tasks.
 const (
 	GetInMemory    = "Get in memory"
@@ -41,7 +51,7 @@ func Iterate(api server.API, pageSize int) string {
 	if pageSize > 0 {
 		page = "page " + thousands(pageSize)
 	}
-	name := fmt.Sprintf("iterate over %s, %s, %s", thousands(api.Policies), page, perRequest(api.Latency))
+	name := fmt.Sprintf("iterate over %s policies, %s%s", thousands(api.Policies), page, perRequest(api.Latency))
 	if api.Gzip {
 		name += ", gzip"
 	}
@@ -53,11 +63,14 @@ const Crowd = 256
 
 // Load is the name of many goroutines sharing one client.
 func Load(latency time.Duration) string {
-	return fmt.Sprintf("%d goroutines, %s", Crowd, perRequest(latency))
+	return fmt.Sprintf("%d goroutines%s", Crowd, perRequest(latency))
 }
 
 func perRequest(latency time.Duration) string {
-	return fmt.Sprintf("%d ms per request", latency.Milliseconds())
+	if latency == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", %d ms per request", latency.Milliseconds())
 }
 
 func thousands(n int) string {

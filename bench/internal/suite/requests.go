@@ -51,7 +51,8 @@ func (s *Suite) requests(ctx context.Context) error {
 		s.run(report.LaunchExisting, countRounds, []measure.Subject{counting(peer.Runloop.Name, launch, existing)}))
 }
 
-// counting returns a client's calls, each round on a new server that has one policy at the end.
+// counting returns a subject that counts the requests of run. Each round has a new server,
+// which must have one policy at the end.
 func counting(client string, run func(*runlooptest.Server, *runloop.Client) error, opts ...runlooptest.Option) measure.Subject {
 	return measure.Subject{Client: client, Run: func() (measure.Sample, error) {
 		fake := runlooptest.NewServer(append(opts, runlooptest.WithLatency(report.Slow))...)

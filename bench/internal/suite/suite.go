@@ -49,8 +49,8 @@ func (s *Suite) run(name string, rounds int, subjects []measure.Subject) error {
 	return err
 }
 
-// A comparison is a task for every peer. The typescript client has its own form of it; all
-// peers use its BaseURL.
+// A comparison is a task for every peer. The TypeScript client has its own form of it, whose
+// BaseURL is that of all peers.
 type comparison struct {
 	name       string
 	rounds     int
@@ -153,14 +153,14 @@ func (s *Suite) iterate(ctx context.Context) error {
 			typescript: typescript.Task{Task: "iterate", BaseURL: s.Server.URL(api), PageSize: pageSize, Policies: api.Policies},
 		})
 	}
-	for _, api := range []server.API{{Policies: 5000}, {Policies: 5000, Gzip: true}} {
+	for _, api := range []server.API{report.Plain, report.Compressed} {
 		for _, pageSize := range []int{20, 100, 1000, 5000} {
 			if err := compare(api, pageSize, s.Rounds); err != nil {
 				return err
 			}
 		}
 	}
-	return compare(server.API{Policies: 10_000, Latency: report.Slow}, 0, max(1, s.Rounds/10))
+	return compare(report.Remote, 0, max(1, s.Rounds/10))
 }
 
 // iterate reads all policies, and fails if some are missing.

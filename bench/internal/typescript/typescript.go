@@ -37,7 +37,7 @@ type Task struct {
 // Start starts node with the script. It fails if node or the client is not installed.
 func Start() (*Process, error) {
 	if _, err := os.Stat(filepath.Join(folder, "node_modules", "@runloop", "api-client")); err != nil {
-		return nil, errors.New("the client is not installed")
+		return nil, errors.New("not installed")
 	}
 	command := exec.Command("node", "peer.js")
 	command.Dir, command.Stderr = folder, os.Stderr
