@@ -2,6 +2,7 @@ package report
 
 import (
 	"encoding/xml"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -147,5 +148,17 @@ func TestNothingInTheChartOverlaps(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+func TestChartShowsThisSDKFirstAndToScale(t *testing.T) {
+	chart := Chart(sample(5), Themes[0])
+	ours := fmt.Sprintf(`>runloop-go</text>
+<rect x="%d" y="56" width="%d" height="14" rx="2" fill="%s"/>`, barStart, longestBar/2, Themes[0].ours)
+	if first := strings.Index(chart, "<rect"); !strings.Contains(chart[:first+100], ours) {
+		t.Errorf("the first bar is not %s:\n%s", ours, chart)
+	}
+	if strings.Count(chart, fmt.Sprintf(`width="%d"`, longestBar)) != 6*len(panels) || strings.Count(chart, Themes[0].ours) != len(panels) {
+		t.Errorf("not six long bars and one of this SDK in each panel:\n%s", chart)
 	}
 }
