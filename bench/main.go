@@ -1,9 +1,5 @@
-// The server's certificate is to be trusted by every client, those included that have
-// a connection pool of their own.
-//go:debug x509usefallbackroots=1
-
-// Command bench compares this SDK with the clients that one could use instead. Run it
-// by the script run, which generates their code.
+// Command bench compares this SDK with its alternatives. Run it by the script run, which
+// generates their code.
 package main
 
 import (
@@ -15,6 +11,10 @@ import (
 	"log"
 	"os"
 	"os/signal"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"time"
 
 	"github.com/runloop-community/runloop-go/bench/internal/report"
 	"github.com/runloop-community/runloop-go/bench/internal/server"
@@ -22,7 +22,11 @@ import (
 	"github.com/runloop-community/runloop-go/bench/internal/typescript"
 )
 
-const serveArgument = "serve"
+const (
+	serveArgument = "serve"
+	fullRounds    = 25
+	quickRounds   = 5
+)
 
 func main() {
 	logger := log.New(os.Stderr, "bench: ", log.Ltime)
@@ -34,33 +38,38 @@ func main() {
 }
 
 func run(ctx context.Context, args []string, logger *log.Logger) error {
-	// The program starts itself for what needs a process of its own.
+	// The program starts itself for work that needs its own process.
 	switch {
 	case len(args) == 1 && args[0] == serveArgument:
 		return server.Serve(os.Stdin, os.Stdout)
-	case len(args) == 4 && args[0] == suite.MemoryArgument:
-		return suite.IterateForMemory(ctx, os.Stdout, args[1], args[2], args[3])
+	case len(args) == 2 && args[0] == suite.MemoryArgument:
+		return suite.MeasureMemory(ctx, os.Stdout, args[1])
 	}
 
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	quick := flags.Bool("quick", false, "measure only what the bars and the chart need, in few rounds")
-	out := flags.String("out", "", "the `folder` for the results (default results, or .build/quick with -quick)")
-	script := flags.String("typescript", "internal/typescript", "the `folder` of the TypeScript client")
+	quick := flags.Bool("quick", false, "measure in few rounds, and write the results to .build/quick")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	effort, folder := suite.Full, "results"
+	s, folder := suite.Suite{Rounds: fullRounds, Log: logger}, "results"
 	if *quick {
-		effort, folder = suite.Quick, ".build/quick"
+		s.Rounds, folder = quickRounds, ".build/quick"
 	}
-	if *out != "" {
-		folder = *out
+	var err error
+	if s.Server, err = server.Start(serveArgument); err != nil {
+		return err
 	}
-
-	results, err := measureAll(ctx, effort, *script, logger)
+	defer s.Server.Stop()
+	if s.TypeScript, err = typescript.Start(); err != nil {
+		logger.Printf("leaving out the official TypeScript client: %v", err)
+	} else {
+		defer s.TypeScript.Stop()
+	}
+	results, err := s.Run(ctx)
 	if err != nil {
 		return err
 	}
+	results.Machine = machine()
 	if err := save(folder, results); err != nil {
 		return err
 	}
@@ -69,57 +78,36 @@ func run(ctx context.Context, args []string, logger *log.Logger) error {
 	return nil
 }
 
-func measureAll(ctx context.Context, effort suite.Effort, script string, logger *log.Logger) (*report.Results, error) {
-	s := &suite.Suite{Effort: effort, Log: logger}
-	var err error
-	if s.Server, err = server.Start(serveArgument); err != nil {
-		return nil, err
+// machine describes where and when the program runs.
+func machine() string {
+	cpu := "unknown CPU"
+	if info, err := os.ReadFile("/proc/cpuinfo"); err == nil {
+		if model := regexp.MustCompile(`model name\s*: (.*)`).FindSubmatch(info); model != nil {
+			cpu = string(model[1])
+		}
 	}
-	defer s.Server.Stop()
-	if err := s.Server.Trust(); err != nil {
-		return nil, err
-	}
-	if s.TypeScript, err = typescript.Start(script); err != nil {
-		logger.Printf("without the TypeScript client: %v", err)
-		s.TypeScript = nil
-	} else {
-		defer s.TypeScript.Stop()
-	}
-	results, err := s.Run(ctx)
-	if err != nil {
-		return nil, err
-	}
-	results.Machine = machine()
-	results.Bars = report.Judge(results)
-	return results, nil
+	return fmt.Sprintf("Measured on %s/%s, %d CPUs (%s), %s, %s.",
+		runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), cpu, runtime.Version(), time.Now().UTC().Format(time.DateOnly))
 }
 
 // save writes the results as JSON, as tables and as charts.
 func save(folder string, results *report.Results) error {
-	if err := os.MkdirAll(folder, 0o755); err != nil {
-		return err
-	}
-	root, err := os.OpenRoot(folder)
-	if err != nil {
-		return err
-	}
-	defer root.Close()
 	data, err := json.Marshal(results)
 	if err != nil {
 		return err
 	}
-	if err := root.WriteFile("results.json", append(data, '\n'), 0o644); err != nil {
+	files := map[string]string{
+		"results.json": string(data) + "\n",
+		"results.md":   "# Results\n\n" + report.Tables(results),
+	}
+	for _, theme := range report.Themes {
+		files["chart-"+theme.Name+".svg"] = report.Chart(results, theme)
+	}
+	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return err
 	}
-	if err := root.WriteFile("results.md", []byte("# Results\n\n"+report.Tables(results)), 0o644); err != nil {
-		return err
-	}
-	for _, theme := range []report.Theme{report.Light, report.Dark} {
-		file, err := root.Create("chart-" + theme.Name + ".svg")
-		if err != nil {
-			return err
-		}
-		if err := errors.Join(report.WriteChart(file, results, theme), file.Close()); err != nil {
+	for name, content := range files {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(content), 0o644); err != nil {
 			return err
 		}
 	}

@@ -12,33 +12,19 @@ import (
 	jsonv2 "github.com/go-json-experiment/json"
 )
 
-// bare is what one writes without a client: net/http and a JSON library.
-type bare struct {
-	http   *http.Client
-	url    string
-	decode func(io.Reader, any) error
-}
+// Floor is the client that a program contains if it uses no library.
+var Floor = Peer{"net/http + encoding/json", bare(decodeV1)}
 
-func newEncodingJSON(baseURL string, transport http.RoundTripper) (Client, error) {
-	return bare{httpClient(transport), baseURL, func(r io.Reader, v any) error {
-		return json.NewDecoder(r).Decode(v)
-	}}, nil
-}
+// Pooled is the floor with a connection pool for many goroutines.
+var Pooled = Peer{"net/http, 256 idle connections", func(baseURL string, _ http.RoundTripper) (Client, error) {
+	pool := http.DefaultTransport.(*http.Transport).Clone()
+	pool.MaxIdleConns, pool.MaxIdleConnsPerHost = 0, 256
+	return Floor.New(baseURL, pool)
+}}
 
-func newJSONv2(baseURL string, transport http.RoundTripper) (Client, error) {
-	return bare{httpClient(transport), baseURL, func(r io.Reader, v any) error {
-		return jsonv2.UnmarshalRead(r, v)
-	}}, nil
-}
+func decodeV1(r io.Reader, v any) error { return json.NewDecoder(r).Decode(v) }
 
-func newPooled(baseURL string, transport http.RoundTripper) (Client, error) {
-	if transport == nil {
-		pool := newPool()
-		pool.MaxIdleConns, pool.MaxIdleConnsPerHost = 0, 256
-		transport = pool
-	}
-	return newEncodingJSON(baseURL, transport)
-}
+func decodeV2(r io.Reader, v any) error { return jsonv2.UnmarshalRead(r, v) }
 
 type barePolicy struct {
 	ID           string     `json:"id"`
@@ -63,61 +49,50 @@ type barePage struct {
 	TotalCount      *int         `json:"total_count"`
 }
 
-func (c bare) Get(ctx context.Context, id string) (Policy, error) {
-	var p barePolicy
-	err := c.get(ctx, "/v1/network-policies/"+url.PathEscape(id), &p)
-	return Policy{p.ID, p.Egress.AllowedHostnames}, err
-}
-
-func (c bare) Iterate(ctx context.Context, pageSize int, visit func(Policy)) error {
-	after := ""
-	for {
-		page, err := c.list(ctx, pageSize, after)
-		if err != nil {
-			return err
+// bare returns a constructor of clients that consist of net/http and a JSON decoder.
+func bare(decode func(io.Reader, any) error) func(baseURL string, transport http.RoundTripper) (Client, error) {
+	return func(baseURL string, transport http.RoundTripper) (Client, error) {
+		client := httpClient(transport)
+		get := func(ctx context.Context, path string, result any) error {
+			req, err := http.NewRequestWithContext(ctx, http.MethodGet, baseURL+"/v1/network-policies"+path, nil)
+			if err != nil {
+				return err
+			}
+			req.Header.Set("Authorization", "Bearer "+apiKey)
+			req.Header.Set("Accept", "application/json")
+			resp, err := client.Do(req)
+			if err != nil {
+				return err
+			}
+			defer resp.Body.Close()
+			if resp.StatusCode != http.StatusOK {
+				return fmt.Errorf("GET %s: %s", path, resp.Status)
+			}
+			return decode(resp.Body, result)
 		}
-		for i := range page.NetworkPolicies {
-			p := &page.NetworkPolicies[i]
-			visit(Policy{p.ID, p.Egress.AllowedHostnames})
-			after = p.ID
-		}
-		if !page.HasMore {
-			return nil
-		}
+		return Client{
+			Get: func(ctx context.Context, id string) (Policy, error) {
+				var p barePolicy
+				err := get(ctx, "/"+url.PathEscape(id), &p)
+				return Policy{p.ID, p.Egress.AllowedHostnames}, err
+			},
+			List: func(ctx context.Context, pageSize int, after string, visit func(Policy)) (any, bool, error) {
+				query := url.Values{}
+				if pageSize > 0 {
+					query.Set("limit", strconv.Itoa(pageSize))
+				}
+				if after != "" {
+					query.Set("starting_after", after)
+				}
+				var page barePage
+				err := get(ctx, "?"+query.Encode(), &page)
+				for i := range page.NetworkPolicies {
+					p := &page.NetworkPolicies[i]
+					visit(Policy{p.ID, p.Egress.AllowedHostnames})
+				}
+				return &page, page.HasMore, err
+			},
+			Close: client.CloseIdleConnections,
+		}, nil
 	}
-}
-
-func (c bare) Page(ctx context.Context, pageSize int) (any, error) { return c.list(ctx, pageSize, "") }
-
-func (c bare) Close() { c.http.CloseIdleConnections() }
-
-func (c bare) list(ctx context.Context, pageSize int, after string) (*barePage, error) {
-	query := url.Values{}
-	if pageSize > 0 {
-		query.Set("limit", strconv.Itoa(pageSize))
-	}
-	if after != "" {
-		query.Set("starting_after", after)
-	}
-	var page barePage
-	err := c.get(ctx, "/v1/network-policies?"+query.Encode(), &page)
-	return &page, err
-}
-
-func (c bare) get(ctx context.Context, path string, result any) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.url+path, nil)
-	if err != nil {
-		return err
-	}
-	req.Header.Set("Authorization", "Bearer "+apiKey)
-	req.Header.Set("Accept", "application/json")
-	resp, err := c.http.Do(req)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("GET %s: %s", path, resp.Status)
-	}
-	return c.decode(resp.Body, result)
 }

@@ -1,77 +1,69 @@
-// Package peer has the clients that are compared, each with the same few calls.
+// Package peer has the clients that are compared.
 package peer
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 )
 
-// Names of the peers that others refer to.
+// Names of peers that are not always there.
 const (
-	Floor       = "net/http + encoding/json"
-	Ours        = "runloop-go"
-	Ogen        = "ogen"
-	OapiCodegen = "oapi-codegen"
-	TypeScript  = "official TypeScript client"
+	Ogen       = "ogen"
+	TypeScript = "official TypeScript client"
 )
 
 const apiKey = "benchmark-key"
 
-// A Peer makes clients of one kind. With a nil transport they have a connection pool
-// of their own, as it comes.
+// A Peer creates clients of one kind. If the transport is nil, a client has its own
+// connection pool with default settings.
 type Peer struct {
 	Name string
 	New  func(baseURL string, transport http.RoundTripper) (Client, error)
 }
 
-// A Client reads policies. It decodes all of their members, whatever it passes on.
-type Client interface {
-	Get(ctx context.Context, id string) (Policy, error)
-	// Iterate visits every policy, page after page; 0 is the client's own page size.
-	Iterate(ctx context.Context, pageSize int, visit func(Policy)) error
-	// Page returns the first page in the client's own type.
-	Page(ctx context.Context, pageSize int) (any, error)
-	Close()
+// All returns the peers of every comparison, the floor first and this SDK last.
+func All() []Peer {
+	peers := append([]Peer{Floor, {"net/http + json v2", bare(decodeV2)}}, generated...)
+	return append(peers, Runloop)
 }
 
-// A Policy is what a peer read, to see that it did.
+// generated has the peers with generated code, which the build tag peers includes.
+var generated []Peer
+
+// A Client reads policies. It decodes all of their fields, even those that Policy lacks.
+type Client struct {
+	Get func(ctx context.Context, id string) (Policy, error)
+	// List visits the policies of one page, and returns the page in the client's own type. A
+	// page size of 0 is the client's default.
+	List func(ctx context.Context, pageSize int, after string, visit func(Policy)) (page any, more bool, err error)
+	// All visits the policies of all pages. It is nil if the client has no such method.
+	All   func(ctx context.Context, pageSize int, visit func(Policy)) error
+	Close func()
+}
+
+// A Policy shows that a client read one.
 type Policy struct {
 	ID        string
 	Hostnames []string
 }
 
-// All returns the peers that are compared in everything, the floor first. Those with
-// generated code are there when they are built in.
-func All() []Peer {
-	peers := []Peer{
-		{Floor, newEncodingJSON},
-		{"net/http + json v2", newJSONv2},
+// Iterate visits every policy.
+func (c Client) Iterate(ctx context.Context, pageSize int, visit func(Policy)) (err error) {
+	if c.All != nil {
+		return c.All(ctx, pageSize, visit)
 	}
-	peers = append(peers, generated...)
-	return append(peers, Peer{Ours, newRunloop})
+	for after, more := "", true; more && err == nil; {
+		_, more, err = c.List(ctx, pageSize, after, func(p Policy) {
+			after = p.ID
+			visit(p)
+		})
+	}
+	return err
 }
 
-// Pooled is the floor with a connection pool for many goroutines.
-var Pooled = Peer{"net/http, 256 idle connections", newPooled}
-
-// Named returns the peer with a name.
-func Named(name string) (Peer, error) {
-	for _, p := range append(All(), Pooled) {
-		if p.Name == name {
-			return p, nil
-		}
-	}
-	return Peer{}, fmt.Errorf("there is no peer %q", name)
-}
-
-// newPool returns a connection pool as http.DefaultTransport has it.
-func newPool() *http.Transport { return http.DefaultTransport.(*http.Transport).Clone() }
-
-// httpClient returns a client with the transport, or with a pool of its own.
 func httpClient(transport http.RoundTripper) *http.Client {
 	if transport == nil {
-		transport = newPool()
+		transport = http.DefaultTransport.(*http.Transport).Clone()
 	}
 	return &http.Client{Transport: transport}
 }

@@ -2,7 +2,7 @@
 
 package peer
 
-// What the generated code imports, so that go.mod is the same with it and without it.
+// The imports of the generated code, so that go.mod is the same with and without it.
 import (
 	_ "github.com/go-faster/errors"
 	_ "github.com/go-faster/jx"

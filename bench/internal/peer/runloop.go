@@ -7,8 +7,8 @@ import (
 	runloop "github.com/runloop-community/runloop-go"
 )
 
-// ours is this SDK as it comes: retries, time limits, validation and all.
-type ours struct{ client *runloop.Client }
+// Runloop is this SDK with its defaults: retries, time limits and validation.
+var Runloop = Peer{"runloop-go", newRunloop}
 
 func newRunloop(baseURL string, transport http.RoundTripper) (Client, error) {
 	opts := []runloop.Option{runloop.WithAPIKey(apiKey), runloop.WithBaseURL(baseURL)}
@@ -16,29 +16,31 @@ func newRunloop(baseURL string, transport http.RoundTripper) (Client, error) {
 		opts = append(opts, runloop.WithHTTPClient(&http.Client{Transport: transport}))
 	}
 	client, err := runloop.NewClient(opts...)
-	return ours{client}, err
-}
-
-func (c ours) Get(ctx context.Context, id string) (Policy, error) {
-	p, err := c.client.NetworkPolicies.Get(ctx, id)
 	if err != nil {
-		return Policy{}, err
+		return Client{}, err
 	}
-	return Policy{p.ID, p.Egress.AllowedHostnames}, nil
+	policies := client.NetworkPolicies
+	return Client{
+		Get: func(ctx context.Context, id string) (Policy, error) {
+			p, err := policies.Get(ctx, id)
+			if err != nil {
+				return Policy{}, err
+			}
+			return Policy{p.ID, p.Egress.AllowedHostnames}, nil
+		},
+		List: func(ctx context.Context, pageSize int, after string, _ func(Policy)) (any, bool, error) {
+			page, err := policies.List(ctx, runloop.NetworkPolicyListParams{Limit: pageSize, StartingAfter: after})
+			return page, page != nil && page.HasMore, err
+		},
+		All: func(ctx context.Context, pageSize int, visit func(Policy)) error {
+			for p, err := range policies.All(ctx, runloop.NetworkPolicyListParams{Limit: pageSize}) {
+				if err != nil {
+					return err
+				}
+				visit(Policy{p.ID, p.Egress.AllowedHostnames})
+			}
+			return nil
+		},
+		Close: client.CloseIdleConnections,
+	}, nil
 }
-
-func (c ours) Iterate(ctx context.Context, pageSize int, visit func(Policy)) error {
-	for p, err := range c.client.NetworkPolicies.All(ctx, runloop.NetworkPolicyListParams{Limit: pageSize}) {
-		if err != nil {
-			return err
-		}
-		visit(Policy{p.ID, p.Egress.AllowedHostnames})
-	}
-	return nil
-}
-
-func (c ours) Page(ctx context.Context, pageSize int) (any, error) {
-	return c.client.NetworkPolicies.List(ctx, runloop.NetworkPolicyListParams{Limit: pageSize})
-}
-
-func (c ours) Close() { c.client.CloseIdleConnections() }

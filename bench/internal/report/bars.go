@@ -2,108 +2,79 @@ package report
 
 import (
 	"fmt"
-	"time"
 
+	"github.com/runloop-community/runloop-go/bench/internal/measure"
 	"github.com/runloop-community/runloop-go/bench/internal/peer"
-	"github.com/runloop-community/runloop-go/bench/internal/server"
 )
 
-// A Bar is what this SDK is to reach.
+// A Bar limits the value of this SDK in a task, or its ratio to another client's.
 type Bar struct {
-	Name  string  `json:"name"`
-	Found Spread  `json:"found"`
-	Limit float64 `json:"limit"`
-	// AtLeast says that more is better.
-	AtLeast bool `json:"at_least,omitempty"`
-	Met     bool `json:"met"`
+	Task   string
+	Metric measure.Metric
+	To     string // the other client, or empty
+	Limit  float64
+	Found  Spread
 }
 
-// String says whether the bar is met, and by how much.
-func (b Bar) String() string {
-	verdict, relation := "missed", "at most"
-	if b.Met {
+// bars returns the bars of a run.
+func bars() []Bar {
+	all := []Bar{
+		{Task: GetInMemory, Metric: measure.Wall, To: peer.Floor.Name, Limit: 0.56},
+		{Task: GetInMemory, Metric: measure.Allocs, Limit: 32},
+		{Task: GetLoopback, Metric: measure.CPU, To: peer.Floor.Name, Limit: 1.00},
+	}
+	for _, page := range []struct {
+		size            int
+		toFloor, toOgen float64
+	}{{20, 0.80, 0.88}, {100, 0, 0.85}, {1000, 0.55, 0.80}, {5000, 0, 0.80}} {
+		plain, gzip := Iterate(Plain, page.size), Iterate(Compressed, page.size)
+		if page.toFloor > 0 {
+			all = append(all, Bar{Task: plain, Metric: measure.CPU, To: peer.Floor.Name, Limit: page.toFloor})
+		}
+		all = append(all,
+			Bar{Task: plain, Metric: measure.CPU, To: peer.Ogen, Limit: page.toOgen},
+			Bar{Task: gzip, Metric: measure.CPU, To: peer.Ogen, Limit: page.toOgen},
+			Bar{Task: plain, Metric: measure.Wall, To: peer.Ogen, Limit: 1.05})
+	}
+	fast, slow := Load(0), Load(Slow)
+	return append(all,
+		Bar{Task: Iterate(Remote, 0), Metric: measure.Wall, To: peer.TypeScript, Limit: 1 / 25.0},
+		Bar{Task: Ensures, Metric: measure.Requests, Limit: 4},
+		Bar{Task: LaunchNew, Metric: measure.Requests, Limit: 4},
+		Bar{Task: LaunchExisting, Metric: measure.Requests, Limit: 3},
+		Bar{Task: fast, Metric: measure.BurstConnections, Limit: 1.5 * Crowd},
+		Bar{Task: slow, Metric: measure.BurstConnections, Limit: 1.5 * Crowd},
+		Bar{Task: slow, Metric: measure.LoadConnections, Limit: 1.2 * Crowd},
+		Bar{Task: slow, Metric: measure.Wall, To: peer.Pooled.Name, Limit: 1},
+		Bar{Task: Memory, Metric: measure.PeakPages, Limit: 2},
+	)
+}
+
+// Judge compares the results with the bars. It leaves out what the run did not measure, such
+// as a ratio to a client that is not installed.
+func Judge(r *Results) []Bar {
+	var judged []Bar
+	for _, bar := range bars() {
+		ours := r.values(bar.Task, peer.Runloop.Name, bar.Metric)
+		bar.Found = spreadOf(ours)
+		if bar.To != "" {
+			bar.Found = ratio(ours, r.values(bar.Task, bar.To, bar.Metric))
+		}
+		if bar.Found != (Spread{}) {
+			judged = append(judged, bar)
+		}
+	}
+	return judged
+}
+
+// cells returns the bar as a row of a table.
+func (b Bar) cells() []string {
+	verdict, what := "**missed**", b.Task+": "+string(b.Metric)
+	if b.Found.Median <= b.Limit {
 		verdict = "met"
 	}
-	if b.AtLeast {
-		relation = "at least"
+	if b.To != "" {
+		what += " / " + b.To
 	}
-	difference := 100 * (b.Found.Median - b.Limit) / b.Limit
-	return fmt.Sprintf("%-6s  %s: %s, %s %.4g (%+.0f%%)", verdict, b.Name, b.Found, relation, b.Limit, difference)
-}
-
-// Judge holds the results against the bars. A bar that the run did not measure, or
-// whose peer was not there, is left out.
-func Judge(r *Results) []Bar {
-	var bars []Bar
-	add := func(name string, found Spread, limit float64, atLeast bool) {
-		if found == (Spread{}) {
-			return
-		}
-		met := found.Median <= limit
-		if atLeast {
-			met = found.Median >= limit
-		}
-		bars = append(bars, Bar{name, found, limit, atLeast, met})
-	}
-	costs := func(name, to string, of func(*CostsRow) []float64) Spread {
-		c := r.costs(name)
-		return ratioOf(c.row(peer.Ours), c.row(to), of)
-	}
-	page20, page1000 := Iterate(5000, 20, 0), Iterate(5000, 1000, 0)
-
-	add(GetInMemory+": wall time, to the floor", costs(GetInMemory, peer.Floor, wall), 0.56, false)
-	if row := r.costs(GetInMemory).row(peer.Ours); row != nil {
-		add(GetInMemory+": allocations", Spread{row.Allocs, row.Allocs, row.Allocs}, 32, false)
-	}
-	add(GetLoopback+": CPU, to the floor", costs(GetLoopback, peer.Floor, cpu), 1.00, false)
-	add(page20+": CPU, to the floor", costs(page20, peer.Floor, cpu), 0.80, false)
-	add(page1000+": CPU, to the floor", costs(page1000, peer.Floor, cpu), 0.55, false)
-	for _, bar := range []struct {
-		page int
-		cpu  float64
-	}{{20, 0.88}, {100, 0.85}, {1000, 0.80}, {5000, 0.80}} {
-		iterate := Iterate(5000, bar.page, 0)
-		add(iterate+": CPU, to ogen", costs(iterate, peer.Ogen, cpu), bar.cpu, false)
-		add(iterate+": wall time, to ogen", costs(iterate, peer.Ogen, wall), 1.05, false)
-	}
-	slow := r.costs(Iterate(10_000, 0, 20*time.Millisecond))
-	add(Iterate(10_000, 0, 20*time.Millisecond)+": times faster than the official client",
-		ratioOf(slow.row(peer.TypeScript), slow.row(peer.Ours), wall), 25, true)
-
-	const crowd = 256
-	for _, latency := range []time.Duration{0, 20 * time.Millisecond} {
-		l := r.load(string(server.HTTP1), crowd, latency.String())
-		if ours := l.row(peer.Ours); ours != nil {
-			name := fmt.Sprintf("%d goroutines, HTTP/1.1, %d ms a request: ", crowd, latency.Milliseconds())
-			add(name+"connections a goroutine, first burst", per(ours.ColdConnections, crowd), 1.5, false)
-			if latency > 0 {
-				add(name+"connections a goroutine, steady load", per(ours.SteadyConnections, crowd), 1.2, false)
-				add(name+"requests a second, to net/http with 256 idle connections",
-					ratio(ours.RequestsPerSecond, l.row(peer.Pooled.Name).RequestsPerSecond), 1, true)
-			}
-		}
-	}
-	for _, m := range r.Memory {
-		if m.Peer == peer.Ours {
-			pages := m.Pages()
-			add(fmt.Sprintf("iterate %s: pages in memory", thousands(m.Policies)), Spread{pages, pages, pages}, 2, false)
-		}
-	}
-	return bars
-}
-
-func wall(r *CostsRow) []float64 { return r.WallMicros }
-
-func cpu(r *CostsRow) []float64 { return r.CPUMicros }
-
-func ratioOf(row, to *CostsRow, of func(*CostsRow) []float64) Spread {
-	if row == nil || to == nil {
-		return Spread{}
-	}
-	return ratio(of(row), of(to))
-}
-
-func per(values []float64, n float64) Spread {
-	s := spreadOf(values)
-	return Spread{s.Median / n, s.Min / n, s.Max / n}
+	return []string{verdict, what, b.Found.String(), fmt.Sprintf("%.3g", b.Limit), fmt.Sprintf("%+.0f %%", 100*(b.Found.Median-b.Limit)/b.Limit)}
 }

@@ -1,133 +1,140 @@
-// Package report says what a run found: as JSON, as tables, as a chart, and whether
-// the bars are met.
+// Package report presents the results of a run: as JSON, as tables, as charts, and compared
+// with the bars.
 package report
 
 import (
+	"fmt"
 	"slices"
+	"strconv"
+	"time"
 
 	"github.com/runloop-community/runloop-go/bench/internal/measure"
+	"github.com/runloop-community/runloop-go/bench/internal/server"
 )
 
-// Results are all that a run found.
+// Results are the results of a run.
 type Results struct {
-	Machine Machine  `json:"machine"`
-	Costs   []Costs  `json:"costs"`
-	Loads   []Load   `json:"loads"`
-	Memory  []Memory `json:"memory"`
-	Bars    []Bar    `json:"bars"`
+	Machine string `json:"machine"`
+	Tasks   []Task `json:"tasks"`
 }
 
-// A Machine is where a run took place.
-type Machine struct {
-	Time string `json:"time"`
-	Go   string `json:"go"`
-	OS   string `json:"os"`
-	CPUs int    `json:"cpus"`
-	CPU  string `json:"cpu"`
+// A Task is what several clients did. Ratios are to the first row.
+type Task struct {
+	Name string        `json:"name"`
+	Rows []measure.Row `json:"rows"`
 }
 
-// Costs are what one task cost each peer, a row a peer. The first is the floor.
-type Costs struct {
-	Name string `json:"name"`
-	// Operations and Policies are of one run of the task: 400 and 400 for
-	// reading 400 policies by ID, 1 and 5,000 for iterating over those.
-	Operations int        `json:"operations"`
-	Policies   int        `json:"policies"`
-	Rows       []CostsRow `json:"rows"`
-}
+// Slow is the latency of a request in the tasks that have one.
+const Slow = 20 * time.Millisecond
 
-// A CostsRow is one peer's. Its slices have a value a round.
-type CostsRow struct {
-	Peer        string    `json:"peer"`
-	WallMicros  []float64 `json:"wall_us"` // an operation
-	CPUMicros   []float64 `json:"cpu_us"`  // an operation
-	Allocs      float64   `json:"allocs_per_policy,omitempty"`
-	Bytes       float64   `json:"bytes_per_policy,omitempty"`
-	Connections int       `json:"connections"` // opened in all rounds together
-}
+// The APIs of the tasks that iterate.
+var (
+	Plain      = server.API{Policies: 5000}
+	Compressed = server.API{Policies: 5000, Gzip: true}
+	Remote     = server.API{Policies: 10_000, Latency: Slow}
+)
 
-// NewCostsRow sums up a peer's rounds.
-func (c Costs) NewCostsRow(peer string, rounds []measure.Cost, connections int) CostsRow {
-	row := CostsRow{Peer: peer, Connections: connections}
-	var allocs, bytes []float64
-	for _, cost := range rounds {
-		row.WallMicros = append(row.WallMicros, float64(cost.Wall.Microseconds())/float64(c.Operations))
-		row.CPUMicros = append(row.CPUMicros, float64(cost.CPU.Microseconds())/float64(c.Operations))
-		allocs = append(allocs, float64(cost.Allocs)/float64(c.Policies))
-		bytes = append(bytes, float64(cost.Bytes)/float64(c.Policies))
+// Names of tasks.
+const (
+	GetInMemory    = "Get in memory"
+	GetLoopback    = "Get over loopback"
+	Ensures        = "200 concurrent Ensures of one new policy"
+	LaunchNew      = "Launch with a new policy"
+	LaunchExisting = "Launch with an existing policy"
+	Memory         = "memory of iterating over 100,000 policies, page 1,000"
+)
+
+// Iterate is the name of iterating over the policies of an API with a page size, or 0 for
+// each client's default.
+func Iterate(api server.API, pageSize int) string {
+	page := "default page"
+	if pageSize > 0 {
+		page = "page " + thousands(pageSize)
 	}
-	row.Allocs, row.Bytes = median(allocs), median(bytes)
-	return row
+	name := fmt.Sprintf("iterate over %s policies, %s%s", thousands(api.Policies), page, perRequest(api.Latency))
+	if api.Gzip {
+		name += ", gzip"
+	}
+	return name
 }
 
-// A Load is what many goroutines got out of one client, a row a peer. The first is
-// the floor.
-type Load struct {
-	Protocol   string    `json:"protocol"`
-	Goroutines int       `json:"goroutines"`
-	Latency    string    `json:"latency"`
-	Rows       []LoadRow `json:"rows"`
+// Crowd is the number of goroutines that share a client under load.
+const Crowd = 256
+
+// Load is the name of many goroutines sharing one client.
+func Load(latency time.Duration) string {
+	return fmt.Sprintf("%d goroutines%s", Crowd, perRequest(latency))
 }
 
-// A LoadRow is one peer's. Its slices have a value a round.
-type LoadRow struct {
-	Peer              string    `json:"peer"`
-	ColdConnections   []float64 `json:"cold_connections"`   // opened by the first burst
-	SteadyConnections []float64 `json:"steady_connections"` // opened by burst and load together
-	RequestsPerSecond []float64 `json:"requests_per_second"`
+func perRequest(latency time.Duration) string {
+	if latency == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", %d ms per request", latency.Milliseconds())
 }
 
-// A Memory is what iterating over many policies holds.
-type Memory struct {
-	Peer     string `json:"peer"`
-	Policies int    `json:"policies"`
-	PageSize int    `json:"page_size"`
-	// PageBytes is one page: its policies as the client holds them, and the text
-	// that they came in. PeakLiveBytes is the most that the iteration held. Both
-	// are 0 for what is not Go.
-	PageBytes     uint64 `json:"page_bytes,omitempty"`
-	PeakLiveBytes uint64 `json:"peak_live_bytes,omitempty"`
-	// PeakResidentBytes is of the whole process, 0 where the system does not tell.
-	PeakResidentBytes uint64 `json:"peak_resident_bytes,omitempty"`
+func thousands(n int) string {
+	if n < 1000 {
+		return strconv.Itoa(n)
+	}
+	return thousands(n/1000) + fmt.Sprintf(",%03d", n%1000)
 }
 
-// Pages returns how many pages are held at the peak.
-func (m Memory) Pages() float64 { return float64(m.PeakLiveBytes) / float64(m.PageBytes) }
-
-// costs returns the costs with a name, and load the one with the settings, or nil.
-func (r *Results) costs(name string) *Costs {
-	if i := slices.IndexFunc(r.Costs, func(c Costs) bool { return c.Name == name }); i >= 0 {
-		return &r.Costs[i]
+// rows returns the rows of the task with the name, or nil.
+func (r *Results) rows(task string) []measure.Row {
+	for _, t := range r.Tasks {
+		if t.Name == task {
+			return t.Rows
+		}
 	}
 	return nil
 }
 
-func (r *Results) load(protocol string, goroutines int, latency string) *Load {
-	i := slices.IndexFunc(r.Loads, func(l Load) bool {
-		return l.Protocol == protocol && l.Goroutines == goroutines && l.Latency == latency
-	})
-	if i >= 0 {
-		return &r.Loads[i]
+// values returns a client's value in each round, or nil.
+func (r *Results) values(task, client string, metric measure.Metric) []float64 {
+	for _, row := range r.rows(task) {
+		if row.Client == client {
+			return row.Values[metric]
+		}
 	}
 	return nil
 }
 
-func (c *Costs) row(peer string) *CostsRow {
-	if c == nil {
-		return nil
+// A Spread summarizes the rounds of a run.
+type Spread struct{ Median, Min, Max float64 }
+
+func spreadOf(values []float64) Spread {
+	if len(values) == 0 {
+		return Spread{}
 	}
-	if i := slices.IndexFunc(c.Rows, func(r CostsRow) bool { return r.Peer == peer }); i >= 0 {
-		return &c.Rows[i]
-	}
-	return nil
+	return Spread{median(values), slices.Min(values), slices.Max(values)}
 }
 
-func (l *Load) row(peer string) *LoadRow {
-	if l == nil {
-		return nil
+// ratio returns the spread of the ratios within each round.
+func ratio(values, to []float64) Spread {
+	ratios := make([]float64, min(len(values), len(to)))
+	for i := range ratios {
+		ratios[i] = values[i] / to[i]
 	}
-	if i := slices.IndexFunc(l.Rows, func(r LoadRow) bool { return r.Peer == peer }); i >= 0 {
-		return &l.Rows[i]
+	return spreadOf(ratios)
+}
+
+func median(values []float64) float64 {
+	sorted := slices.Sorted(slices.Values(values))
+	middle := len(sorted) / 2
+	if len(sorted)%2 == 0 {
+		return (sorted[middle-1] + sorted[middle]) / 2
 	}
-	return nil
+	return sorted[middle]
+}
+
+func (s Spread) String() string {
+	format := "%.2f"
+	if s.Median < 0.1 {
+		format = "%.3f"
+	}
+	if s.Min == s.Max {
+		return fmt.Sprintf(format, s.Median)
+	}
+	return fmt.Sprintf(format+" ("+format+"–"+format+")", s.Median, s.Min, s.Max)
 }

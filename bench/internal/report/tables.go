@@ -3,78 +3,96 @@ package report
 import (
 	"fmt"
 	"strings"
+
+	"github.com/runloop-community/runloop-go/bench/internal/measure"
 )
 
 // Tables returns the results as Markdown.
 func Tables(r *Results) string {
 	var out strings.Builder
-	fmt.Fprintf(&out, "%s, %d CPUs (%s), %s, %s.\n\n", r.Machine.OS, r.Machine.CPUs, r.Machine.CPU, r.Machine.Go, r.Machine.Time)
-	out.WriteString("A ratio is to the first row, within each round: the median over the rounds, and the smallest and the largest one.\n")
+	fmt.Fprintf(&out, `%s
 
-	out.WriteString("\n## Bars\n\n```\n")
-	for _, bar := range r.Bars {
-		fmt.Fprintln(&out, bar)
+A figure is the median over the rounds of the run. A ratio compares two clients within a round;
+its smallest and largest value follow in parentheses. In the tables of the tasks, ratios are to
+the first row.
+
+## Bars
+
+What runloop-go must reach. A slash means a ratio to the client after it.
+
+`, r.Machine)
+	bars := [][]string{{"", "task", "measured", "at most", "difference"}}
+	for _, bar := range Judge(r) {
+		bars = append(bars, bar.cells())
 	}
-	out.WriteString("```\n\n## Costs\n")
-	for _, c := range r.Costs {
-		fmt.Fprintf(&out, "\n### %s\n\n%s", c.Name, c.table())
+	out.WriteString(markdown(bars))
+	for _, t := range r.Tasks {
+		fmt.Fprintf(&out, "\n## %s\n\n%s", t.Name, t.table())
 	}
-	out.WriteString("\n## Many goroutines on one client\n")
-	for _, l := range r.Loads {
-		fmt.Fprintf(&out, "\n### %d goroutines, %s, %s a request\n\n%s", l.Goroutines, l.Protocol, l.Latency, l.table())
-	}
-	out.WriteString("\n## Memory\n\n" + memoryTable(r.Memory))
 	return out.String()
 }
 
-func (c Costs) table() string {
-	rows := [][]string{{"client", "wall", "wall ratio", "CPU ratio", "allocs a policy", "bytes a policy", "connections"}}
-	for _, row := range c.Rows {
-		rows = append(rows, []string{row.Peer, micros(median(row.WallMicros)),
-			ratio(row.WallMicros, c.Rows[0].WallMicros).String(), ratio(row.CPUMicros, c.Rows[0].CPUMicros).String(),
-			orDash("%.1f", row.Allocs), orDash("%.0f", row.Bytes), orDash("%.0f", float64(row.Connections))})
-	}
-	return markdown(rows)
+// The columns of the tables. A table leaves out those that its task does not measure.
+var columns = []struct {
+	metric measure.Metric
+	suffix string
+	text   func(values, first []float64) string
+}{
+	{measure.Wall, "", func(values, _ []float64) string { return duration(median(values)) }},
+	{measure.Wall, " ratio", ratioText},
+	{measure.CPU, "", func(values, _ []float64) string { return duration(median(values)) }},
+	{measure.CPU, " ratio", ratioText},
+	{measure.Allocs, "", formatted("%.1f")},
+	{measure.Bytes, "", formatted("%.0f")},
+	{measure.BurstConnections, "", formatted("%.0f")},
+	{measure.LoadConnections, "", formatted("%.0f")},
+	{measure.Requests, "", formatted("%.0f")},
+	{measure.PageBytes, "", formatted("%.0f")},
+	{measure.PeakLiveBytes, "", formatted("%.0f")},
+	{measure.PeakPages, "", formatted("%.2f")},
 }
 
-func (l Load) table() string {
-	rows := [][]string{{"client", "requests a second", "ratio", "connections of the first burst", "connections in all"}}
-	for _, row := range l.Rows {
-		rows = append(rows, []string{row.Peer, fmt.Sprintf("%.0f", median(row.RequestsPerSecond)),
-			ratio(row.RequestsPerSecond, l.Rows[0].RequestsPerSecond).String(),
-			fmt.Sprintf("%.0f", median(row.ColdConnections)), fmt.Sprintf("%.0f", median(row.SteadyConnections))})
-	}
-	return markdown(rows)
+func ratioText(values, first []float64) string { return ratio(values, first).String() }
+
+func formatted(format string) func(values, _ []float64) string {
+	return func(values, _ []float64) string { return fmt.Sprintf(format, median(values)) }
 }
 
-func memoryTable(memory []Memory) string {
-	rows := [][]string{{"client", "task", "a page, MB", "live at the peak, MB", "pages", "resident at the peak, MB"}}
-	for _, m := range memory {
-		pages := "-"
-		if m.PageBytes > 0 {
-			pages = fmt.Sprintf("%.2f", m.Pages())
+func (t Task) table() string {
+	rows := make([][]string, len(t.Rows)+1)
+	rows[0] = []string{"client"}
+	for i, row := range t.Rows {
+		rows[i+1] = []string{row.Client}
+	}
+	for _, column := range columns {
+		cells, measured := []string{string(column.metric) + column.suffix}, false
+		for _, row := range t.Rows {
+			cell := "-"
+			if values := row.Values[column.metric]; len(values) > 0 {
+				cell, measured = column.text(values, t.Rows[0].Values[column.metric]), true
+			}
+			cells = append(cells, cell)
 		}
-		rows = append(rows, []string{m.Peer, Iterate(m.Policies, m.PageSize, 0), orDash("%.2f", float64(m.PageBytes)/1e6),
-			orDash("%.2f", float64(m.PeakLiveBytes)/1e6), pages, orDash("%.0f", float64(m.PeakResidentBytes)/1e6)})
+		if measured {
+			for i, cell := range cells {
+				rows[i] = append(rows[i], cell)
+			}
+		}
 	}
 	return markdown(rows)
 }
 
-func micros(us float64) string {
-	if us < 1000 {
-		return fmt.Sprintf("%.1f us", us)
+func duration(us float64) string {
+	switch {
+	case us < 1000:
+		return fmt.Sprintf("%.1f µs", us)
+	case us < 1e6:
+		return fmt.Sprintf("%.1f ms", us/1000)
 	}
-	return fmt.Sprintf("%.1f ms", us/1000)
+	return fmt.Sprintf("%.2f s", us/1e6)
 }
 
-func orDash(format string, value float64) string {
-	if value == 0 {
-		return "-"
-	}
-	return fmt.Sprintf(format, value)
-}
-
-// markdown returns a table, the first row its head.
+// markdown returns a table whose head is the first row.
 func markdown(rows [][]string) string {
 	var out strings.Builder
 	for i, row := range rows {

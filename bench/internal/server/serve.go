@@ -2,74 +2,63 @@ package server
 
 import (
 	"bufio"
-	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
 	"log"
-	"net"
-	"net/http"
 	"net/http/httptest"
-	"sync/atomic"
+	"os"
+	"os/exec"
+	"strings"
 )
 
-// A Protocol is a way to talk to the server.
-type Protocol string
-
-// Each protocol has a listener of its own.
-const (
-	HTTP1 Protocol = "HTTP/1.1"
-	TLS   Protocol = "HTTP/1.1, TLS"
-	HTTP2 Protocol = "HTTP/2, TLS"
-)
-
-// Protocols are all of them.
-var Protocols = []Protocol{HTTP1, TLS, HTTP2}
-
-// An Address is what the server says of itself when it is up.
-type Address struct {
-	URLs        map[Protocol]string
-	Certificate []byte // DER, of the TLS listeners
-}
-
-// Serve runs the server until the commands end. It writes its Address, then, for
-// every line that it reads, the number of connections opened so far.
-func Serve(commands io.Reader, answers io.Writer) error {
-	handler := NewHandler()
-	address := Address{URLs: map[Protocol]string{}}
-	opened := map[Protocol]*atomic.Int64{}
-	for _, protocol := range Protocols {
-		count := new(atomic.Int64)
-		s := httptest.NewUnstartedServer(handler)
-		s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
-			if state == http.StateNew {
-				count.Add(1)
-			}
-		}
-		// A burst dials connections that it then does not need, and drops them.
-		s.Config.ErrorLog = log.New(io.Discard, "", 0)
-		s.EnableHTTP2 = protocol == HTTP2
-		if protocol == HTTP1 {
-			s.Start()
-		} else {
-			s.StartTLS()
-			address.Certificate = s.Certificate().Raw
-		}
-		defer s.Close()
-		address.URLs[protocol], opened[protocol] = s.URL, count
-	}
-
-	answer := json.NewEncoder(answers)
-	if err := answer.Encode(address); err != nil {
+// Serve writes the server's URL as a line, and serves until the input ends.
+func Serve(input io.Reader, output io.Writer) error {
+	s := httptest.NewUnstartedServer(NewHandler())
+	// A burst dials more connections than it needs, and drops them.
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	s.Start()
+	defer s.Close()
+	if _, err := fmt.Fprintln(output, s.URL); err != nil {
 		return err
 	}
-	lines := bufio.NewScanner(commands)
-	for lines.Scan() {
-		counts := map[Protocol]int64{}
-		for protocol, count := range opened {
-			counts[protocol] = count.Load()
-		}
-		if err := answer.Encode(counts); err != nil {
-			return err
-		}
+	_, err := io.Copy(io.Discard, input)
+	return err
+}
+
+// A Process is a server in a process of its own, whose work does not count as a client's.
+type Process struct {
+	command *exec.Cmd
+	input   io.Closer
+	url     string
+}
+
+// Start starts this program with the argument that makes it call Serve.
+func Start(argument string) (*Process, error) {
+	executable, err := os.Executable()
+	if err != nil {
+		return nil, err
 	}
-	return lines.Err()
+	command := exec.Command(executable, argument)
+	command.Stderr = os.Stderr
+	input, err1 := command.StdinPipe()
+	output, err2 := command.StdoutPipe()
+	if err := errors.Join(err1, err2, command.Start()); err != nil {
+		return nil, err
+	}
+	line, err := bufio.NewReader(output).ReadString('\n')
+	p := &Process{command, input, strings.TrimSpace(line)}
+	if err != nil {
+		return nil, errors.Join(err, p.Stop())
+	}
+	return p, nil
+}
+
+// URL returns the base URL of an API.
+func (p *Process) URL(api API) string { return p.url + api.Path() }
+
+// Stop ends the process.
+func (p *Process) Stop() error {
+	p.input.Close()
+	return p.command.Wait()
 }

@@ -1,8 +1,0 @@
-//go:build peers
-
-package peer
-
-var generated = []Peer{
-	{Ogen, newOgen},
-	{OapiCodegen, newOapiCodegen},
-}
