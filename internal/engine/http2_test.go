@@ -13,30 +13,39 @@ import (
 	"github.com/runloop-community/runloop-go/internal/wiretest"
 )
 
-// HTTP/2 reports which requests the server did nothing with. net/http would repeat those
-// by itself, unseen.
+// HTTP/2 reports which requests the server did not process. net/http would repeat those by
+// itself, unseen.
 
-// newHTTP2Client returns a client that speaks HTTP/2 over TLS.
-func newHTTP2Client(t testing.TB, script ...wiretest.Step) (*wiretest.Server, *runloop.Client) {
+// newHTTP2Server returns a server that speaks HTTP/2 over TLS, and a client of it.
+func newHTTP2Server(t testing.TB, script ...wiretest.Step) (*wiretest.Server, *runloop.Client) {
 	server := wiretest.NewServer(t, script...)
 	server.UseTLS("h2")
 	return server, clienttest.NewWireClient(t, server, runloop.WithBaseURL("https://localhost"))
 }
 
-// goAway announces that no stream of the connection is processed.
-var goAway = wiretest.HTTP2Conn("go away", func(h *wiretest.HTTP2) {
-	h.Read()
-	h.GoAway(0)
-	h.Close()
-})
-
-// reply2 is a connection with a reply for each request.
-func reply2(replies ...reply) wiretest.Step {
-	return wiretest.HTTP2Conn("reply", func(h *wiretest.HTTP2) {
-		for _, r := range replies {
-			h.Reply(h.Read(), r.status, r.body)
+// goAway hangs up after a request, and reports whether its stream was processed.
+func goAway(processed bool) wiretest.Step {
+	return wiretest.HTTP2Conn("go away", func(h *wiretest.HTTP2) {
+		last := h.Read()
+		if !processed {
+			last = 0
 		}
+		h.GoAway(last)
+		h.Close()
 	})
+}
+
+// reset is a connection that resets the first stream, and replies to the requests after it.
+func reset(code uint32, replies ...reply) wiretest.Step {
+	return wiretest.HTTP2Conn("reset", func(h *wiretest.HTTP2) {
+		h.Reset(h.Read(), code)
+		replyAll(h, replies)
+	})
+}
+
+// reply2 is a connection with a reply to each request.
+func reply2(replies ...reply) wiretest.Step {
+	return wiretest.HTTP2Conn("reply", func(h *wiretest.HTTP2) { replyAll(h, replies) })
 }
 
 type reply struct {
@@ -44,39 +53,39 @@ type reply struct {
 	body   string
 }
 
-// unprocessed2 are connections that report that the first request was not processed, and
-// reply to those that follow.
-func unprocessed2(replies ...reply) map[string][]wiretest.Step {
-	return map[string][]wiretest.Step{
-		"GOAWAY": {goAway, reply2(replies...)},
-		"REFUSED_STREAM": {wiretest.HTTP2Conn("refuse the first", func(h *wiretest.HTTP2) {
-			h.Reset(h.Read(), wiretest.RefusedStream)
-			for _, r := range replies {
-				h.Reply(h.Read(), r.status, r.body)
-			}
-		})},
+func replyAll(h *wiretest.HTTP2, replies []reply) {
+	for _, r := range replies {
+		h.Reply(h.Read(), r.status, r.body)
 	}
 }
 
-// A write that was not processed is retried, whatever it does, and no doubt remains.
+// unprocessed returns scripts that do not process the first request, and reply to those
+// after it.
+func unprocessed(replies ...reply) map[string][]wiretest.Step {
+	return map[string][]wiretest.Step{
+		"GOAWAY":         {goAway(false), reply2(replies...)},
+		"REFUSED_STREAM": {reset(wiretest.RefusedStream, replies...)},
+	}
+}
+
+// A write that was not processed is retried, and leaves no doubt about its effect.
 func TestHTTP2UnprocessedWrites(t *testing.T) {
-	post := clienttest.PolicyCall{Name: "Do(POST)", Do: doPost}
 	for name, tt := range map[string]struct {
 		call clienttest.PolicyCall
 		reply
 		sentinels []string
 	}{
-		"an update":                            {clienttest.UpdateCall, reply{200, clienttest.PolicyJSON}, []string{}},
-		"a delete of an ID that never existed": {clienttest.DeleteCall, reply{404, notFoundJSON}, []string{"ErrNotFound"}},
-		"a delete of an ID that is not one":    {clienttest.DeleteCall, reply{400, notFoundJSON}, []string{"ErrBadRequest", "ErrNotFound"}},
-		"a create of a taken name":             {clienttest.CreateCall, reply{400, takenJSON}, []string{"ErrBadRequest", "ErrNameTaken"}},
-		"a forbidden create":                   {clienttest.CreateCall, reply{403, `{}`}, []string{"ErrForbidden"}},
-		"Do(POST)":                             {post, reply{200, `{}`}, []string{}},
-		"Do(POST), refused":                    {post, reply{403, `{}`}, []string{"ErrForbidden"}},
+		"an update":                {clienttest.UpdateCall, reply{200, clienttest.PolicyJSON}, []string{}},
+		"a delete, not found":      {clienttest.DeleteCall, reply{404, notFoundJSON}, []string{"ErrNotFound"}},
+		"a delete, an invalid ID":  {clienttest.DeleteCall, reply{400, notFoundJSON}, []string{"ErrBadRequest", "ErrNotFound"}},
+		"a create of a taken name": {clienttest.CreateCall, reply{400, takenJSON}, []string{"ErrBadRequest", "ErrNameTaken"}},
+		"a forbidden create":       {clienttest.CreateCall, reply{403, `{}`}, []string{"ErrForbidden"}},
+		"Do(POST)":                 {postCall, reply{200, `{}`}, []string{}},
+		"Do(POST), forbidden":      {postCall, reply{403, `{}`}, []string{"ErrForbidden"}},
 	} {
-		for fault, script := range unprocessed2(tt.reply) {
+		for fault, script := range unprocessed(tt.reply) {
 			t.Run(fault+"/"+name, clienttest.InBubble(func(t *testing.T) {
-				server, client := newHTTP2Client(t, script...)
+				server, client := newHTTP2Server(t, script...)
 
 				_, err := tt.call.Do(t.Context(), client)
 
@@ -92,32 +101,23 @@ func TestHTTP2UnprocessedWrites(t *testing.T) {
 	}
 }
 
-// A read is repeated by net/http itself where the server did nothing, which is no attempt
-// of the SDK, and else by the SDK.
+// net/http repeats a read that was not processed, which is not an attempt of the SDK. The
+// SDK retries the others.
 func TestHTTP2Reads(t *testing.T) {
 	ok := reply{200, clienttest.PolicyJSON}
-	reset := func(code uint32) wiretest.Step {
-		return wiretest.HTTP2Conn("reset", func(h *wiretest.HTTP2) {
-			h.Reset(h.Read(), code)
-			h.Reply(h.Read(), ok.status, ok.body)
-		})
-	}
 	for name, tt := range map[string]struct {
 		script []wiretest.Step
 		dials  int
 		waits  bool
 	}{
-		"GOAWAY before the stream": {[]wiretest.Step{goAway, reply2(ok)}, 2, false},
-		"GOAWAY after the stream": {[]wiretest.Step{wiretest.HTTP2Conn("go away", func(h *wiretest.HTTP2) {
-			h.GoAway(h.Read())
-			h.Close()
-		}), reply2(ok)}, 2, true},
-		"REFUSED_STREAM": {[]wiretest.Step{reset(wiretest.RefusedStream)}, 1, false},
-		"INTERNAL_ERROR": {[]wiretest.Step{reset(wiretest.InternalError)}, 1, true},
-		"CANCEL":         {[]wiretest.Step{reset(wiretest.Cancel)}, 1, true},
+		"GOAWAY before the stream": {[]wiretest.Step{goAway(false), reply2(ok)}, 2, false},
+		"GOAWAY after the stream":  {[]wiretest.Step{goAway(true), reply2(ok)}, 2, true},
+		"REFUSED_STREAM":           {[]wiretest.Step{reset(wiretest.RefusedStream, ok)}, 1, false},
+		"INTERNAL_ERROR":           {[]wiretest.Step{reset(wiretest.InternalError, ok)}, 1, true},
+		"CANCEL":                   {[]wiretest.Step{reset(wiretest.Cancel, ok)}, 1, true},
 	} {
 		t.Run(name, clienttest.InBubble(func(t *testing.T) {
-			server, client := newHTTP2Client(t, tt.script...)
+			server, client := newHTTP2Server(t, tt.script...)
 
 			require.NoError(t, clienttest.GetPolicy(t.Context(), client))
 
@@ -132,34 +132,27 @@ func TestHTTP2Reads(t *testing.T) {
 	}
 }
 
-// Without a body, net/http repeats a write by itself. It was not processed all the same.
+// net/http repeats a write without a body by itself, but only if it was not processed. (After
+// GOAWAY, Go 1.26 does not tell whether the reason was PROTOCOL_ERROR.)
 func TestHTTP2UnprocessedWriteWithoutABody(t *testing.T) {
-	for fault, script := range unprocessed2(reply{403, `{}`}) {
-		if fault == "GOAWAY" { // of which Go 1.26 cannot tell that it was not PROTOCOL_ERROR
-			continue
-		}
-		for _, method := range []string{http.MethodPost, http.MethodDelete} {
-			t.Run(fault+"/"+method, clienttest.InBubble(func(t *testing.T) {
-				server, client := newHTTP2Client(t, script...)
+	for _, method := range []string{http.MethodPost, http.MethodDelete} {
+		t.Run(method, clienttest.InBubble(func(t *testing.T) {
+			server, client := newHTTP2Server(t, unprocessed(reply{403, `{}`})["REFUSED_STREAM"]...)
 
-				err := client.Do(t.Context(), method, "/v1/devboxes/dbx_1", nil, nil)
+			err := client.Do(t.Context(), method, "/v1/devboxes/dbx_1", nil, nil)
 
-				require.ErrorIs(t, err, runloop.ErrForbidden)
-				assert.False(t, clienttest.MaybeApplied(err))
-				assert.Len(t, server.Requests(), 2)
-			}))
-		}
+			require.ErrorIs(t, err, runloop.ErrForbidden)
+			assert.False(t, clienttest.MaybeApplied(err))
+			assert.Len(t, server.Requests(), 2)
+		}))
 	}
 }
 
-// By itself, net/http would go on within each attempt, up to the attempt's time limit.
-func TestHTTP2RefusedForEver(t *testing.T) {
-	for _, call := range clienttest.PolicyCalls {
-		if !call.IsWrite() {
-			continue
-		}
+// By itself, net/http would repeat within each attempt until the attempt's time limit.
+func TestHTTP2AlwaysRefused(t *testing.T) {
+	for _, call := range []clienttest.PolicyCall{clienttest.CreateCall, clienttest.UpdateCall, clienttest.DeleteCall} {
 		t.Run(call.Name, clienttest.InBubble(func(t *testing.T) {
-			server, client := newHTTP2Client(t, wiretest.HTTP2Conn("refuse", func(h *wiretest.HTTP2) {
+			server, client := newHTTP2Server(t, wiretest.HTTP2Conn("refuse", func(h *wiretest.HTTP2) {
 				for stream := h.Read(); stream != 0; stream = h.Read() {
 					h.Reset(stream, wiretest.RefusedStream)
 				}
@@ -170,21 +163,16 @@ func TestHTTP2RefusedForEver(t *testing.T) {
 			e := clienttest.AsTransportError(t, err)
 			assert.Equal(t, 4, e.Attempts)
 			assert.False(t, e.MaybeApplied)
-			assert.Len(t, server.Requests(), 4, "no lookup: nothing happened")
+			assert.Len(t, server.Requests(), 4, "no lookup")
 			assert.Less(t, server.Now(), 4*time.Second)
 		}))
 	}
 }
 
-// A stream that is reset in another way may have been processed, and so may one that
-// GOAWAY does not exclude. Go 1.26 repeats after PROTOCOL_ERROR by itself if it can.
+// A stream that was reset for another reason, or that GOAWAY does not exclude, may have been
+// processed. After PROTOCOL_ERROR, Go 1.26 repeats a request if it can.
 func TestHTTP2WritesThatMayHaveBeenProcessed(t *testing.T) {
-	faults := map[string]wiretest.Step{
-		"GOAWAY with the stream": wiretest.HTTP2Conn("go away", func(h *wiretest.HTTP2) {
-			h.GoAway(h.Read())
-			h.Close()
-		}),
-	}
+	faults := map[string]wiretest.Step{"GOAWAY with the stream": goAway(true)}
 	for name, code := range map[string]uint32{
 		"PROTOCOL_ERROR": wiretest.ProtocolError, "INTERNAL_ERROR": wiretest.InternalError, "CANCEL": wiretest.Cancel,
 	} {
@@ -193,52 +181,52 @@ func TestHTTP2WritesThatMayHaveBeenProcessed(t *testing.T) {
 			h.Close()
 		})
 	}
-	overTLS, plaintext := newHTTP2Client, func(t testing.TB, script ...wiretest.Step) (*wiretest.Server, *runloop.Client) {
-		server := wiretest.NewServer(t, script...)
+	plaintext := func(t testing.TB, script ...wiretest.Step) (*wiretest.Server, *runloop.Client) {
+		server, client := newServer(t, script...)
 		server.UseHTTP2()
-		return server, clienttest.NewWireClient(t, server)
+		return server, client
 	}
-	for transport, newClient := range map[string]func(testing.TB, ...wiretest.Step) (*wiretest.Server, *runloop.Client){
-		"TLS": overTLS, "plaintext": plaintext,
+	for transport, newServer := range map[string]func(testing.TB, ...wiretest.Step) (*wiretest.Server, *runloop.Client){
+		"TLS": newHTTP2Server, "plaintext": plaintext,
 	} {
 		for name, fault := range faults {
-			t.Run(transport+"/"+name+"/create", clienttest.InBubble(func(t *testing.T) {
-				server, client := newClient(t, fault,
-					reply2(reply{400, takenJSON}, reply{200, `{"network_policies":[` + policyOfNowJSON + `],"has_more":false}`}))
+			for _, tt := range []struct {
+				call   clienttest.PolicyCall
+				lookup string
+				reply
+			}{
+				{createCall, pageOfNowJSON, reply{400, takenJSON}}, // by the first request
+				{clienttest.DeleteCall, clienttest.EmptyPageJSON, reply{404, notFoundJSON}},
+			} {
+				t.Run(transport+"/"+name+"/"+tt.call.Name, clienttest.InBubble(func(t *testing.T) {
+					server, client := newServer(t, fault, reply2(tt.reply, reply{200, tt.lookup}))
 
-				policy, err := createPolicy(t, client)
+					policy, err := tt.call.Policy(t.Context(), client)
 
-				require.NoError(t, err, "it is the policy of the first request")
-				assert.Equal(t, "npol_1", policy.ID)
-				assert.Len(t, server.Requests(), 3)
-			}))
-			t.Run(transport+"/"+name+"/delete", clienttest.InBubble(func(t *testing.T) {
-				server, client := newClient(t, fault,
-					reply2(reply{404, notFoundJSON}, reply{200, clienttest.EmptyPageJSON}))
-
-				_, err := clienttest.DeleteCall.Do(t.Context(), client)
-
-				require.NoError(t, err)
-				assert.Len(t, server.Requests(), 3)
-			}))
-			if transport == "TLS" || name != "PROTOCOL_ERROR" { // where net/http repeats nothing
-				t.Run(transport+"/"+name+"/Do(POST)", clienttest.InBubble(func(t *testing.T) {
-					server, client := newClient(t, fault)
-
-					_, err := doPost(t.Context(), client)
-
-					assert.True(t, clienttest.AsTransportError(t, err).MaybeApplied)
-					assert.Len(t, server.Requests(), 1)
+					require.NoError(t, err)
+					assert.Equal(t, "npol_1", policy.ID)
+					assert.Len(t, server.Requests(), 3)
 				}))
 			}
+			if transport == "plaintext" && name == "PROTOCOL_ERROR" { // net/http repeats the request
+				continue
+			}
+			t.Run(transport+"/"+name+"/Do(POST)", clienttest.InBubble(func(t *testing.T) {
+				server, client := newServer(t, fault)
+
+				_, err := doPost(t.Context(), client)
+
+				assert.True(t, clienttest.AsTransportError(t, err).MaybeApplied)
+				assert.Len(t, server.Requests(), 1)
+			}))
 		}
 	}
 }
 
-// Around net/http's transport, a RoundTripper may need GetBody to send a request again
-// itself. So net/http repeats as well, and a repeat by one looks like one by the other.
-func TestHTTP2BehindARoundTripper(t *testing.T) {
-	for fault, script := range unprocessed2(reply{404, notFoundJSON}, reply{403, `{}`}) {
+// Middleware may need GetBody to send a request again. With it, net/http repeats requests too,
+// and its repeats look like those of the middleware.
+func TestHTTP2BehindMiddleware(t *testing.T) {
+	for fault, script := range unprocessed(reply{404, notFoundJSON}, reply{403, `{}`}) {
 		t.Run(fault, clienttest.InBubble(func(t *testing.T) {
 			server := wiretest.NewServer(t, script...)
 			server.UseTLS("h2")
@@ -253,25 +241,17 @@ func TestHTTP2BehindARoundTripper(t *testing.T) {
 			assert.Equal(t, 404, e.StatusCode)
 			assert.Equal(t, 1, e.Attempts)
 			assert.True(t, e.MaybeApplied)
-			assert.NotErrorIs(t, err, runloop.ErrNotFound, "it may have been deleted by the first request")
+			assert.NotErrorIs(t, err, runloop.ErrNotFound, "the first request may have deleted it")
 			assert.Len(t, server.Requests(), 3)
 		}))
 	}
 }
 
-// Over TLS too, HTTP/1.1 repeats a write only if nothing of it was written.
+// HTTP/1.1 repeats a write only if no byte of it was written, also over TLS.
 func TestHTTP1OverTLS(t *testing.T) {
 	clienttest.InBubble(func(t *testing.T) {
-		server := wiretest.NewServer(t,
-			wiretest.Do("reply and hang up", func(c *wiretest.Conn) {
-				c.Read()
-				c.Write(wiretest.Response(200, clienttest.PolicyJSON))
-				c.Close()
-			}),
-			wiretest.Reply(200, clienttest.PolicyJSON),
-			wiretest.HangUp(),
-			wiretest.Reply(404, notFoundJSON),
-			wiretest.Reply(200, clienttest.EmptyPageJSON))
+		server := wiretest.NewServer(t, wiretest.Cut(wiretest.Response(200, clienttest.PolicyJSON)), policyOK, wiretest.HangUp(),
+			wiretest.Reply(404, notFoundJSON), wiretest.Reply(200, clienttest.EmptyPageJSON))
 		server.UseTLS("http/1.1")
 		client := clienttest.NewWireClient(t, server, runloop.WithBaseURL("https://localhost"))
 		require.NoError(t, clienttest.GetPolicy(t.Context(), client))
@@ -279,7 +259,7 @@ func TestHTTP1OverTLS(t *testing.T) {
 		require.NoError(t, clienttest.UpdatePolicy(t.Context(), client))
 		_, err := clienttest.DeleteCall.Do(t.Context(), client)
 
-		require.NoError(t, err, "a lost response, which the list settles")
+		require.NoError(t, err, "the list settles that its response was lost")
 		assert.Len(t, server.Requests(), 5)
 	})(t)
 }

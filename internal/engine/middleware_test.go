@@ -14,8 +14,8 @@ import (
 	"github.com/runloop-community/runloop-go/internal/wiretest"
 )
 
-// A RoundTripper of the caller's can send requests of its own under the context of a
-// request. Those are no repeats of it.
+// Middleware can send requests of its own under the context of a request. Those are not
+// repeats of the request.
 
 // tokenFirst gets a token before each request, through the same transport.
 func tokenFirst(base http.RoundTripper, url string) clienttest.RoundTripper {
@@ -29,7 +29,7 @@ func tokenFirst(base http.RoundTripper, url string) clienttest.RoundTripper {
 	}
 }
 
-// tokenOn401 gets a token when the API asks for one, and sends the request again.
+// tokenOn401 gets a token after a 401, and sends the request again.
 func tokenOn401(base http.RoundTripper, url string) clienttest.RoundTripper {
 	return func(r *http.Request) (*http.Response, error) {
 		resp, err := base.RoundTrip(r)
@@ -68,110 +68,114 @@ func fetchToken(base http.RoundTripper, r *http.Request, url string) (string, er
 	return string(token), err
 }
 
-var token = wiretest.Reply(200, "tok_1", "Content-Type: text/plain")
-
 var tokenURLs = map[string]string{
 	"another host": "http://auth.example.test/token",
 	"same host":    "http://localhost/token",
 	"another port": "http://localhost:8080/token",
 }
 
-func TestRequestsOfAMiddlewareAreNotRepeats(t *testing.T) {
-	post := clienttest.PolicyCall{Name: "Do(POST)", Do: doPost}
+func TestRequestsOfMiddlewareAreNotRepeats(t *testing.T) {
+	forbidden, limited := wiretest.Reply(403, `{}`), wiretest.Reply(429, `{}`)
 	for name, tt := range map[string]struct {
 		call      clienttest.PolicyCall
-		script    []wiretest.Step
+		replies   []wiretest.Step // each after a token
 		sentinels []string
 	}{
-		"create of a taken name": {clienttest.CreateCall, []wiretest.Step{token, wiretest.Reply(400, takenJSON)}, []string{"ErrBadRequest", "ErrNameTaken"}},
-		"create, a conflict":     {clienttest.CreateCall, []wiretest.Step{token, wiretest.Reply(409, takenJSON)}, []string{"ErrConflict", "ErrNameTaken"}},
-		"delete of unknown ID":   {clienttest.DeleteCall, []wiretest.Step{token, wiretest.Reply(404, notFoundJSON)}, []string{"ErrNotFound"}},
-		"forbidden create":       {clienttest.CreateCall, []wiretest.Step{token, wiretest.Reply(403, `{}`)}, []string{"ErrForbidden"}},
-		"forbidden update":       {clienttest.UpdateCall, []wiretest.Step{token, wiretest.Reply(403, `{}`)}, []string{"ErrForbidden"}},
-		"forbidden delete":       {clienttest.DeleteCall, []wiretest.Step{token, wiretest.Reply(403, `{}`)}, []string{"ErrForbidden"}},
-		"forbidden Do(POST)":     {post, []wiretest.Step{token, wiretest.Reply(403, `{}`)}, []string{"ErrForbidden"}},
-		"Do(POST) after 429":     {post, []wiretest.Step{token, wiretest.Reply(429, `{}`), token, wiretest.Reply(200, `{}`)}, []string{}},
-		"update after 429":       {clienttest.UpdateCall, []wiretest.Step{token, wiretest.Reply(429, `{}`), token, wiretest.Reply(200, clienttest.PolicyJSON)}, []string{}},
-		"delete after 429":       {clienttest.DeleteCall, []wiretest.Step{token, wiretest.Reply(429, `{}`), token, wiretest.Reply(404, notFoundJSON)}, []string{"ErrNotFound"}},
+		"create of a taken name": {clienttest.CreateCall, []wiretest.Step{wiretest.Reply(400, takenJSON)}, []string{"ErrBadRequest", "ErrNameTaken"}},
+		"create, a conflict":     {clienttest.CreateCall, []wiretest.Step{wiretest.Reply(409, takenJSON)}, []string{"ErrConflict", "ErrNameTaken"}},
+		"delete of unknown ID":   {clienttest.DeleteCall, []wiretest.Step{wiretest.Reply(404, notFoundJSON)}, []string{"ErrNotFound"}},
+		"forbidden create":       {clienttest.CreateCall, []wiretest.Step{forbidden}, []string{"ErrForbidden"}},
+		"forbidden update":       {clienttest.UpdateCall, []wiretest.Step{forbidden}, []string{"ErrForbidden"}},
+		"forbidden delete":       {clienttest.DeleteCall, []wiretest.Step{forbidden}, []string{"ErrForbidden"}},
+		"forbidden Do(POST)":     {postCall, []wiretest.Step{forbidden}, []string{"ErrForbidden"}},
+		"Do(POST) after 429":     {postCall, []wiretest.Step{limited, wiretest.Reply(200, `{}`)}, []string{}},
+		"update after 429":       {clienttest.UpdateCall, []wiretest.Step{limited, policyOK}, []string{}},
+		"delete after 429":       {clienttest.DeleteCall, []wiretest.Step{limited, wiretest.Reply(404, notFoundJSON)}, []string{"ErrNotFound"}},
 	} {
 		for where, url := range tokenURLs {
 			t.Run(name+"/"+where, clienttest.InBubble(func(t *testing.T) {
-				server := wiretest.NewServer(t, tt.script...) // which has no lookup
-				client := clienttest.NewClientOver(t, tokenFirst(server.Transport, url))
+				server := wiretest.NewServer(t, afterTokens(tt.replies...)...) // without a lookup
 
-				_, err := tt.call.Do(t.Context(), client)
+				_, err := tt.call.Do(t.Context(), clienttest.NewClientOver(t, tokenFirst(server.Transport, url)))
 
 				assert.Equal(t, tt.sentinels, clienttest.Sentinels(err))
 				assert.False(t, clienttest.MaybeApplied(err))
-				assert.Len(t, server.Requests(), len(tt.script))
+				assert.Len(t, server.Requests(), 2*len(tt.replies))
 			}))
 		}
 	}
 }
 
-// What became of the write itself is still noticed.
-func TestALostWriteBehindAMiddlewareIsAmbiguous(t *testing.T) {
-	for where, url := range tokenURLs {
-		t.Run("lost/"+where, clienttest.InBubble(func(t *testing.T) {
-			server := wiretest.NewServer(t,
-				token, wiretest.HangUp(), // the policy is deleted, the response lost
-				token, wiretest.Reply(404, notFoundJSON),
-				token, wiretest.Reply(200, clienttest.EmptyPageJSON))
-			client := clienttest.NewClientOver(t, tokenFirst(server.Transport, url))
-
-			_, err := clienttest.DeleteCall.Do(t.Context(), client)
-
-			require.NoError(t, err)
-		}))
-		t.Run("lost POST/"+where, clienttest.InBubble(func(t *testing.T) {
-			server := wiretest.NewServer(t, token, wiretest.HangUp())
-			client := clienttest.NewClientOver(t, tokenFirst(server.Transport, url))
-
-			_, err := doPost(t.Context(), client)
-
-			assert.True(t, clienttest.AsTransportError(t, err).MaybeApplied)
-		}))
+// afterTokens returns a script with a token before each step.
+func afterTokens(steps ...wiretest.Step) (script []wiretest.Step) {
+	for _, step := range steps {
+		script = append(script, wiretest.Reply(200, "tok_1", "Content-Type: text/plain"), step)
 	}
-	t.Run("refused after a token from another host", clienttest.InBubble(func(t *testing.T) {
-		server := wiretest.NewServer(t, token, wiretest.Refuse(), token, wiretest.Reply(200, `{}`))
-		client := clienttest.NewClientOver(t, tokenFirst(server.Transport, tokenURLs["another host"]))
+	return script
+}
 
-		_, err := doPost(t.Context(), client)
+func TestALostWriteBehindMiddleware(t *testing.T) {
+	for where, url := range tokenURLs {
+		for name, tt := range map[string]struct {
+			call    clienttest.PolicyCall
+			replies []wiretest.Step
+			maybe   bool
+		}{
+			"delete": {clienttest.DeleteCall, []wiretest.Step{wiretest.HangUp(), // the policy is deleted, the response lost
+				wiretest.Reply(404, notFoundJSON), wiretest.Reply(200, clienttest.EmptyPageJSON)}, false},
+			"POST": {postCall, []wiretest.Step{wiretest.HangUp()}, true},
+		} {
+			t.Run(name+"/"+where, clienttest.InBubble(func(t *testing.T) {
+				server := wiretest.NewServer(t, afterTokens(tt.replies...)...)
+
+				_, err := tt.call.Do(t.Context(), clienttest.NewClientOver(t, tokenFirst(server.Transport, url)))
+
+				assert.Equal(t, tt.maybe, err != nil)
+				assert.Equal(t, tt.maybe, clienttest.MaybeApplied(err))
+			}))
+		}
+	}
+	t.Run("not sent after a token of another host", clienttest.InBubble(func(t *testing.T) {
+		server := wiretest.NewServer(t, afterTokens(wiretest.Refuse(), wiretest.Reply(200, `{}`))...)
+
+		_, err := doPost(t.Context(), clienttest.NewClientOver(t, tokenFirst(server.Transport, tokenURLs["another host"])))
 
 		require.NoError(t, err, "the write certainly was not received")
 	}))
 }
 
-// What a middleware sends twice, the API may have processed twice: whether the first
-// response was a 401 or a 503, it alone knows. So the client looks.
-func TestAWriteThatAMiddlewareRepeatsIsLookedUp(t *testing.T) {
-	for where, url := range tokenURLs {
-		t.Run("create/"+where, clienttest.InBubble(func(t *testing.T) {
-			server := wiretest.NewServer(t, wiretest.Reply(401, `{}`), token, wiretest.Reply(400, takenJSON),
-				wiretest.Reply(200, clienttest.PageJSON)) // a stranger's policy: of another time
-			client := clienttest.NewClientOver(t, tokenOn401(server.Transport, url))
+// Only the API knows whether it processed the first of two requests of the middleware. So the
+// client looks the policy up.
+func TestAWriteThatMiddlewareRepeatsIsLookedUp(t *testing.T) {
+	for name, tt := range map[string]struct {
+		call   clienttest.PolicyCall
+		script []wiretest.Step // after the 401 and the token
+		status int             // of the error, 0 for none
+		is     error
+	}{
+		"create": {createCall, []wiretest.Step{wiretest.Reply(400, takenJSON), wiretest.Reply(200, clienttest.PageJSON)}, 400, runloop.ErrNameTaken}, // an older policy
+		"delete": {clienttest.DeleteCall, []wiretest.Step{wiretest.Reply(404, notFoundJSON), wiretest.Reply(200, clienttest.PageJSON)}, 404, nil},    // it exists
+		"PUT":    {putCall, []wiretest.Step{policyOK}, 0, nil},
+	} {
+		for where, url := range tokenURLs {
+			t.Run(name+"/"+where, clienttest.InBubble(func(t *testing.T) {
+				script := append([]wiretest.Step{wiretest.Reply(401, `{}`)}, afterTokens(tt.script[0])...)
+				server := wiretest.NewServer(t, append(script, tt.script[1:]...)...)
 
-			_, err := createPolicy(t, client)
+				_, err := tt.call.Do(t.Context(), clienttest.NewClientOver(t, tokenOn401(server.Transport, url)))
 
-			require.ErrorIs(t, err, runloop.ErrNameTaken)
-			assert.True(t, clienttest.MaybeApplied(err))
-			assert.Equal(t, server.Requests()[0].Header["X-Request-Id"], server.Requests()[2].Header["X-Request-Id"])
-		}))
-		t.Run("delete/"+where, clienttest.InBubble(func(t *testing.T) {
-			server := wiretest.NewServer(t, wiretest.Reply(401, `{}`), token, wiretest.Reply(404, notFoundJSON),
-				wiretest.Reply(200, clienttest.PageJSON)) // it is there
-			client := clienttest.NewClientOver(t, tokenOn401(server.Transport, url))
-
-			_, err := clienttest.DeleteCall.Do(t.Context(), client)
-
-			assert.Equal(t, 404, clienttest.AsAPIError(t, err).StatusCode)
-			assert.True(t, clienttest.MaybeApplied(err))
-		}))
-		t.Run("the first token/"+where, clienttest.InBubble(func(t *testing.T) {
-			server := wiretest.NewServer(t, wiretest.Reply(401, `{}`), token, wiretest.Reply(200, clienttest.PolicyJSON))
-			client := clienttest.NewClientOver(t, tokenOn401(server.Transport, url))
-
-			require.NoError(t, clienttest.UpdatePolicy(t.Context(), client))
-		}))
+				sent := server.Requests()
+				assert.Equal(t, sent[0].Header["X-Request-Id"], sent[2].Header["X-Request-Id"])
+				if tt.status == 0 {
+					require.NoError(t, err)
+					return
+				}
+				assert.Equal(t, tt.status, clienttest.AsAPIError(t, err).StatusCode)
+				assert.True(t, clienttest.MaybeApplied(err))
+				if tt.is != nil {
+					require.ErrorIs(t, err, tt.is)
+				}
+			}))
+		}
 	}
 }

@@ -1,27 +1,20 @@
 package engine_test
 
 import (
-	"context"
 	"net/http"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 
 	runloop "github.com/runloop-community/runloop-go"
 	"github.com/runloop-community/runloop-go/internal/clienttest"
 	"github.com/runloop-community/runloop-go/internal/wiretest"
 )
 
-// P18: net/http follows redirects. It turns a POST into a GET that looks like a
-// success, or repeats it on any host, and takes the key along to sub-domains and
-// other ports.
+// net/http follows redirects. It turns a POST into a GET that looks like a success, or repeats
+// it on any host, and sends the key to subdomains and other ports.
 func TestNoRedirectIsFollowed(t *testing.T) {
 	t.Parallel()
-	put := clienttest.PolicyCall{Method: http.MethodPut, Path: clienttest.PolicyPath, Success: clienttest.PolicyJSON,
-		Do: func(ctx context.Context, c *runloop.Client, opts ...runloop.Option) (any, error) {
-			return nil, clienttest.UpdatePolicy(ctx, c, opts...)
-		}}
 	for location, want := range map[string]string{
 		"https://other.example.test/x?token=t#f":          "https://other.example.test/x",
 		"https://robot:s3cret@other.example.test/x":       "https://other.example.test/x",
@@ -33,7 +26,7 @@ func TestNoRedirectIsFollowed(t *testing.T) {
 		"https://[::1?token=t":                            "an invalid URL",
 	} {
 		for _, status := range []int{300, 301, 302, 303, 307, 308} {
-			for _, call := range []clienttest.PolicyCall{clienttest.GetCall, put} {
+			for _, call := range []clienttest.PolicyCall{clienttest.GetCall, putCall} {
 				api, client := clienttest.NewAPI(t)
 				api.On(call.Method, call.Path,
 					clienttest.RespondWith(status, ``, http.Header{"Location": {location}}), clienttest.Respond(200, call.Success))
@@ -46,15 +39,15 @@ func TestNoRedirectIsFollowed(t *testing.T) {
 				assert.Equal(t, 1, e.Attempts)
 				assert.Equal(t, "redirects are not followed, this one leads to "+want, e.Message)
 				assert.Equal(t, want, e.Header.Get("Location"))
-				// A write may be carried out before its response leads elsewhere, as after 303,
-				// but not when it is to be sent again there.
+				// A write may be applied before a redirect such as 303, but not before one that
+				// asks for the same request elsewhere.
 				assert.Equal(t, call.IsWrite() && status < 307, e.MaybeApplied, "%d", status)
 				api.Only()
 			}
 		}
 	}
 	e := clienttest.AsAPIError(t, clienttest.FailWith(t, clienttest.GetCall, clienttest.Respond(307, `{"message": "moved"}`)))
-	assert.Equal(t, "moved", e.Message, "a redirect to nowhere is an error like others")
+	assert.Equal(t, "moved", e.Message, "a redirect without a Location")
 }
 
 func TestNoRedirectIsFollowedOverLoopback(t *testing.T) {
@@ -63,13 +56,9 @@ func TestNoRedirectIsFollowedOverLoopback(t *testing.T) {
 	server := wiretest.NewLoopback(t, func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, target.URL+r.URL.Path, http.StatusTemporaryRedirect)
 	})
-	client, err := runloop.NewClient(
-		runloop.WithAPIKey(clienttest.APIKey),
-		runloop.WithBaseURL(server.URL),
-		runloop.WithHTTPClient(server.Client()))
-	require.NoError(t, err)
+	client := clienttest.NewClientOver(t, server.Client().Transport, runloop.WithBaseURL(server.URL))
 
-	err = clienttest.UpdatePolicy(t.Context(), client)
+	err := clienttest.UpdatePolicy(t.Context(), client)
 
 	assert.Equal(t, 307, clienttest.AsAPIError(t, err).StatusCode)
 	assert.Equal(t, 1, server.Requests())

@@ -1,7 +1,6 @@
 package engine_test
 
 import (
-	"context"
 	"io"
 	"net"
 	"net/http"
@@ -10,7 +9,6 @@ import (
 	"syscall"
 	"testing"
 	"testing/iotest"
-	"testing/synctest"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -19,21 +17,9 @@ import (
 	"github.com/runloop-community/runloop-go/internal/clienttest"
 )
 
-// When a request may be sent again, which depends on what it does and on whether it
-// was received. Do has requests of all kinds.
+// Whether a request is retried depends on its method, and on whether it was received.
 
-// A devbox is what Do asks for and knows nothing about.
-type devbox struct {
-	ID string `json:"id"`
-}
-
-// doPost is the write that may do its work twice.
-func doPost(ctx context.Context, c *runloop.Client, opts ...runloop.Option) (any, error) {
-	return nil, c.Do(ctx, http.MethodPost, "/v1/devboxes", map[string]int{"a": 1}, nil, opts...)
-}
-
-// refuseConnection fails like net/http's transport when nobody listens. A read has no
-// trace.
+// refuseConnection fails like net/http's transport if nobody listens. A read has no trace.
 func refuseConnection(r *http.Request) (*http.Response, error) {
 	if trace := httptrace.ContextClientTrace(r.Context()); trace != nil {
 		trace.GetConn("api.example.test:443")
@@ -41,7 +27,7 @@ func refuseConnection(r *http.Request) (*http.Response, error) {
 	return nil, &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
 }
 
-// loseConnection fails when the request is on its way.
+// loseConnection fails after the request was sent.
 func loseConnection(r *http.Request) (*http.Response, error) {
 	if trace := httptrace.ContextClientTrace(r.Context()); trace != nil {
 		trace.GetConn("api.example.test:443")
@@ -63,95 +49,86 @@ func cutBody(*http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(body)}, nil
 }
 
-// P10: a POST that may do its work twice is sent again only when it surely was not
-// received, which needs the method at the time of the decision.
-func TestWhichMethodsDoSendsAgain(t *testing.T) {
-	t.Parallel()
-	repeatable := []string{"GET", "OPTIONS", "PUT", "DELETE"} // twice is as good as once
-	careful := []string{"POST", "PATCH"}
-	for name, test := range map[string]struct {
-		fault   clienttest.RoundTripper
-		again   bool // a POST or PATCH too
-		unknown bool // whether that one took effect
-	}{
-		"429":                  {fault: clienttest.RoundTripper(clienttest.Respond(429, ``)), again: true},
-		"connection refused":   {fault: refuseConnection, again: true},
-		"connection lost":      {fault: loseConnection, unknown: true},
-		"an unknown transport": {fault: clienttest.RoundTripper(clienttest.Fail("broken")), unknown: true},
-		"no response in time":  {fault: hang, unknown: true},
-		"a cut response":       {fault: cutBody, unknown: true},
-		"408":                  {fault: clienttest.RoundTripper(clienttest.Respond(408, ``)), unknown: true},
-		"425":                  {fault: clienttest.RoundTripper(clienttest.Respond(425, ``))},
-		"500":                  {fault: clienttest.RoundTripper(clienttest.Respond(500, ``)), unknown: true},
-		"503":                  {fault: clienttest.RoundTripper(clienttest.Respond(503, ``)), unknown: true},
-		"503 that asks for it": {fault: clienttest.RoundTripper(clienttest.RespondWith(503, ``, http.Header{"X-Should-Retry": {"true"}})), unknown: true},
-	} {
-		for _, method := range append(careful, repeatable...) {
-			isCareful := method == "POST" || method == "PATCH"
-			t.Run(name+"/"+method, func(t *testing.T) {
-				t.Parallel()
-				synctest.Test(t, func(t *testing.T) { // the waits between attempts take no time
-					var bodies []string
-					_, client := clienttest.NewAPI(t, runloop.WithHTTPClient(&http.Client{Transport: clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
-						body, _ := io.ReadAll(r.Body)
-						bodies = append(bodies, string(body))
-						if len(bodies) == 1 {
-							return test.fault(r)
-						}
-						return clienttest.Respond(200, `{"id": "dbx_1"}`)(r)
-					})}))
-					var box devbox
-					err := client.Do(t.Context(), method, "/v1/devboxes", map[string]int{"a": 1}, &box)
+// newFaulty returns a client whose i-th request meets the i-th fault, and the bodies sent.
+func newFaulty(t *testing.T, faults ...clienttest.RoundTripper) (*runloop.Client, *[]string) {
+	var bodies []string
+	_, client := clienttest.NewAPI(t, runloop.WithHTTPClient(&http.Client{Transport: clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
+		body, _ := io.ReadAll(r.Body)
+		bodies = append(bodies, string(body))
+		return faults[len(bodies)-1](r)
+	})}))
+	return client, &bodies
+}
 
-					if isCareful && !test.again {
-						require.Error(t, err)
-						assert.Equal(t, []string{`{"a":1}`}, bodies, "it may have been received")
-						assert.Equal(t, test.unknown, clienttest.MaybeApplied(err))
-						assert.Empty(t, box)
-						return
-					}
-					require.NoError(t, err)
-					assert.Equal(t, []string{`{"a":1}`, `{"a":1}`}, bodies)
-					assert.Equal(t, "dbx_1", box.ID)
-				})
-			})
+func respond(status int, body string) clienttest.RoundTripper {
+	return clienttest.RoundTripper(clienttest.Respond(status, body))
+}
+
+// A POST or PATCH is retried only if it certainly was not received.
+func TestWhichMethodsDoRetries(t *testing.T) {
+	t.Parallel()
+	asksForIt := clienttest.RespondWith(503, ``, http.Header{"X-Should-Retry": {"true"}})
+	for name, tt := range map[string]struct {
+		fault        clienttest.RoundTripper
+		retried      bool // a POST or PATCH too
+		maybeApplied bool // if not retried
+	}{
+		"429":                  {respond(429, ``), true, false},
+		"connection refused":   {refuseConnection, true, false},
+		"connection lost":      {loseConnection, false, true},
+		"an unknown transport": {clienttest.RoundTripper(clienttest.Fail("broken")), false, true},
+		"no response in time":  {hang, false, true},
+		"a cut response":       {cutBody, false, true},
+		"408":                  {respond(408, ``), false, true},
+		"425":                  {respond(425, ``), false, false},
+		"500":                  {respond(500, ``), false, true},
+		"503":                  {respond(503, ``), false, true},
+		"503 that asks for it": {clienttest.RoundTripper(asksForIt), false, true},
+	} {
+		for method, isCareful := range map[string]bool{"POST": true, "PATCH": true, "GET": false, "OPTIONS": false, "PUT": false, "DELETE": false} {
+			t.Run(name+"/"+method, clienttest.InBubble(func(t *testing.T) {
+				client, bodies := newFaulty(t, tt.fault, respond(200, `{"id": "dbx_1"}`))
+
+				var box struct {
+					ID string `json:"id"`
+				}
+				err := client.Do(t.Context(), method, "/v1/devboxes", map[string]int{"a": 1}, &box)
+
+				if isCareful && !tt.retried {
+					require.Error(t, err)
+					assert.Equal(t, []string{`{"a":1}`}, *bodies, "it may have been received")
+					assert.Equal(t, tt.maybeApplied, clienttest.MaybeApplied(err))
+					assert.Empty(t, box)
+					return
+				}
+				require.NoError(t, err)
+				assert.Equal(t, []string{`{"a":1}`, `{"a":1}`}, *bodies)
+				assert.Equal(t, "dbx_1", box.ID)
+			}))
 		}
 	}
 }
 
-func TestDoGivesUpAfterFourAttempts(t *testing.T) {
+func TestRetriesOfAPost(t *testing.T) {
 	t.Parallel()
-	for name, fault := range map[string]clienttest.RoundTripper{"429": clienttest.RoundTripper(clienttest.Respond(429, ``)), "refused": refuseConnection} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				attempts := 0
-				_, client := clienttest.NewAPI(t, runloop.WithHTTPClient(&http.Client{Transport: clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
-					attempts++
-					return fault(r)
-				})}))
-				err := client.Do(t.Context(), http.MethodPost, "/v1/devboxes", nil, nil)
-				require.ErrorContains(t, err, "(4 attempts")
-				assert.Equal(t, 4, attempts)
-				assert.False(t, clienttest.MaybeApplied(err))
-			})
-		})
-	}
-}
+	limited := respond(429, ``)
+	for name, tt := range map[string]struct {
+		faults       []clienttest.RoundTripper
+		maybeApplied bool
+	}{
+		"four refused":                        {[]clienttest.RoundTripper{limited, limited, limited, limited}, false},
+		"four without a connection":           {[]clienttest.RoundTripper{refuseConnection, refuseConnection, refuseConnection, refuseConnection}, false},
+		"none once it may have been received": {[]clienttest.RoundTripper{refuseConnection, limited, respond(500, ``)}, true},
+	} {
+		t.Run(name, clienttest.InBubble(func(t *testing.T) {
+			client, bodies := newFaulty(t, tt.faults...)
 
-func TestAPostIsNotSentAgainOnceItMayHaveBeenReceived(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		faults := []clienttest.RoundTripper{refuseConnection, clienttest.RoundTripper(clienttest.Respond(429, ``)), clienttest.RoundTripper(clienttest.Respond(500, `{"message": "out of disk"}`))}
-		sent := 0
-		_, client := clienttest.NewAPI(t, runloop.WithHTTPClient(&http.Client{Transport: clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
-			sent++
-			return faults[sent-1](r)
-		})}))
-		err := client.Do(t.Context(), http.MethodPost, "/v1/devboxes", nil, nil)
-		require.ErrorIs(t, err, runloop.ErrServer)
-		assert.Equal(t, 3, sent)
-		assert.Equal(t, 3, clienttest.AsAPIError(t, err).Attempts)
-		assert.True(t, clienttest.MaybeApplied(err))
-	})
+			_, err := doPost(t.Context(), client)
+
+			require.Error(t, err)
+			assert.Len(t, *bodies, len(tt.faults))
+			assert.Contains(t, err.Error(), map[int]string{3: "(3 attempts", 4: "(4 attempts"}[len(tt.faults)])
+			assert.Equal(t, tt.maybeApplied, clienttest.MaybeApplied(err))
+		}))
+	}
 }

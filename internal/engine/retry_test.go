@@ -2,7 +2,6 @@ package engine_test
 
 import (
 	"errors"
-	"net"
 	"net/http"
 	"strconv"
 	"sync/atomic"
@@ -18,78 +17,46 @@ import (
 	"github.com/runloop-community/runloop-go/internal/wiretest"
 )
 
-// Which responses are worth another attempt, how many there are, and when.
+// Which responses are retried, how often, and when.
 
-// Bodies of errors that are final.
-const (
-	notFoundJSON = `{"message":"network policy not found"}`
-	takenJSON    = `{"message":"a network policy with this name already exists"}`
-)
-
-func TestFourAttemptsWithDoublingWaits(t *testing.T) {
-	clienttest.InBubble(func(t *testing.T) {
-		server := wiretest.NewServer(t, wiretest.Reply(503, clienttest.BusyJSON).Times(3), wiretest.Reply(200, clienttest.PolicyJSON))
-		client := clienttest.NewWireClient(t, server)
-
-		require.NoError(t, clienttest.GetPolicy(t.Context(), client))
-
-		require.Len(t, server.Times(), 4)
-		clienttest.AssertBackoff(t, server.Times())
-	})(t)
-}
-
-func TestTheNumberOfRetriesIsTheCallers(t *testing.T) {
-	for _, retries := range []int{0, 1, 6} {
-		t.Run(strconv.Itoa(retries), clienttest.InBubble(func(t *testing.T) {
-			server := wiretest.NewServer(t, wiretest.Reply(503, clienttest.BusyJSON).Times(retries+1))
-			client := clienttest.NewWireClient(t, server)
-
-			err := clienttest.GetPolicy(t.Context(), client, runloop.WithMaxRetries(retries))
-
-			assert.Equal(t, retries+1, clienttest.AsAPIError(t, err).Attempts)
-		}))
-	}
-}
-
-func TestStatusesThatAreWorthARetry(t *testing.T) {
+func TestStatusesThatAreRetried(t *testing.T) {
 	for status, attempts := range map[int]int{
 		400: 1, 401: 1, 402: 1, 403: 1, 404: 1, 405: 1, 409: 1, 410: 1, 412: 1, 413: 1, 418: 1, 422: 1, 499: 1,
 		408: 4, 425: 4, 429: 4,
 		500: 4, 501: 1, 502: 4, 503: 4, 504: 4, 505: 1, 507: 4, 520: 4, 529: 4, 599: 4, 600: 4, 999: 4,
 	} {
-		t.Run(strconv.Itoa(status), clienttest.InBubble(func(t *testing.T) {
-			server := wiretest.NewServer(t, wiretest.Reply(status, `{"message":"no"}`).Times(2*attempts))
-			client := clienttest.NewWireClient(t, server)
+		for _, call := range []clienttest.PolicyCall{clienttest.GetCall, putCall} {
+			t.Run(call.Name+"/"+strconv.Itoa(status), clienttest.InBubble(func(t *testing.T) {
+				server, client := newServer(t, wiretest.Reply(status, `{"message":"no"}`).Times(attempts))
 
-			for _, err := range []error{clienttest.GetPolicy(t.Context(), client), clienttest.UpdatePolicy(t.Context(), client)} {
+				_, err := call.Do(t.Context(), client)
+
 				e := clienttest.AsAPIError(t, err)
 				assert.Equal(t, status, e.StatusCode)
 				assert.Equal(t, attempts, e.Attempts)
 				assert.Equal(t, "no", e.Message)
-			}
-		}))
+				clienttest.AssertBackoff(t, server.Times())
+			}))
+		}
 	}
 }
 
-func TestTheAPIsWordOnRetriesIsObeyed(t *testing.T) {
-	tests := map[string]struct {
+func TestTheHeaderOnRetries(t *testing.T) {
+	for name, tt := range map[string]struct {
 		status   int
-		word     string
+		header   string
 		attempts int
 	}{
-		"yes, of a client error":        {400, "true", 4},
-		"yes, of a conflict":            {409, "TRUE", 4},
-		"no, of a server error":         {503, "false", 1},
-		"no, of a rate limit":           {429, "false", 1},
-		"neither, of a server error":    {503, "maybe", 4},
-		"neither, of a client error":    {400, "1", 1},
-		"yes, of a redirect: no matter": {302, "true", 1},
-	}
-	for name, tt := range tests {
+		"true, of a client error":    {400, "true", 4},
+		"true, of a conflict":        {409, "TRUE", 4},
+		"true, of a redirect":        {302, "true", 1},
+		"false, of a server error":   {503, "false", 1},
+		"false, of a rate limit":     {429, "false", 1},
+		"another, of a server error": {503, "maybe", 4},
+		"another, of a client error": {400, "1", 1},
+	} {
 		t.Run(name, clienttest.InBubble(func(t *testing.T) {
-			server := wiretest.NewServer(t,
-				wiretest.Reply(tt.status, `{}`, "x-should-retry: "+tt.word).Times(tt.attempts))
-			client := clienttest.NewWireClient(t, server)
+			_, client := newServer(t, wiretest.Reply(tt.status, `{}`, "x-should-retry: "+tt.header).Times(tt.attempts))
 
 			err := clienttest.GetPolicy(t.Context(), client)
 
@@ -98,14 +65,23 @@ func TestTheAPIsWordOnRetriesIsObeyed(t *testing.T) {
 	}
 }
 
-// P4: the library's own give-up has no status, no body and nothing to unwrap.
-func TestTheLastResponseSurvivesTheLastAttempt(t *testing.T) {
+func TestTheCallerLimitsTheRetries(t *testing.T) {
+	for _, retries := range []int{0, 1, 6} {
+		t.Run(strconv.Itoa(retries), clienttest.InBubble(func(t *testing.T) {
+			_, client := newServer(t, busy(503).Times(retries+1))
+
+			err := clienttest.GetPolicy(t.Context(), client, runloop.WithMaxRetries(retries))
+
+			assert.Equal(t, retries+1, clienttest.AsAPIError(t, err).Attempts)
+		}))
+	}
+}
+
+// The retry library's own error has no status, no body and no cause.
+func TestTheLastResponseOutlivesTheLastAttempt(t *testing.T) {
 	clienttest.InBubble(func(t *testing.T) {
-		server := wiretest.NewServer(t,
-			wiretest.HangUp(),
-			wiretest.Reply(500, `{}`).Times(2),
+		_, client := newServer(t, wiretest.HangUp(), wiretest.Reply(500, `{}`).Times(2),
 			wiretest.Reply(503, `{"message":"in maintenance","code":"maintenance"}`, "X-Runloop-Request-Id: req_7"))
-		client := clienttest.NewWireClient(t, server)
 
 		err := clienttest.UpdatePolicy(t.Context(), client)
 
@@ -122,12 +98,12 @@ func TestTheLastResponseSurvivesTheLastAttempt(t *testing.T) {
 	})(t)
 }
 
-// What an earlier attempt may have done stays in doubt when the last one reached nobody.
-func TestTheDoubtOfAnEarlierAttemptStays(t *testing.T) {
+// An earlier attempt may have been applied although the last one reached no server.
+func TestTheDoubtOfAnEarlierAttemptRemains(t *testing.T) {
 	clienttest.InBubble(func(t *testing.T) {
-		server := wiretest.NewServer(t, wiretest.Reply(503, clienttest.BusyJSON, "Connection: close"), wiretest.Refuse().Times(3))
+		_, client := newServer(t, busy(503, "Connection: close"), wiretest.Refuse().Times(3))
 
-		err := clienttest.UpdatePolicy(t.Context(), clienttest.NewWireClient(t, server))
+		err := clienttest.UpdatePolicy(t.Context(), client)
 
 		require.ErrorIs(t, err, syscall.ECONNREFUSED, "the last cause")
 		assert.ErrorContains(t, err, "(4 attempts; may have been applied): dial tcp: connection refused")
@@ -135,52 +111,8 @@ func TestTheDoubtOfAnEarlierAttemptStays(t *testing.T) {
 	})(t)
 }
 
-// P8: the library retries up to the headers only, and hands on a body that is cut.
-func TestABodyThatIsCutIsRetried(t *testing.T) {
-	tests := map[string]string{
-		"shorter than its length":  wiretest.Response(200, `{"id":"npol_1","na`, "Content-Length: 400"),
-		"in a chunk":               "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n40\r\n{\"id\":",
-		"before the last chunk":    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n",
-		"by a bad chunk length":    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
-		"within the headers":       "HTTP/1.1 200 OK\r\nContent-Le",
-		"within the status line":   "HTTP/1.1 2",
-		"without a length, N4":     "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{\"id\":\"npol_1\",",
-		"by HTTP/1.0, N4":          "HTTP/1.0 200 OK\r\n\r\n{\"id\":\"npol_1\",",
-		"and its length too, N4":   wiretest.Response(200, `{"id":"npol_1","na`),
-		"to nothing, N4":           "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n",
-		"before the status line":   "",
-		"after the gzip header":    wiretest.Response(200, "\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff", "Content-Encoding: gzip", "Content-Length: 40"),
-		"within gzip, by a length": wiretest.Response(200, "\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff\x52", "Content-Encoding: gzip"),
-	}
-	for name, cut := range tests {
-		t.Run(name, clienttest.InBubble(func(t *testing.T) {
-			server := wiretest.NewServer(t, wiretest.Cut(cut).Times(2), wiretest.Reply(200, clienttest.PolicyJSON))
-			client := clienttest.NewWireClient(t, server)
-
-			policy, err := client.NetworkPolicies.Get(t.Context(), "npol_1")
-
-			require.NoError(t, err)
-			assert.Equal(t, "build", policy.Name)
-			require.Len(t, server.Requests(), 3)
-			clienttest.AssertBackoff(t, server.Times())
-		}))
-	}
-}
-
-func TestANameServerThatIsAwayIsAskedAgain(t *testing.T) {
-	clienttest.InBubble(func(t *testing.T) {
-		server := wiretest.NewServer(t,
-			wiretest.DialError(&net.DNSError{Err: "server misbehaving", Name: "localhost", IsTemporary: true}),
-			wiretest.DialError(&net.DNSError{Err: "i/o timeout", Name: "localhost", IsTimeout: true}),
-			wiretest.Reply(200, clienttest.PolicyJSON))
-		client := clienttest.NewWireClient(t, server)
-
-		require.NoError(t, clienttest.UpdatePolicy(t.Context(), client))
-	})(t)
-}
-
-// Whatever fails outside of net/http may pass.
-func TestAnErrorOfAnotherRoundTripperIsTriedAgain(t *testing.T) {
+// An unknown error of a RoundTripper may be transient.
+func TestAnErrorOfAnotherRoundTripperIsRetried(t *testing.T) {
 	clienttest.InBubble(func(t *testing.T) {
 		tries := 0
 		client := clienttest.NewClientOver(t, clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
@@ -196,37 +128,26 @@ func TestAnErrorOfAnotherRoundTripperIsTriedAgain(t *testing.T) {
 	})(t)
 }
 
-// P10: the library's callbacks are told neither the request nor the attempt, so
-// they must not mix up calls.
-func TestCallsAtTheSameTimeCountForThemselves(t *testing.T) {
+// The retry library passes neither the request nor the attempt to its callbacks.
+func TestConcurrentCallsCountTheirOwnAttempts(t *testing.T) {
 	clienttest.InBubble(func(t *testing.T) {
 		const calls = 50
 		var sent [calls]atomic.Int32
-		transport := clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
-			i, err := strconv.Atoi(r.Header.Get("X-Call"))
-			if err != nil {
-				return nil, err
-			}
+		client := clienttest.NewClientOver(t, clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
+			i, _ := strconv.Atoi(r.Header.Get("X-Call"))
 			time.Sleep(time.Second)
 			if int(sent[i].Add(1)) <= i%4 {
 				return clienttest.Respond(503, clienttest.BusyJSON)(r)
 			}
 			return clienttest.Respond(404, notFoundJSON)(r)
+		}))
+
+		errs := concurrently(calls, func(i int) error {
+			return clienttest.GetPolicy(t.Context(), client, runloop.WithHeader("X-Call", strconv.Itoa(i)))
 		})
-		client := clienttest.NewClientOver(t, transport)
-		results := make(chan [2]int)
-		for i := range calls {
-			go func() {
-				if e, ok := errors.AsType[*runloop.APIError](clienttest.GetPolicy(t.Context(), client, runloop.WithHeader("X-Call", strconv.Itoa(i)))); ok {
-					results <- [2]int{i, e.Attempts}
-				} else {
-					results <- [2]int{i, -1}
-				}
-			}()
-		}
-		for range calls {
-			result := <-results
-			assert.Equal(t, 1+result[0]%4, result[1], "attempts of call %d", result[0])
+
+		for i, err := range errs {
+			assert.Equal(t, 1+i%4, clienttest.AsAPIError(t, err).Attempts, "call %d", i)
 		}
 	})(t)
 }

@@ -15,49 +15,61 @@ import (
 	"github.com/runloop-community/runloop-go/internal/clienttest"
 )
 
-// An outage that every client meets with four times its requests becomes a longer
-// one. The calls of a test are concurrent, because time refills the budget as well:
-// in a bubble, a second passes for all of them together.
+// Clients that quadruple the requests in an outage prolong it. The calls are concurrent,
+// because time refills the budget: in a bubble, all of them share a second.
 
-// concurrently makes n calls at the same time and returns their errors.
-func concurrently(n int, call func() error) []error {
+// concurrently makes n calls concurrently and returns their errors.
+func concurrently(n int, call func(i int) error) []error {
 	errs := make([]error, n)
 	var calls sync.WaitGroup
 	for i := range n {
-		calls.Go(func() { errs[i] = call() })
+		calls.Go(func() { errs[i] = call(i) })
 	}
 	calls.Wait()
 	return errs
 }
 
-// drain spends the whole budget of a client whose server fails. Less than a second
-// passes.
+// newOutage returns a client whose API responds with the status, and with 503 if that is 0.
+func newOutage(t *testing.T, opts ...runloop.Option) (client *runloop.Client, status, requests *atomic.Int64) {
+	status, requests = new(atomic.Int64), new(atomic.Int64)
+	return clienttest.NewClientOver(t, clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
+		requests.Add(1)
+		if code := int(status.Load()); code != 0 {
+			return clienttest.Respond(code, `{"id":"npol_1","name":"build","egress":{}}`)(r)
+		}
+		return clienttest.Respond(503, clienttest.BusyJSON)(r)
+	}), opts...), status, requests
+}
+
+// attempts returns the number of attempts of a call that fails.
+func attempts(t *testing.T, client *runloop.Client) int {
+	return clienttest.AsAPIError(t, clienttest.GetPolicy(t.Context(), client)).Attempts
+}
+
+// drain spends the whole budget of a client in less than a second.
 func drain(t *testing.T, client *runloop.Client) {
 	t.Helper()
-	for _, err := range concurrently(1000, func() error { return clienttest.GetPolicy(t.Context(), client) }) {
+	for _, err := range concurrently(1000, func(int) error { return clienttest.GetPolicy(t.Context(), client) }) {
 		require.ErrorContains(t, err, "the client's retry budget is spent")
 	}
 }
 
-func TestAnOutageIsNotMultiplied(t *testing.T) {
+func TestTheBudgetBoundsTheRetriesInAnOutage(t *testing.T) {
 	const calls = 800
 	for name, tt := range map[string]struct {
-		opts []runloop.Option
-		want int // and one more for each second
+		opts        []runloop.Option
+		want        int // requests
+		outOfBudget int // calls without a retry
 	}{
-		"with the budget":    {nil, calls + 500}, // 2,500 tokens, 5 a retry
-		"without the budget": {[]runloop.Option{runloop.WithoutRetryBudget()}, 4 * calls},
+		"with the budget":    {nil, calls + 500, calls - 500}, // 2,500 tokens, 5 a retry
+		"without the budget": {[]runloop.Option{runloop.WithoutRetryBudget()}, 4 * calls, 0},
 	} {
 		t.Run(name, clienttest.InBubble(func(t *testing.T) {
-			var requests atomic.Int64
-			client := clienttest.NewClientOver(t, clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
-				requests.Add(1)
-				return clienttest.Respond(503, clienttest.BusyJSON)(r)
-			}), tt.opts...)
+			client, _, requests := newOutage(t, tt.opts...)
 			start := time.Now()
 
-			errs := concurrently(calls, func() error {
-				return clienttest.GetPolicy(t.Context(), client, runloop.WithHeader("X-Call", "has options, and the client's budget"))
+			errs := concurrently(calls, func(int) error {
+				return clienttest.GetPolicy(t.Context(), client, runloop.WithHeader("X-Call", "options share the client's budget"))
 			})
 
 			outOfBudget := 0
@@ -68,72 +80,58 @@ func TestAnOutageIsNotMultiplied(t *testing.T) {
 					outOfBudget++
 				}
 			}
-			if tt.opts != nil {
-				assert.EqualValues(t, tt.want, requests.Load())
-				assert.Zero(t, outOfBudget)
-				return
-			}
+			assert.Equal(t, tt.outOfBudget, outOfBudget)
 			assert.GreaterOrEqual(t, int(requests.Load()), tt.want)
-			assert.LessOrEqual(t, int(requests.Load()), tt.want+int(time.Since(start)/time.Second))
-			assert.Equal(t, calls-500, outOfBudget)
-		}))
-	}
-}
-
-// P8: with a response handler the library asks twice an attempt whether to retry.
-// Each retry is paid for once. Every response of a healthy API fills the budget up
-// again: some programs normally get 404 or 409.
-func TestHealthyResponsesFillTheBudgetUp(t *testing.T) {
-	for status, body := range map[int]string{200: clienttest.PolicyJSON, 404: notFoundJSON, 409: takenJSON, 400: `{}`} {
-		t.Run(strconv.Itoa(status), clienttest.InBubble(func(t *testing.T) {
-			var failing atomic.Bool
-			client := clienttest.NewClientOver(t, clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
-				if failing.Load() {
-					return clienttest.Respond(503, clienttest.BusyJSON)(r)
-				}
-				return clienttest.Respond(status, body)(r)
-			}))
-			failing.Store(true)
-			drain(t, client)
-			failing.Store(false)
-			for range 5 { // a token each, the price of one retry
-				assert.Equal(t, status == 200, clienttest.GetPolicy(t.Context(), client) == nil)
+			refilled := 0 // one retry a second
+			if tt.opts == nil {
+				refilled = int(time.Since(start) / time.Second)
 			}
-			failing.Store(true)
-
-			first, second := clienttest.GetPolicy(t.Context(), client), clienttest.GetPolicy(t.Context(), client)
-
-			assert.Equal(t, 2, clienttest.AsAPIError(t, first).Attempts)
-			assert.Equal(t, 1, clienttest.AsAPIError(t, second).Attempts)
+			assert.LessOrEqual(t, int(requests.Load()), tt.want+refilled)
 		}))
 	}
 }
 
-// A client that gets nothing but faults for long still retries.
-func TestTimeFillsTheBudgetUp(t *testing.T) {
+// Each retry is paid for once. Every response of a healthy API refills the budget: some
+// programs normally get 404 or 409.
+func TestHealthyResponsesRefillTheBudget(t *testing.T) {
+	for _, healthy := range []int64{200, 404, 409, 400} {
+		t.Run(strconv.Itoa(int(healthy)), clienttest.InBubble(func(t *testing.T) {
+			client, status, _ := newOutage(t)
+			drain(t, client)
+			status.Store(healthy)
+			for range 5 { // a token each, the price of one retry
+				assert.Equal(t, healthy == 200, clienttest.GetPolicy(t.Context(), client) == nil)
+			}
+			status.Store(0)
+
+			assert.Equal(t, 2, attempts(t, client))
+			assert.Equal(t, 1, attempts(t, client))
+		}))
+	}
+}
+
+// A client that only meets faults for a long time still retries.
+func TestTimeRefillsTheBudget(t *testing.T) {
 	clienttest.InBubble(func(t *testing.T) {
-		client := clienttest.NewClientOver(t, clienttest.RoundTripper(clienttest.Respond(503, clienttest.BusyJSON)))
+		client, _, _ := newOutage(t)
 		drain(t, client)
-		assert.Equal(t, 1, clienttest.AsAPIError(t, clienttest.GetPolicy(t.Context(), client)).Attempts)
+		assert.Equal(t, 1, attempts(t, client))
 
 		time.Sleep(3 * time.Second)
 
-		assert.Equal(t, 4, clienttest.AsAPIError(t, clienttest.GetPolicy(t.Context(), client)).Attempts)
+		assert.Equal(t, 4, attempts(t, client))
 	})(t)
 }
 
-// What cannot be retried anyway costs nothing.
-func TestClientErrorsCostNoBudget(t *testing.T) {
+func TestFinalErrorsCostNoBudget(t *testing.T) {
 	clienttest.InBubble(func(t *testing.T) {
-		status := 404
-		client := clienttest.NewClientOver(t, clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
-			return clienttest.Respond(status, `{}`)(r)
-		}))
+		client, status, _ := newOutage(t)
+		status.Store(404)
 		for range 1000 {
-			require.Error(t, clienttest.GetPolicy(t.Context(), client))
+			assert.Equal(t, 1, attempts(t, client))
 		}
-		status = 503
+		status.Store(0)
 
-		assert.Equal(t, 4, clienttest.AsAPIError(t, clienttest.GetPolicy(t.Context(), client)).Attempts)
+		assert.Equal(t, 4, attempts(t, client))
 	})(t)
 }
