@@ -158,3 +158,21 @@ func TestAnIdleConnectionThatTheServerCloses(t *testing.T) {
 		assert.Equal(t, sent[1].Header["X-Request-Id"], sent[2].Header["X-Request-Id"])
 	}))
 }
+
+func TestAConnectionThatIsReset(t *testing.T) {
+	t.Parallel()
+	requests := 0
+	server := wiretest.NewLoopback(t, func(w http.ResponseWriter, _ *http.Request) {
+		if requests++; requests == 1 {
+			wiretest.Reset(w)
+			return
+		}
+		_, _ = w.Write([]byte(clienttest.PolicyJSON))
+	})
+	client := clienttest.NewClientOver(t, server.Client().Transport, runloop.WithBaseURL(server.URL))
+
+	require.NoError(t, clienttest.UpdatePolicy(t.Context(), client))
+
+	assert.Equal(t, 2, server.Requests())
+	assert.Equal(t, 2, server.Conns())
+}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"testing"
 	"time"
 
@@ -141,75 +142,60 @@ func TestACancelWithinAHandshake(t *testing.T) {
 	})(t)
 }
 
-func TestACancelBetweenAttemptsKeepsTheLastResponse(t *testing.T) {
+// The error keeps the last response, or else the last fault.
+func TestTheContextEndsAfterAFailedAttempt(t *testing.T) {
 	t.Parallel()
-	for _, call := range clienttest.PolicyCalls {
-		t.Run(call.Name, clienttest.InBubble(func(t *testing.T) {
-			server, client := newServer(t, busy(503, "Retry-After: 40")) // a lookup would have no step
-			ctx, cancel := context.WithCancelCause(t.Context())
-			time.AfterFunc(5*time.Second, func() { cancel(errShutdown) })
-
-			_, err := call.Do(ctx, client)
-
-			assert.Equal(t, 5*time.Second, server.Now())
-			require.ErrorIs(t, err, context.Canceled)
-			require.ErrorIs(t, err, errShutdown)
-			require.ErrorIs(t, err, runloop.ErrServer)
-			e := clienttest.AsAPIError(t, err)
-			assert.Equal(t, 503, e.StatusCode)
-			assert.Equal(t, clienttest.BusyJSON, string(e.Body))
-			assert.Equal(t, 40*time.Second, e.RetryAfter)
-			assert.Equal(t, 1, e.Attempts)
-			assert.Equal(t, call.IsWrite(), e.MaybeApplied)
-			assert.Contains(t, err.Error(), "503 Service Unavailable: come back later (1 attempt")
-			assert.Contains(t, err.Error(), "context canceled")
-		}))
-	}
-}
-
-func TestACancelBetweenAttemptsKeepsTheLastFault(t *testing.T) {
-	clienttest.InBubble(func(t *testing.T) {
-		server, client := newServer(t, wiretest.HangUp())
-		ctx, cancel := context.WithCancel(t.Context())
-		time.AfterFunc(100*time.Millisecond, cancel)
-
-		err := clienttest.UpdatePolicy(ctx, client)
-
-		require.ErrorIs(t, err, context.Canceled)
-		require.ErrorIs(t, err, io.EOF)
-		assert.True(t, clienttest.AsTransportError(t, err).MaybeApplied)
-		assert.Equal(t, 100*time.Millisecond, server.Now())
-	})(t)
-}
-
-func TestTheDeadlineWithinTheSecondAttempt(t *testing.T) {
-	t.Parallel()
-	for _, call := range clienttest.PolicyCalls {
-		run := func(first wiretest.Step, check func(t *testing.T, err error)) func(*testing.T) {
-			return clienttest.InBubble(func(t *testing.T) {
-				server, client := newServer(t, first, wiretest.Stall(""))
-				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-				defer cancel()
+	waits := busy(503, "Retry-After: 40")
+	for name, tt := range map[string]struct {
+		script   []wiretest.Step
+		end      time.Duration
+		deadline bool // or a cancel
+		response bool // or a fault
+	}{
+		"cancel of the wait after a response":      {[]wiretest.Step{waits}, 5 * time.Second, false, true},
+		"cancel of the wait after a fault":         {[]wiretest.Step{wiretest.HangUp()}, 100 * time.Millisecond, false, false},
+		"deadline of the attempt after a response": {[]wiretest.Step{waits, wiretest.Stall("")}, 50 * time.Second, true, true},
+		"deadline of the attempt after a fault":    {[]wiretest.Step{wiretest.HangUp(), wiretest.Stall("")}, 10 * time.Second, true, false},
+	} {
+		for _, call := range clienttest.PolicyCalls {
+			t.Run(name+"/"+call.Name, clienttest.InBubble(func(t *testing.T) {
+				server, client := newServer(t, tt.script...) // a lookup would have no step
+				ctx, cancel := context.WithCancelCause(t.Context())
+				defer cancel(nil)
+				want := []error{context.Canceled, errShutdown}
+				if tt.deadline {
+					want = []error{context.DeadlineExceeded}
+					var stop context.CancelFunc
+					ctx, stop = context.WithTimeout(ctx, tt.end)
+					defer stop()
+				} else {
+					time.AfterFunc(tt.end, func() { cancel(errShutdown) })
+				}
 
 				_, err := call.Do(ctx, client)
 
-				require.ErrorIs(t, err, context.DeadlineExceeded)
+				assert.Equal(t, tt.end, server.Now())
+				for _, target := range want {
+					require.ErrorIs(t, err, target)
+					assert.Contains(t, err.Error(), target.Error())
+				}
 				assert.Equal(t, call.IsWrite(), clienttest.MaybeApplied(err))
-				assert.Equal(t, 10*time.Second, server.Now())
-				check(t, err)
-			})
+				if !tt.response {
+					require.ErrorIs(t, err, io.EOF)
+					e := clienttest.AsTransportError(t, err)
+					assert.Equal(t, len(tt.script), e.Attempts)
+					assert.Equal(t, tt.deadline, e.Timeout())
+					return
+				}
+				require.ErrorIs(t, err, runloop.ErrServer)
+				e := clienttest.AsAPIError(t, err)
+				assert.Equal(t, 503, e.StatusCode)
+				assert.Equal(t, clienttest.BusyJSON, string(e.Body))
+				assert.Equal(t, 40*time.Second, e.RetryAfter)
+				assert.Equal(t, len(tt.script), e.Attempts)
+				assert.Contains(t, err.Error(), "503 Service Unavailable: come back later ("+strconv.Itoa(len(tt.script))+" attempt")
+			}))
 		}
-		t.Run("after a response/"+call.Name, run(busy(503), func(t *testing.T, err error) {
-			e := clienttest.AsAPIError(t, err)
-			assert.Equal(t, 503, e.StatusCode)
-			assert.Equal(t, 2, e.Attempts)
-		}))
-		t.Run("after a fault/"+call.Name, run(wiretest.HangUp(), func(t *testing.T, err error) {
-			require.ErrorIs(t, err, io.EOF)
-			e := clienttest.AsTransportError(t, err)
-			assert.Equal(t, 2, e.Attempts)
-			assert.True(t, e.Timeout())
-		}))
 	}
 }
 

@@ -4,7 +4,10 @@ import (
 	"context"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -100,25 +103,97 @@ func TestRequestsInAnOutage(t *testing.T) {
 	}
 }
 
-// The lookup gets the attempts that are left, and at least one.
-func TestALookupHasTheAttemptsThatAreLeft(t *testing.T) {
-	for name, tt := range map[string]struct {
-		script  []wiretest.Step
-		retries int
-	}{
-		"after the first attempt": {[]wiretest.Step{wiretest.Reply(200, `{}`), busy(503).Times(4)}, 3},
-		"after the second":        {[]wiretest.Step{wiretest.HangUp(), wiretest.Reply(200, `{}`), busy(503).Times(3)}, 3},
-		"after the last":          {[]wiretest.Step{wiretest.HangUp().Times(4), busy(503)}, 3},
-		"of a single attempt":     {[]wiretest.Step{wiretest.HangUp(), busy(503)}, 0},
-	} {
-		for _, call := range []clienttest.PolicyCall{clienttest.UpdateCall, clienttest.DeleteCall, clienttest.CreateCall} {
-			t.Run(name+"/"+call.Name, clienttest.InBubble(func(t *testing.T) {
-				_, client := newServer(t, tt.script...)
+// Clients that quadruple the requests in an outage prolong it. The calls are concurrent,
+// because time refills the budget: in a bubble, all of them share a second.
 
-				_, err := call.Do(t.Context(), client, runloop.WithMaxRetries(tt.retries))
+// concurrently makes n calls concurrently and returns their errors.
+func concurrently(n int, call func(i int) error) []error {
+	errs := make([]error, n)
+	var calls sync.WaitGroup
+	for i := range n {
+		calls.Go(func() { errs[i] = call(i) })
+	}
+	calls.Wait()
+	return errs
+}
 
-				assert.True(t, clienttest.MaybeApplied(err))
-			}))
+// newOutage returns a client whose API responds with the status, and with 503 if that is 0.
+func newOutage(t *testing.T, opts ...runloop.Option) (client *runloop.Client, status, requests *atomic.Int64) {
+	status, requests = new(atomic.Int64), new(atomic.Int64)
+	return clienttest.NewClientOver(t, clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
+		requests.Add(1)
+		if code := int(status.Load()); code != 0 {
+			return clienttest.Respond(code, `{"id":"npol_1","name":"build","egress":{}}`)(r)
 		}
+		return clienttest.Respond(503, clienttest.BusyJSON)(r)
+	}), opts...), status, requests
+}
+
+// attempts returns the number of attempts of a call that fails.
+func attempts(t *testing.T, client *runloop.Client) int {
+	return clienttest.AsAPIError(t, clienttest.GetPolicy(t.Context(), client)).Attempts
+}
+
+// drain spends the whole budget of a client in less than a second.
+func drain(t *testing.T, client *runloop.Client) {
+	t.Helper()
+	for _, err := range concurrently(1000, func(int) error { return clienttest.GetPolicy(t.Context(), client) }) {
+		require.ErrorContains(t, err, "the client's retry budget is spent")
+	}
+}
+
+func TestTheBudgetBoundsTheRetriesInAnOutage(t *testing.T) {
+	const calls = 800
+	for name, tt := range map[string]struct {
+		opts        []runloop.Option
+		want        int // requests
+		outOfBudget int // calls without a retry
+	}{
+		"with the budget":    {nil, calls + 500, calls - 500}, // 2,500 tokens, 5 a retry
+		"without the budget": {[]runloop.Option{runloop.WithoutRetryBudget()}, 4 * calls, 0},
+	} {
+		t.Run(name, clienttest.InBubble(func(t *testing.T) {
+			client, _, requests := newOutage(t, tt.opts...)
+			start := time.Now()
+
+			errs := concurrently(calls, func(int) error {
+				return clienttest.GetPolicy(t.Context(), client, runloop.WithHeader("X-Call", "options share the client's budget"))
+			})
+
+			outOfBudget := 0
+			for _, err := range errs {
+				require.ErrorIs(t, err, runloop.ErrServer)
+				if clienttest.AsAPIError(t, err).Attempts == 1 {
+					assert.ErrorContains(t, err, "the client's retry budget is spent")
+					outOfBudget++
+				}
+			}
+			assert.Equal(t, tt.outOfBudget, outOfBudget)
+			assert.GreaterOrEqual(t, int(requests.Load()), tt.want)
+			refilled := 0 // one retry a second
+			if tt.opts == nil {
+				refilled = int(time.Since(start) / time.Second)
+			}
+			assert.LessOrEqual(t, int(requests.Load()), tt.want+refilled)
+		}))
+	}
+}
+
+// Each retry is paid for once. Every response of a healthy API refills the budget: some
+// programs normally get 404 or 409.
+func TestHealthyResponsesRefillTheBudget(t *testing.T) {
+	for _, healthy := range []int64{200, 404, 409, 400} {
+		t.Run(strconv.Itoa(int(healthy)), clienttest.InBubble(func(t *testing.T) {
+			client, status, _ := newOutage(t)
+			drain(t, client)
+			status.Store(healthy)
+			for range 5 { // a token each, the price of one retry
+				assert.Equal(t, healthy == 200, clienttest.GetPolicy(t.Context(), client) == nil)
+			}
+			status.Store(0)
+
+			assert.Equal(t, 2, attempts(t, client))
+			assert.Equal(t, 1, attempts(t, client))
+		}))
 	}
 }

@@ -43,31 +43,32 @@ func TestTheTextOfAStatusIsARefusalOfTheProxy(t *testing.T) {
 	noProxyHere := &http.Transport{Proxy: func(*http.Request) (*url.URL, error) { return nil, nil }}
 	req, err := http.NewRequest(http.MethodGet, "https://api.runloop.ai/v1/network-policies", nil)
 	require.NoError(t, err)
-	for name, test := range map[string]struct {
+	for name, tt := range map[string]struct {
 		transport *http.Transport
-		err       error
+		text      string
 		want      int
 	}{
-		"a status":              {proxied, errors.New("Forbidden"), 403},
-		"one to retry":          {proxied, errors.New("Service Unavailable"), 503},
-		"no proxy":              {&http.Transport{}, errors.New("Forbidden"), 0},
-		"no proxy for the host": {noProxyHere, errors.New("Forbidden"), 0},
-		"another RoundTripper":  {nil, errors.New("Forbidden"), 0},
-		"no status":             {proxied, errors.New("connection refused"), 0},
-		"in another case":       {proxied, errors.New("forbidden"), 0},
-		"part of a text":        {proxied, errors.New("token: Forbidden"), 0},
-		"a success":             {proxied, errors.New("OK"), 0},
-		"a redirect":            {proxied, errors.New("Found"), 302},
-		"empty":                 {proxied, errors.New(""), 0},
+		"a status":              {proxied, "Forbidden", 403},
+		"one to retry":          {proxied, "Service Unavailable", 503},
+		"a redirect":            {proxied, "Found", 302},
+		"no proxy":              {&http.Transport{}, "Forbidden", 0},
+		"no proxy for the host": {noProxyHere, "Forbidden", 0},
+		"another RoundTripper":  {nil, "Forbidden", 0},
+		"no status":             {proxied, "connection refused", 0},
+		"in another case":       {proxied, "forbidden", 0},
+		"part of a text":        {proxied, "token: Forbidden", 0},
+		"a success":             {proxied, "OK", 0},
+		"empty":                 {proxied, "", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got := (&Transport{NetHTTP: test.transport}).proxyRefusal(req, test.err)
-			if test.want == 0 {
-				assert.Same(t, test.err, got)
+			fault := errors.New(tt.text)
+			got := (&Transport{NetHTTP: tt.transport}).proxyRefusal(req, fault)
+			if tt.want == 0 {
+				assert.Same(t, fault, got)
 				return
 			}
-			assert.Equal(t, &ProxyRefused{"proxy.corp:3128", test.want, fmt.Sprintf("%d %s", test.want, http.StatusText(test.want))}, got)
+			assert.Equal(t, &ProxyRefused{"proxy.corp:3128", tt.want, fmt.Sprintf("%d %s", tt.want, http.StatusText(tt.want))}, got)
 		})
 	}
 }

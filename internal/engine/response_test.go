@@ -1,12 +1,15 @@
 package engine_test
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/http/httputil"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/jarcoal/httpmock"
 	"github.com/stretchr/testify/assert"
@@ -14,6 +17,7 @@ import (
 
 	runloop "github.com/runloop-community/runloop-go"
 	"github.com/runloop-community/runloop-go/internal/clienttest"
+	"github.com/runloop-community/runloop-go/internal/wiretest"
 )
 
 func TestResponseInto(t *testing.T) {
@@ -102,4 +106,222 @@ func TestAResponseCanBeDumped(t *testing.T) {
 			assert.NotContains(t, fmt.Sprint(response.Trailer), clienttest.APIKey)
 		})
 	}
+}
+
+func TestInvalidStatuses(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{-1, 0, 1, 99, 100, 101, 103, 199} {
+		for _, call := range clienttest.PolicyCalls {
+			err := clienttest.FailWith(t, call, clienttest.Respond(status, call.Success))
+			require.ErrorIs(t, err, runloop.ErrInvalidResponse)
+			e := clienttest.AsAPIError(t, err)
+			assert.Equal(t, status, e.StatusCode)
+			assert.Equal(t, call.IsWrite(), e.MaybeApplied)
+			assert.Contains(t, err.Error(), fmt.Sprintf("invalid response: status %03d", status))
+		}
+	}
+}
+
+// After a switch of protocols, the body is the connection, which no time limit applies to.
+func TestASwitchOfProtocolsIsAnInvalidResponse(t *testing.T) {
+	clienttest.InBubble(func(t *testing.T) {
+		server, client := newServer(t, wiretest.Stall("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: chat\r\n\r\n"))
+
+		require.ErrorIs(t, clienttest.GetPolicy(t.Context(), client), runloop.ErrInvalidResponse)
+
+		assert.Zero(t, server.Now())
+	})(t)
+}
+
+func TestUnknownStatuses(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{600, 666, 999, 123456} {
+		err := clienttest.FailWith(t, clienttest.GetCall, clienttest.Respond(status, clienttest.PolicyJSON))
+		assert.Equal(t, status, clienttest.AsAPIError(t, err).StatusCode)
+		assert.ErrorIs(t, err, runloop.ErrServer)
+	}
+	for _, status := range []int{207, 226, 299} {
+		api, client := clienttest.NewAPI(t)
+		api.On(http.MethodGet, clienttest.PolicyPath, clienttest.Respond(status, clienttest.PolicyJSON))
+		policy, err := clienttest.GetCall.Policy(t.Context(), client)
+		require.NoError(t, err, status)
+		assert.Equal(t, "npol_1", policy.ID)
+	}
+}
+
+// A RoundTripper that breaks its contract causes neither a panic nor a leak.
+func TestARoundTripperThatBreaksItsContract(t *testing.T) {
+	t.Parallel()
+	broken := errors.New("broken")
+	for name, tt := range map[string]struct {
+		response *http.Response
+		err      error
+		want     string
+		is       error
+	}{
+		"neither response nor error": {nil, nil, "no usable response (4 attempts): the RoundTripper returned neither a response nor an error", nil},
+		"a response and an error":    {&http.Response{StatusCode: 200, Body: http.NoBody}, broken, "no usable response (4 attempts): broken", broken},
+		"no body":                    {&http.Response{StatusCode: 200}, nil, `200 OK: invalid response: content type "": the body is empty (4 attempts)`, runloop.ErrInvalidResponse},
+		"no header":                  {&http.Response{StatusCode: 404, Body: http.NoBody}, nil, "404 Not Found (1 attempt)", runloop.ErrNotFound},
+		"neither body nor header":    {&http.Response{StatusCode: 404}, nil, "404 Not Found (1 attempt)", runloop.ErrNotFound},
+		"a false length":             {&http.Response{StatusCode: 404, ContentLength: 1 << 60, Body: http.NoBody}, nil, "404 Not Found (1 attempt)", runloop.ErrNotFound},
+	} {
+		t.Run(name, clienttest.InBubble(func(t *testing.T) {
+			open := 0
+			client := clienttest.NewClientOver(t, clienttest.RoundTripper(func(*http.Request) (*http.Response, error) {
+				if tt.response == nil {
+					return nil, tt.err
+				}
+				resp := *tt.response
+				if resp.Body != nil {
+					open++
+					resp.Body = struct {
+						io.Reader
+						closer
+					}{strings.NewReader(""), func() { open-- }}
+				}
+				return &resp, tt.err
+			}))
+
+			err := clienttest.GetPolicy(t.Context(), client)
+
+			require.EqualError(t, err, "runloop: get network policy: "+tt.want)
+			if tt.is != nil {
+				require.ErrorIs(t, err, tt.is)
+			}
+			assert.Zero(t, open, "every body is closed")
+		}))
+	}
+}
+
+type closer func()
+
+func (f closer) Close() error {
+	f()
+	return nil
+}
+
+func TestInterimResponsesAreSkipped(t *testing.T) {
+	clienttest.InBubble(func(t *testing.T) {
+		_, client := newServer(t, wiretest.Raw("HTTP/1.1 100 Continue\r\n\r\n"+
+			"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n"+wiretest.Response(200, clienttest.PolicyJSON)))
+
+		require.NoError(t, clienttest.UpdatePolicy(t.Context(), client))
+	})(t)
+}
+
+// Bytes after a response are not the response to the next request.
+func TestBytesAfterTheBody(t *testing.T) {
+	t.Parallel()
+	for name, extra := range map[string]string{
+		"garbage":          "\r\n<!-- served by proxy 7 -->",
+		"another response": wiretest.Response(200, strings.Replace(clienttest.PolicyJSON, "build", "smuggled", 1)),
+	} {
+		t.Run(name, clienttest.InBubble(func(t *testing.T) {
+			server, client := newServer(t, wiretest.Raw(wiretest.Response(200, clienttest.PolicyJSON)+extra), policyOK)
+
+			for range 2 {
+				policy, err := client.NetworkPolicies.Get(t.Context(), "npol_1")
+				require.NoError(t, err)
+				assert.Equal(t, "build", policy.Name)
+				synctest.Wait()
+			}
+
+			assert.Equal(t, 2, server.Dials(), "the connection is not used again")
+		}))
+	}
+}
+
+// The client's own pool reads at most 1 MiB of headers. Longer ones would come again. (Over
+// HTTP/2, net/http reports more than twice its limit as a broken connection.)
+func TestHeadersOverOneMebibyte(t *testing.T) {
+	t.Parallel()
+	for text, isHTTP2 := range map[string]bool{
+		"server response headers exceeded 1048576 bytes":    false,
+		"response header list larger than advertised limit": true,
+	} {
+		t.Run(text, func(t *testing.T) {
+			t.Parallel()
+			server := wiretest.NewLoopback(t, func(w http.ResponseWriter, _ *http.Request) {
+				for range 3 {
+					w.Header().Add("X-Padding", strings.Repeat("x", 400<<10))
+				}
+			}, func(s *httptest.Server) {
+				if isHTTP2 {
+					wiretest.NeedHTTP2(t)
+					s.EnableHTTP2 = true
+					s.StartTLS()
+				}
+			})
+			options := []runloop.Option{runloop.WithAPIKey(clienttest.APIKey), runloop.WithBaseURL(server.URL)}
+			if isHTTP2 { // whose certificate the pool does not trust
+				server.Client().Transport.(*http.Transport).MaxResponseHeaderBytes = 1 << 20
+				options = append(options, runloop.WithHTTPClient(server.Client()))
+			}
+			client, err := runloop.NewClient(options...)
+			require.NoError(t, err)
+			t.Cleanup(client.CloseIdleConnections)
+
+			err = clienttest.UpdatePolicy(t.Context(), client)
+
+			require.ErrorContains(t, err, text)
+			assert.Equal(t, 1, clienttest.AsTransportError(t, err).Attempts)
+			assert.True(t, clienttest.MaybeApplied(err))
+			assert.Equal(t, 1, server.Requests())
+		})
+	}
+}
+
+// net/http follows redirects. It turns a POST into a GET that looks like a success, or repeats
+// it on any host, and sends the key to subdomains and other ports.
+func TestNoRedirectIsFollowed(t *testing.T) {
+	t.Parallel()
+	for location, want := range map[string]string{
+		"https://other.example.test/x?token=t#f":          "https://other.example.test/x",
+		"https://robot:s3cret@other.example.test/x":       "https://other.example.test/x",
+		"https://api.example.test:8443/v1":                "https://api.example.test:8443/v1",
+		"http://api.example.test" + clienttest.PolicyPath: "http://api.example.test" + clienttest.PolicyPath,
+		"/v2/network-policies?token=t":                    "/v2/network-policies",
+		clienttest.PolicyPath:                             clienttest.PolicyPath, // to itself
+		"//other.example.test/a%2Fb":                      "//other.example.test/a%2Fb",
+		"https://[::1?token=t":                            "an invalid URL",
+	} {
+		for _, status := range []int{300, 301, 302, 303, 307, 308} {
+			for _, call := range []clienttest.PolicyCall{clienttest.GetCall, putCall} {
+				api, client := clienttest.NewAPI(t)
+				api.On(call.Method, call.Path,
+					clienttest.RespondWith(status, ``, http.Header{"Location": {location}}), clienttest.Respond(200, call.Success))
+
+				got, err := call.Do(t.Context(), client)
+
+				assert.Nil(t, got)
+				e := clienttest.AsAPIError(t, err)
+				assert.Equal(t, status, e.StatusCode)
+				assert.Equal(t, 1, e.Attempts)
+				assert.Equal(t, "redirects are not followed, this one leads to "+want, e.Message)
+				assert.Equal(t, want, e.Header.Get("Location"))
+				// A write may be applied before a redirect such as 303, but not before one that
+				// asks for the same request elsewhere.
+				assert.Equal(t, call.IsWrite() && status < 307, e.MaybeApplied, "%d", status)
+				api.Only()
+			}
+		}
+	}
+	e := clienttest.AsAPIError(t, clienttest.FailWith(t, clienttest.GetCall, clienttest.Respond(307, `{"message": "moved"}`)))
+	assert.Equal(t, "moved", e.Message, "a redirect without a Location")
+}
+
+func TestNoRedirectIsFollowedOverLoopback(t *testing.T) {
+	t.Parallel()
+	target := wiretest.NewLoopback(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(clienttest.PolicyJSON)) })
+	server := wiretest.NewLoopback(t, func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, target.URL+r.URL.Path, http.StatusTemporaryRedirect)
+	})
+	client := clienttest.NewClientOver(t, server.Client().Transport, runloop.WithBaseURL(server.URL))
+
+	err := clienttest.UpdatePolicy(t.Context(), client)
+
+	assert.Equal(t, 307, clienttest.AsAPIError(t, err).StatusCode)
+	assert.Equal(t, 1, server.Requests())
+	assert.Zero(t, target.Requests())
 }

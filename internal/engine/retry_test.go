@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strconv"
@@ -150,4 +151,115 @@ func TestConcurrentCallsCountTheirOwnAttempts(t *testing.T) {
 			assert.Equal(t, 1+i%4, clienttest.AsAPIError(t, err).Attempts, "call %d", i)
 		}
 	})(t)
+}
+
+// What a call does with Retry-After. TestRetryAfter has the values that are read of it. The
+// clock of a bubble starts at midnight of 2000-01-01, UTC.
+
+func TestRetryAfterIsTheNextWait(t *testing.T) {
+	for name, tt := range map[string]struct {
+		headers []string
+		wait    time.Duration
+	}{
+		"seconds":                     {[]string{"Retry-After: 2"}, 2 * time.Second},
+		"blanks around":               {[]string{"Retry-After:   7  "}, 7 * time.Second},
+		"the maximum":                 {[]string{"Retry-After: 60"}, time.Minute},
+		"milliseconds before seconds": {[]string{"Retry-After: 9", "Retry-After-Ms: 1500"}, 1500 * time.Millisecond},
+		"the first of two":            {[]string{"Retry-After: 3", "Retry-After: 9"}, 3 * time.Second},
+		"a date":                      {[]string{"Retry-After: Sat, 01 Jan 2000 00:00:30 GMT"}, 30 * time.Second},
+		"a clock ahead":               {[]string{"Date: Sat, 01 Jan 2000 05:00:00 GMT", "Retry-After: Sat, 01 Jan 2000 05:00:20 GMT"}, 20 * time.Second},
+		"a clock behind":              {[]string{"Date: Fri, 31 Dec 1999 19:00:00 GMT", "Retry-After: Fri, 31 Dec 1999 19:00:20 GMT"}, 20 * time.Second},
+	} {
+		for _, status := range []int{408, 425, 429, 500, 502, 503, 504, 599} {
+			t.Run(name+"/"+strconv.Itoa(status), clienttest.InBubble(func(t *testing.T) {
+				server, client := newServer(t, busy(status, tt.headers...), policyOK)
+
+				require.NoError(t, clienttest.GetPolicy(t.Context(), client))
+
+				assert.Equal(t, []time.Duration{0, tt.wait}, server.Times())
+			}))
+		}
+	}
+}
+
+func TestTheBackoffIsTheShortestWait(t *testing.T) {
+	for name, header := range map[string]string{"zero": "0", "short": "0.1", "invalid": "abc", "a past date": "Fri, 31 Dec 1999 23:00:00 GMT"} {
+		t.Run(name, clienttest.InBubble(func(t *testing.T) {
+			server, client := newServer(t, busy(429, "Retry-After: "+header).Times(3), policyOK)
+
+			require.NoError(t, clienttest.GetPolicy(t.Context(), client))
+
+			require.Len(t, server.Times(), 4)
+			clienttest.AssertBackoff(t, server.Times())
+		}))
+	}
+}
+
+func TestRetryAfterOfMoreThanAMinuteEndsTheCall(t *testing.T) {
+	for header, want := range map[string]time.Duration{
+		"Retry-After: 61":                            61 * time.Second,
+		"Retry-After: 60.001":                        60001 * time.Millisecond,
+		"Retry-After: 9223372037":                    1<<63 - 1, // more than a Duration
+		"Retry-After: Sat, 01 Jan 2000 05:00:00 GMT": 5 * time.Hour,
+		"Retry-After-Ms: 60001":                      60001 * time.Millisecond,
+	} {
+		t.Run(header, clienttest.InBubble(func(t *testing.T) {
+			server, client := newServer(t, busy(429, header))
+
+			err := clienttest.UpdatePolicy(t.Context(), client)
+
+			require.ErrorIs(t, err, runloop.ErrRateLimited)
+			e := clienttest.AsAPIError(t, err)
+			assert.Equal(t, want, e.RetryAfter)
+			assert.Equal(t, 1, e.Attempts)
+			assert.Equal(t, "come back later", e.Message)
+			assert.False(t, e.MaybeApplied)
+			assert.Zero(t, server.Now())
+		}))
+	}
+}
+
+// The retry library sleeps until the deadline, and then reports only the deadline.
+func TestACallDoesNotWaitBeyondItsDeadline(t *testing.T) {
+	for name, tt := range map[string]struct {
+		deadline time.Duration
+		step     wiretest.Step
+		is       error // besides the deadline
+		waits    bool
+	}{
+		"before Retry-After":       {5 * time.Second, busy(429, "Retry-After: 20"), runloop.ErrRateLimited, false},
+		"at Retry-After":           {2 * time.Second, busy(429, "Retry-After: 2"), runloop.ErrRateLimited, false},
+		"after Retry-After":        {2001 * time.Millisecond, busy(429, "Retry-After: 2"), nil, true},
+		"before the backoff":       {250 * time.Millisecond, busy(429), runloop.ErrRateLimited, false},
+		"after a refused dial":     {250 * time.Millisecond, wiretest.Refuse(), nil, false},
+		"before a too long header": {300 * time.Millisecond, busy(429, "Retry-After: 3600"), runloop.ErrRateLimited, false},
+	} {
+		t.Run(name, clienttest.InBubble(func(t *testing.T) {
+			script := []wiretest.Step{tt.step, policyOK}
+			if !tt.waits {
+				script = script[:1]
+			}
+			server, client := newServer(t, script...)
+			ctx, cancel := context.WithTimeout(t.Context(), tt.deadline)
+			defer cancel()
+
+			err := clienttest.UpdatePolicy(ctx, client)
+
+			if tt.waits {
+				require.NoError(t, err)
+				return
+			}
+			assert.Equal(t, name != "before a too long header", errors.Is(err, context.DeadlineExceeded))
+			assert.False(t, clienttest.MaybeApplied(err))
+			assert.Zero(t, server.Now())
+			assert.ErrorContains(t, err, "(1 attempt")
+			if tt.is != nil {
+				require.ErrorIs(t, err, tt.is)
+				assert.Equal(t, "come back later", clienttest.AsAPIError(t, err).Message)
+			} else {
+				clienttest.AsTransportError(t, err)
+				assert.ErrorContains(t, err, "connection refused")
+			}
+		}))
+	}
 }

@@ -152,56 +152,94 @@ func chain(err error) []error {
 }
 
 // The retry library logs each URL to standard error by default, and net/http logs transports
-// that break their contract.
+// that break their contract. The test runs itself in another process to see all of it.
 func TestNothingIsPrintedToStandardErrorWhateverFails(t *testing.T) {
-	if stderr, isParent := stderrOf(t); isParent {
-		assert.Empty(t, stderr)
-		return
-	}
-	clienttest.InBubble(func(t *testing.T) { failAll(t) })(t)
-}
-
-// net/http prints a line about bytes after a response, with the bytes in it. No SDK on top of
-// it can prevent that. This one adds nothing.
-func TestStandardErrorWithBytesAfterABody(t *testing.T) {
-	if stderr, isParent := stderrOf(t); isParent {
-		for line := range strings.Lines(stderr) {
-			assert.Contains(t, line, "Unsolicited response received on idle HTTP channel starting with")
-		}
-		return
-	}
-	clienttest.InBubble(func(t *testing.T) {
-		_, client := newServer(t, wiretest.Do("reply, and more later", func(c *wiretest.Conn) {
-			c.Read()
-			c.Write(wiretest.Response(200, clienttest.PolicyJSON))
-			c.Sleep(time.Second)
-			c.Write("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nextra")
-			c.Close()
-		}), wiretest.Cut(wiretest.Response(200, clienttest.PolicyJSON)+"extra"))
-
-		for range 2 {
-			require.NoError(t, clienttest.UpdatePolicy(t.Context(), client))
-			time.Sleep(2 * time.Second)
-		}
-	})(t)
-}
-
-// stderrOf runs the test in a process of its own, where isParent is false, and returns what
-// that process printed to standard error.
-func stderrOf(t *testing.T) (stderr string, isParent bool) {
-	t.Helper()
 	const isChild = "RUNLOOP_TEST_IN_ANOTHER_PROCESS"
 	if os.Getenv(isChild) != "" {
-		return "", false
+		clienttest.InBubble(func(t *testing.T) { failAll(t) })(t)
+		return
 	}
 	t.Parallel()
 	self, err := os.Executable()
 	require.NoError(t, err)
 	cmd := exec.CommandContext(t.Context(), self, "-test.run=^"+t.Name()+"$", "-test.count=1")
 	cmd.Env = append(os.Environ(), isChild+"=1", "GOCOVERDIR="+t.TempDir())
-	var out, errs bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &errs
-	require.NoError(t, cmd.Run(), "%s%s", &out, &errs)
-	require.Contains(t, out.String(), "PASS")
-	return errs.String(), true
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	require.NoError(t, cmd.Run(), "%s%s", &stdout, &stderr)
+	require.Contains(t, stdout.String(), "PASS")
+	assert.Empty(t, stderr.String())
+}
+
+// What an error matches does not depend on the API key, even if the key is a word of the
+// message or of JSON.
+func TestTheKeyDoesNotDecideWhatAnErrorMeans(t *testing.T) {
+	t.Parallel()
+	const key = "%KEY%" // in the message
+	responses := map[string]struct {
+		call      clienttest.PolicyCall
+		status    int
+		message   string
+		sentinels []string
+	}{
+		"name taken": {clienttest.CreateCall, 400, "a network policy with this name already exists", []string{"ErrBadRequest", "ErrNameTaken"}},
+		"conflict":   {clienttest.UpdateCall, 409, "the existing policy " + key + " already exists", []string{"ErrConflict", "ErrNameTaken"}},
+		"in use":     {clienttest.DeleteCall, 409, "the policy is attached to 2 devboxes", []string{"ErrConflict", "ErrPolicyInUse"}},
+		"not found":  {clienttest.GetCall, 400, "nonexistent network policy: " + key + " not found", []string{"ErrBadRequest", "ErrNotFound"}},
+		"forbidden":  {clienttest.GetCall, 403, key, []string{"ErrForbidden"}},
+	}
+	for _, apiKey := range []string{
+		"x", "a", "e", "t", "s", ":", "{", "name", "already", "exists", "found", "in", "message", "1234567", // no secrets: they are short
+		"existing", "attached", "nonexistent", "12345678", "#KEY##KEY#", "rl_test_planted_key",
+	} {
+		for name, tt := range responses {
+			t.Run(apiKey+"/"+name, func(t *testing.T) {
+				t.Parallel()
+				echo := apiKey + " and " + apiKey
+				message := strings.ReplaceAll(tt.message, key, apiKey)
+				err := clienttest.FailWith(t, tt.call,
+					clienttest.RespondWith(tt.status, fmt.Sprintf(`{"message":%q,"code":%q}`, message, "c "+apiKey), http.Header{"X-Echo": {echo}}),
+					runloop.WithAPIKey(apiKey))
+
+				assert.Equal(t, tt.sentinels, clienttest.Sentinels(err))
+				e := clienttest.AsAPIError(t, err)
+				assert.False(t, e.MaybeApplied)
+				if len(apiKey) < 8 {
+					assert.Equal(t, message, e.Message)
+					assert.Equal(t, echo, e.Header.Get("X-Echo"))
+					assert.Equal(t, "c "+apiKey, e.Code)
+					return
+				}
+				assert.Equal(t, "[REDACTED] and [REDACTED]", e.Header.Get("X-Echo"))
+				for _, shown := range []string{err.Error(), e.Message, e.Code, string(e.Body), fmt.Sprint(e.Header), fmt.Sprintf("%+v", err)} {
+					assert.NotContains(t, shown, apiKey)
+				}
+			})
+		}
+	}
+}
+
+func TestAKeyInEveryResponseBreaksNoSuccess(t *testing.T) {
+	t.Parallel()
+	for _, apiKey := range []string{"x", "a", "e", "t", "name", "egress", "npol_1", "build"} {
+		api, client := clienttest.NewAPI(t, runloop.WithAPIKey(apiKey))
+		api.On(http.MethodGet, clienttest.PolicyPath, clienttest.Respond(200, clienttest.PolicyJSON))
+
+		policy, err := clienttest.GetCall.Policy(t.Context(), client)
+
+		require.NoError(t, err, apiKey)
+		assert.Equal(t, "build", policy.Name)
+	}
+}
+
+func TestTheKeyInAnErrorOfTheTransport(t *testing.T) {
+	t.Parallel()
+	for apiKey, want := range map[string]string{
+		"reset":    "connection reset by peer",
+		"e":        "connection reset by peer",
+		"connecti": "[REDACTED]on reset by peer",
+	} {
+		err := clienttest.FailWith(t, clienttest.GetCall, clienttest.Fail("connection reset by peer"), runloop.WithAPIKey(apiKey))
+		assert.EqualError(t, errors.Unwrap(err), want)
+	}
 }
