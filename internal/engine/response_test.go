@@ -298,7 +298,7 @@ func TestNoRedirectIsFollowed(t *testing.T) {
 				e := clienttest.AsAPIError(t, err)
 				assert.Equal(t, status, e.StatusCode)
 				assert.Equal(t, 1, e.Attempts)
-				assert.Equal(t, "redirects are not followed, this one leads to "+want, e.Message)
+				assert.Equal(t, "redirect to "+want+" not followed: check the base URL", e.Message)
 				assert.Equal(t, want, e.Header.Get("Location"))
 				// A write may be applied before a redirect such as 303, but not before one that
 				// asks for the same request elsewhere.
