@@ -48,10 +48,8 @@ func TestAnAttemptTakesAtMostThirtySeconds(t *testing.T) {
 
 			err := clienttest.UpdatePolicy(t.Context(), client)
 
-			e := clienttest.AsTransportError(t, err)
-			assert.True(t, e.Timeout())
-			assert.Equal(t, 4, e.Attempts)
-			assert.Equal(t, tt.maybeApplied, e.MaybeApplied)
+			assert.Equal(t, outcome{0, 4, tt.maybeApplied, "", len(server.Requests())}, outcomeOf(server, err))
+			assert.True(t, clienttest.AsTransportError(t, err).Timeout())
 			assert.NotErrorIs(t, err, context.DeadlineExceeded, "the caller has no deadline")
 			assert.NotErrorIs(t, err, context.Canceled)
 			assert.ErrorContains(t, err, "no response within 30s")
@@ -116,10 +114,8 @@ func TestACancelWithinAnAttempt(t *testing.T) {
 				assert.Nil(t, got)
 				require.ErrorIs(t, err, context.Canceled)
 				require.ErrorIs(t, err, errShutdown)
-				e := clienttest.AsTransportError(t, err)
-				assert.Equal(t, 1, e.Attempts)
-				assert.Equal(t, call.IsWrite() && tt.maybeApplied, e.MaybeApplied)
-				assert.False(t, e.Timeout())
+				assert.Equal(t, outcome{0, 1, call.IsWrite() && tt.maybeApplied, "", len(server.Requests())}, outcomeOf(server, err))
+				assert.False(t, clienttest.AsTransportError(t, err).Timeout())
 				assert.Equal(t, 5*time.Second, server.Now())
 			}))
 		}

@@ -8,7 +8,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	runloop "github.com/runloop-community/runloop-go"
 	"github.com/runloop-community/runloop-go/internal/clienttest"
 	"github.com/runloop-community/runloop-go/internal/wiretest"
 )
@@ -47,48 +46,42 @@ func TestACutErrorIsRetried(t *testing.T) {
 		call       clienttest.PolicyCall
 		status     int
 		body       string
-		meaning    []string // of the whole response
-		persistent []string // of one that is always cut
+		meaning    string // of the whole response
+		persistent string // of one that is always cut
 	}{
-		"get/404":      {clienttest.GetCall, 404, notFoundJSON, []string{"ErrNotFound"}, []string{"ErrNotFound"}},
-		"get/400":      {clienttest.GetCall, 400, notFoundJSON, []string{"ErrBadRequest", "ErrNotFound"}, []string{"ErrBadRequest"}},
-		"list/422":     {clienttest.ListCall, 422, `{}`, []string{}, []string{}},
-		"create/400":   {clienttest.CreateCall, 400, takenJSON, []string{"ErrBadRequest", "ErrNameTaken"}, []string{"ErrBadRequest"}},
-		"create/409":   {clienttest.CreateCall, 409, takenJSON, []string{"ErrConflict", "ErrNameTaken"}, []string{"ErrConflict"}},
-		"update/409":   {clienttest.UpdateCall, 409, takenJSON, []string{"ErrConflict", "ErrNameTaken"}, []string{"ErrConflict"}},
-		"update/403":   {clienttest.UpdateCall, 403, `{}`, []string{"ErrForbidden"}, []string{"ErrForbidden"}},
-		"delete/400":   {clienttest.DeleteCall, 400, `{"message":"in use"}`, []string{"ErrBadRequest", "ErrPolicyInUse"}, []string{"ErrBadRequest"}},
-		"delete/404":   {clienttest.DeleteCall, 404, notFoundJSON, []string{"ErrNotFound"}, []string{"ErrNotFound"}},
-		"Do(PUT)/422":  {putCall, 422, `{}`, []string{}, []string{}},
-		"Do(POST)/400": {postCall, 400, `{}`, []string{"ErrBadRequest"}, []string{"ErrBadRequest"}},
-		"Do(POST)/403": {postCall, 403, `{}`, []string{"ErrForbidden"}, []string{"ErrForbidden"}},
-		"Do(POST)/409": {postCall, 409, `{}`, []string{"ErrConflict"}, []string{"ErrConflict"}},
+		"get/404":      {clienttest.GetCall, 404, notFoundJSON, "ErrNotFound", "ErrNotFound"},
+		"get/400":      {clienttest.GetCall, 400, notFoundJSON, "ErrBadRequest ErrNotFound", "ErrBadRequest"},
+		"list/422":     {clienttest.ListCall, 422, `{}`, "", ""},
+		"create/400":   {clienttest.CreateCall, 400, takenJSON, "ErrBadRequest ErrNameTaken", "ErrBadRequest"},
+		"create/409":   {clienttest.CreateCall, 409, takenJSON, "ErrConflict ErrNameTaken", "ErrConflict"},
+		"update/409":   {clienttest.UpdateCall, 409, takenJSON, "ErrConflict ErrNameTaken", "ErrConflict"},
+		"update/403":   {clienttest.UpdateCall, 403, `{}`, "ErrForbidden", "ErrForbidden"},
+		"delete/400":   {clienttest.DeleteCall, 400, `{"message":"in use"}`, "ErrBadRequest ErrPolicyInUse", "ErrBadRequest"},
+		"delete/404":   {clienttest.DeleteCall, 404, notFoundJSON, "ErrNotFound", "ErrNotFound"},
+		"Do(PUT)/422":  {putCall, 422, `{}`, "", ""},
+		"Do(POST)/400": {postCall, 400, `{}`, "ErrBadRequest", "ErrBadRequest"},
+		"Do(POST)/403": {postCall, 403, `{}`, "ErrForbidden", "ErrForbidden"},
+		"Do(POST)/409": {postCall, 409, `{}`, "ErrConflict", "ErrConflict"},
 	} {
 		for how, cut := range cuts(tt.status) {
-			run := func(script []wiretest.Step, attempts int, sentinels []string, check func(*testing.T, *runloop.APIError, *wiretest.Server)) func(*testing.T) {
-				return clienttest.InBubble(func(t *testing.T) {
-					server, client := newServer(t, script...)
+			t.Run("once/"+name+"/"+how, clienttest.InBubble(func(t *testing.T) {
+				server, client := newServer(t, cut, wiretest.Reply(tt.status, tt.body))
 
-					_, err := tt.call.Do(t.Context(), client)
+				_, err := tt.call.Do(t.Context(), client)
 
-					e := clienttest.AsAPIError(t, err)
-					assert.Equal(t, tt.status, e.StatusCode)
-					assert.Equal(t, attempts, e.Attempts)
-					assert.False(t, e.MaybeApplied)
-					assert.Equal(t, sentinels, clienttest.Sentinels(err))
-					if how != "by a stall" {
-						clienttest.AssertBackoff(t, server.Times())
-					}
-					check(t, e, server)
-				})
-			}
-			once := []wiretest.Step{cut, wiretest.Reply(tt.status, tt.body)}
-			t.Run("once/"+name+"/"+how, run(once, 2, tt.meaning, func(t *testing.T, e *runloop.APIError, _ *wiretest.Server) {
-				assert.Equal(t, tt.body, string(e.Body))
+				assert.Equal(t, outcome{tt.status, 2, false, tt.meaning, 2}, outcomeOf(server, err))
+				assert.Equal(t, tt.body, string(clienttest.AsAPIError(t, err).Body))
 			}))
-			t.Run("always/"+name+"/"+how, run([]wiretest.Step{cut.Times(4)}, 4, tt.persistent, func(t *testing.T, _ *runloop.APIError, server *wiretest.Server) {
+			t.Run("always/"+name+"/"+how, clienttest.InBubble(func(t *testing.T) {
+				server, client := newServer(t, cut.Times(4))
+
+				_, err := tt.call.Do(t.Context(), client)
+
+				assert.Equal(t, outcome{tt.status, 4, false, tt.persistent, 4}, outcomeOf(server, err))
 				if how == "by a stall" {
 					assert.GreaterOrEqual(t, server.Now(), 2*time.Minute)
+				} else {
+					clienttest.AssertBackoff(t, server.Times())
 				}
 			}))
 		}
@@ -108,12 +101,9 @@ func TestACompleteErrorIsFinal(t *testing.T) {
 		"text that ends a list": wiretest.Response(404, `]`),
 	} {
 		t.Run(name, clienttest.InBubble(func(t *testing.T) {
-			_, client := newServer(t, wiretest.Raw(response))
+			server, client := newServer(t, wiretest.Raw(response))
 
-			e := clienttest.AsAPIError(t, clienttest.GetPolicy(t.Context(), client))
-
-			assert.Equal(t, 404, e.StatusCode)
-			assert.Equal(t, 1, e.Attempts)
+			assert.Equal(t, outcome{404, 1, false, "ErrNotFound", 1}, outcomeOf(server, clienttest.GetPolicy(t.Context(), client)))
 		}))
 	}
 }
@@ -125,8 +115,7 @@ func TestACutTimeoutStatusIsNotARefusal(t *testing.T) {
 
 		_, err := doPost(t.Context(), client)
 
-		assert.True(t, clienttest.AsAPIError(t, err).MaybeApplied)
-		assert.Len(t, server.Requests(), 1)
+		assert.Equal(t, outcome{408, 1, true, "", 1}, outcomeOf(server, err))
 	})(t)
 }
 
@@ -164,16 +153,14 @@ func TestASuccessThatIsAlwaysCut(t *testing.T) {
 				if !call.IsWrite() {
 					script = script[:1]
 				}
-				_, client := newServer(t, script...)
+				server, client := newServer(t, script...)
 
 				_, err := call.Do(t.Context(), client)
 
-				require.ErrorIs(t, err, runloop.ErrInvalidResponse)
+				requests := 3 + len(script)
+				assert.Equal(t, outcome{200, 4, call.IsWrite(), "ErrInvalidResponse", requests}, outcomeOf(server, err))
 				assert.ErrorContains(t, err, "unexpected EOF")
-				e := clienttest.AsAPIError(t, err)
-				assert.Equal(t, part, string(e.Body))
-				assert.Equal(t, 4, e.Attempts)
-				assert.Equal(t, call.IsWrite(), e.MaybeApplied)
+				assert.Equal(t, part, string(clienttest.AsAPIError(t, err).Body))
 			}))
 		}
 	}

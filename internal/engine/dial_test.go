@@ -67,14 +67,12 @@ func TestACallWithoutAConnection(t *testing.T) {
 
 				_, err := call.Do(t.Context(), client)
 
-				e := clienttest.AsTransportError(t, err)
 				require.ErrorContains(t, err, tt.text)
 				if tt.is != nil {
 					require.ErrorIs(t, err, tt.is)
 				}
-				assert.Equal(t, tt.attempts, e.Attempts)
-				assert.False(t, e.MaybeApplied)
-				assert.Equal(t, tt.timeout, e.Timeout())
+				assert.Equal(t, outcome{0, tt.attempts, false, "", len(server.Requests())}, outcomeOf(server, err))
+				assert.Equal(t, tt.timeout, clienttest.AsTransportError(t, err).Timeout())
 				require.NotErrorIs(t, err, context.DeadlineExceeded, "it is not the caller's")
 				if tt.attempts == 1 {
 					assert.Zero(t, server.Now())

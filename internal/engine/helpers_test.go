@@ -2,7 +2,9 @@ package engine_test
 
 import (
 	"context"
+	"errors"
 	"net/http"
+	"strings"
 	"testing"
 
 	runloop "github.com/runloop-community/runloop-go"
@@ -51,4 +53,25 @@ var policyOK = wiretest.Reply(200, clienttest.PolicyJSON)
 // busy is a response that is retried.
 func busy(status int, headers ...string) wiretest.Step {
 	return wiretest.Reply(status, clienttest.BusyJSON, headers...)
+}
+
+// An outcome is what the caller and the server see of a call.
+type outcome struct {
+	status    int // of an *APIError, 200 for a success, 0 for a *TransportError
+	attempts  int // of an error
+	maybe     bool
+	sentinels string
+	requests  int
+}
+
+func outcomeOf(server *wiretest.Server, err error) outcome {
+	o := outcome{status: 200, maybe: clienttest.MaybeApplied(err), sentinels: strings.Join(clienttest.Sentinels(err), " "), requests: len(server.Requests())}
+	if e, ok := errors.AsType[*runloop.APIError](err); ok {
+		o.status, o.attempts = e.StatusCode, e.Attempts
+	} else if e, ok := errors.AsType[*runloop.TransportError](err); ok {
+		o.status, o.attempts = 0, e.Attempts
+	} else if err != nil {
+		panic(err)
+	}
+	return o
 }

@@ -73,15 +73,15 @@ func TestHTTP2UnprocessedWrites(t *testing.T) {
 	for name, tt := range map[string]struct {
 		call clienttest.PolicyCall
 		reply
-		sentinels []string
+		sentinels string
 	}{
-		"an update":                {clienttest.UpdateCall, reply{200, clienttest.PolicyJSON}, []string{}},
-		"a delete, not found":      {clienttest.DeleteCall, reply{404, notFoundJSON}, []string{"ErrNotFound"}},
-		"a delete, an invalid ID":  {clienttest.DeleteCall, reply{400, notFoundJSON}, []string{"ErrBadRequest", "ErrNotFound"}},
-		"a create of a taken name": {clienttest.CreateCall, reply{400, takenJSON}, []string{"ErrBadRequest", "ErrNameTaken"}},
-		"a forbidden create":       {clienttest.CreateCall, reply{403, `{}`}, []string{"ErrForbidden"}},
-		"Do(POST)":                 {postCall, reply{200, `{}`}, []string{}},
-		"Do(POST), forbidden":      {postCall, reply{403, `{}`}, []string{"ErrForbidden"}},
+		"an update":                {clienttest.UpdateCall, reply{200, clienttest.PolicyJSON}, ""},
+		"a delete, not found":      {clienttest.DeleteCall, reply{404, notFoundJSON}, "ErrNotFound"},
+		"a delete, an invalid ID":  {clienttest.DeleteCall, reply{400, notFoundJSON}, "ErrBadRequest ErrNotFound"},
+		"a create of a taken name": {clienttest.CreateCall, reply{400, takenJSON}, "ErrBadRequest ErrNameTaken"},
+		"a forbidden create":       {clienttest.CreateCall, reply{403, `{}`}, "ErrForbidden"},
+		"Do(POST)":                 {postCall, reply{200, `{}`}, ""},
+		"Do(POST), forbidden":      {postCall, reply{403, `{}`}, "ErrForbidden"},
 	} {
 		for fault, script := range unprocessed(tt.reply) {
 			t.Run(fault+"/"+name, clienttest.InBubble(func(t *testing.T) {
@@ -89,13 +89,12 @@ func TestHTTP2UnprocessedWrites(t *testing.T) {
 
 				_, err := tt.call.Do(t.Context(), client)
 
-				assert.Equal(t, tt.sentinels, clienttest.Sentinels(err))
-				assert.False(t, clienttest.MaybeApplied(err))
-				assert.Len(t, server.Requests(), 2, "no lookup")
-				clienttest.AssertBackoff(t, server.Times())
-				if tt.status >= 300 {
-					assert.Equal(t, 2, clienttest.AsAPIError(t, err).Attempts)
+				want := outcome{status: tt.status, sentinels: tt.sentinels, requests: 2} // no lookup
+				if err != nil {
+					want.attempts = 2
 				}
+				assert.Equal(t, want, outcomeOf(server, err))
+				clienttest.AssertBackoff(t, server.Times())
 			}))
 		}
 	}
@@ -141,9 +140,7 @@ func TestHTTP2UnprocessedWriteWithoutABody(t *testing.T) {
 
 			err := client.Do(t.Context(), method, "/v1/devboxes/dbx_1", nil, nil)
 
-			require.ErrorIs(t, err, runloop.ErrForbidden)
-			assert.False(t, clienttest.MaybeApplied(err))
-			assert.Len(t, server.Requests(), 2)
+			assert.Equal(t, outcome{403, 1, false, "ErrForbidden", 2}, outcomeOf(server, err))
 		}))
 	}
 }
@@ -160,10 +157,7 @@ func TestHTTP2AlwaysRefused(t *testing.T) {
 
 			_, err := call.Do(t.Context(), client)
 
-			e := clienttest.AsTransportError(t, err)
-			assert.Equal(t, 4, e.Attempts)
-			assert.False(t, e.MaybeApplied)
-			assert.Len(t, server.Requests(), 4, "no lookup")
+			assert.Equal(t, outcome{0, 4, false, "", 4}, outcomeOf(server, err), "no lookup")
 			assert.Less(t, server.Now(), 4*time.Second)
 		}))
 	}
@@ -216,8 +210,7 @@ func TestHTTP2WritesThatMayHaveBeenProcessed(t *testing.T) {
 
 				_, err := doPost(t.Context(), client)
 
-				assert.True(t, clienttest.AsTransportError(t, err).MaybeApplied)
-				assert.Len(t, server.Requests(), 1)
+				assert.Equal(t, outcome{0, 1, true, "", 1}, outcomeOf(server, err))
 			}))
 		}
 	}
@@ -237,12 +230,7 @@ func TestHTTP2BehindMiddleware(t *testing.T) {
 
 			_, err := clienttest.DeleteCall.Do(t.Context(), client)
 
-			e := clienttest.AsAPIError(t, err)
-			assert.Equal(t, 404, e.StatusCode)
-			assert.Equal(t, 1, e.Attempts)
-			assert.True(t, e.MaybeApplied)
-			assert.NotErrorIs(t, err, runloop.ErrNotFound, "the first request may have deleted it")
-			assert.Len(t, server.Requests(), 3)
+			assert.Equal(t, outcome{404, 1, true, "", 3}, outcomeOf(server, err), "the first request may have deleted it")
 		}))
 	}
 }

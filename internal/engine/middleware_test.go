@@ -9,7 +9,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	runloop "github.com/runloop-community/runloop-go"
 	"github.com/runloop-community/runloop-go/internal/clienttest"
 	"github.com/runloop-community/runloop-go/internal/wiretest"
 )
@@ -77,20 +76,20 @@ var tokenURLs = map[string]string{
 func TestRequestsOfMiddlewareAreNotRepeats(t *testing.T) {
 	forbidden, limited := wiretest.Reply(403, `{}`), wiretest.Reply(429, `{}`)
 	for name, tt := range map[string]struct {
-		call      clienttest.PolicyCall
-		replies   []wiretest.Step // each after a token
-		sentinels []string
+		call    clienttest.PolicyCall
+		replies []wiretest.Step // each after a token
+		want    outcome         // without the requests
 	}{
-		"create of a taken name": {clienttest.CreateCall, []wiretest.Step{wiretest.Reply(400, takenJSON)}, []string{"ErrBadRequest", "ErrNameTaken"}},
-		"create, a conflict":     {clienttest.CreateCall, []wiretest.Step{wiretest.Reply(409, takenJSON)}, []string{"ErrConflict", "ErrNameTaken"}},
-		"delete of unknown ID":   {clienttest.DeleteCall, []wiretest.Step{wiretest.Reply(404, notFoundJSON)}, []string{"ErrNotFound"}},
-		"forbidden create":       {clienttest.CreateCall, []wiretest.Step{forbidden}, []string{"ErrForbidden"}},
-		"forbidden update":       {clienttest.UpdateCall, []wiretest.Step{forbidden}, []string{"ErrForbidden"}},
-		"forbidden delete":       {clienttest.DeleteCall, []wiretest.Step{forbidden}, []string{"ErrForbidden"}},
-		"forbidden Do(POST)":     {postCall, []wiretest.Step{forbidden}, []string{"ErrForbidden"}},
-		"Do(POST) after 429":     {postCall, []wiretest.Step{limited, wiretest.Reply(200, `{}`)}, []string{}},
-		"update after 429":       {clienttest.UpdateCall, []wiretest.Step{limited, policyOK}, []string{}},
-		"delete after 429":       {clienttest.DeleteCall, []wiretest.Step{limited, wiretest.Reply(404, notFoundJSON)}, []string{"ErrNotFound"}},
+		"create of a taken name": {clienttest.CreateCall, []wiretest.Step{wiretest.Reply(400, takenJSON)}, outcome{400, 1, false, "ErrBadRequest ErrNameTaken", 0}},
+		"create, a conflict":     {clienttest.CreateCall, []wiretest.Step{wiretest.Reply(409, takenJSON)}, outcome{409, 1, false, "ErrConflict ErrNameTaken", 0}},
+		"delete of unknown ID":   {clienttest.DeleteCall, []wiretest.Step{wiretest.Reply(404, notFoundJSON)}, outcome{404, 1, false, "ErrNotFound", 0}},
+		"forbidden create":       {clienttest.CreateCall, []wiretest.Step{forbidden}, outcome{403, 1, false, "ErrForbidden", 0}},
+		"forbidden update":       {clienttest.UpdateCall, []wiretest.Step{forbidden}, outcome{403, 1, false, "ErrForbidden", 0}},
+		"forbidden delete":       {clienttest.DeleteCall, []wiretest.Step{forbidden}, outcome{403, 1, false, "ErrForbidden", 0}},
+		"forbidden Do(POST)":     {postCall, []wiretest.Step{forbidden}, outcome{403, 1, false, "ErrForbidden", 0}},
+		"Do(POST) after 429":     {postCall, []wiretest.Step{limited, wiretest.Reply(200, `{}`)}, outcome{200, 0, false, "", 0}},
+		"update after 429":       {clienttest.UpdateCall, []wiretest.Step{limited, policyOK}, outcome{200, 0, false, "", 0}},
+		"delete after 429":       {clienttest.DeleteCall, []wiretest.Step{limited, wiretest.Reply(404, notFoundJSON)}, outcome{404, 2, false, "ErrNotFound", 0}},
 	} {
 		for where, url := range tokenURLs {
 			t.Run(name+"/"+where, clienttest.InBubble(func(t *testing.T) {
@@ -98,9 +97,8 @@ func TestRequestsOfMiddlewareAreNotRepeats(t *testing.T) {
 
 				_, err := tt.call.Do(t.Context(), clienttest.NewClientOver(t, tokenFirst(server.Transport, url)))
 
-				assert.Equal(t, tt.sentinels, clienttest.Sentinels(err))
-				assert.False(t, clienttest.MaybeApplied(err))
-				assert.Len(t, server.Requests(), 2*len(tt.replies))
+				tt.want.requests = 2 * len(tt.replies)
+				assert.Equal(t, tt.want, outcomeOf(server, err))
 			}))
 		}
 	}
@@ -119,19 +117,18 @@ func TestALostWriteBehindMiddleware(t *testing.T) {
 		for name, tt := range map[string]struct {
 			call    clienttest.PolicyCall
 			replies []wiretest.Step
-			maybe   bool
+			want    outcome
 		}{
 			"delete": {clienttest.DeleteCall, []wiretest.Step{wiretest.HangUp(), // the policy is deleted, the response lost
-				wiretest.Reply(404, notFoundJSON), wiretest.Reply(200, clienttest.EmptyPageJSON)}, false},
-			"POST": {postCall, []wiretest.Step{wiretest.HangUp()}, true},
+				wiretest.Reply(404, notFoundJSON), wiretest.Reply(200, clienttest.EmptyPageJSON)}, outcome{200, 0, false, "", 6}},
+			"POST": {postCall, []wiretest.Step{wiretest.HangUp()}, outcome{0, 1, true, "", 2}},
 		} {
 			t.Run(name+"/"+where, clienttest.InBubble(func(t *testing.T) {
 				server := wiretest.NewServer(t, afterTokens(tt.replies...)...)
 
 				_, err := tt.call.Do(t.Context(), clienttest.NewClientOver(t, tokenFirst(server.Transport, url)))
 
-				assert.Equal(t, tt.maybe, err != nil)
-				assert.Equal(t, tt.maybe, clienttest.MaybeApplied(err))
+				assert.Equal(t, tt.want, outcomeOf(server, err))
 			}))
 		}
 	}
@@ -150,12 +147,11 @@ func TestAWriteThatMiddlewareRepeatsIsLookedUp(t *testing.T) {
 	for name, tt := range map[string]struct {
 		call   clienttest.PolicyCall
 		script []wiretest.Step // after the 401 and the token
-		status int             // of the error, 0 for none
-		is     error
+		want   outcome
 	}{
-		"create": {createCall, []wiretest.Step{wiretest.Reply(400, takenJSON), wiretest.Reply(200, clienttest.PageJSON)}, 400, runloop.ErrNameTaken}, // an older policy
-		"delete": {clienttest.DeleteCall, []wiretest.Step{wiretest.Reply(404, notFoundJSON), wiretest.Reply(200, clienttest.PageJSON)}, 404, nil},    // it exists
-		"PUT":    {putCall, []wiretest.Step{policyOK}, 0, nil},
+		"create": {createCall, []wiretest.Step{wiretest.Reply(400, takenJSON), wiretest.Reply(200, clienttest.PageJSON)}, outcome{400, 1, true, "ErrBadRequest ErrNameTaken", 4}}, // an older policy
+		"delete": {clienttest.DeleteCall, []wiretest.Step{wiretest.Reply(404, notFoundJSON), wiretest.Reply(200, clienttest.PageJSON)}, outcome{404, 1, true, "", 4}},             // it exists
+		"PUT":    {putCall, []wiretest.Step{policyOK}, outcome{200, 0, false, "", 3}},
 	} {
 		for where, url := range tokenURLs {
 			t.Run(name+"/"+where, clienttest.InBubble(func(t *testing.T) {
@@ -166,15 +162,7 @@ func TestAWriteThatMiddlewareRepeatsIsLookedUp(t *testing.T) {
 
 				sent := server.Requests()
 				assert.Equal(t, sent[0].Header["X-Request-Id"], sent[2].Header["X-Request-Id"])
-				if tt.status == 0 {
-					require.NoError(t, err)
-					return
-				}
-				assert.Equal(t, tt.status, clienttest.AsAPIError(t, err).StatusCode)
-				assert.True(t, clienttest.MaybeApplied(err))
-				if tt.is != nil {
-					require.ErrorIs(t, err, tt.is)
-				}
+				assert.Equal(t, tt.want, outcomeOf(server, err))
 			}))
 		}
 	}
