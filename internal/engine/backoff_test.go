@@ -35,7 +35,6 @@ func TestBackoffDoublesUpToEightSeconds(t *testing.T) {
 	}
 }
 
-// The retry library gets the rows up to the first date wrong.
 func TestRetryAfter(t *testing.T) {
 	t.Parallel()
 	const ever = time.Duration(math.MaxInt64)

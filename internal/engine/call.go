@@ -98,6 +98,7 @@ func (c *call[T]) prepare(ctx context.Context) (*retryablehttp.Request, *Problem
 //   - has no time limit for an attempt, and does not retry if a body breaks off: RoundTrip reads
 //     the body within the attempt, and more of it than the 4 KiB after which go-retryablehttp
 //     gives the connection up;
+//   - sends an empty body as a chunked one, and aliases a buffer: it gets a []byte or nil;
 //   - shares one header and one URL among the attempts: RoundTrip copies them;
 //   - closes the idle connections of its http.Client after a failed call: the transport of that
 //     client is the call, which has none;

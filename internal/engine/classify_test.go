@@ -16,7 +16,6 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// The retry library retries most of these faults, and tells them apart by their texts.
 func TestHopelessFaults(t *testing.T) {
 	t.Parallel()
 	inURLError := func(err error) error { return &url.Error{Op: "Get", URL: "http://localhost", Err: err} }

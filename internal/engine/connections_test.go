@@ -19,8 +19,6 @@ import (
 
 // Which connections a call uses, and which it leaves open.
 
-// The retry library closes all idle connections after a failed call, also those of other
-// calls and, in a transport of the caller's, of other programs.
 func TestAFailedCallClosesNoIdleConnection(t *testing.T) {
 	for name, tt := range map[string]struct {
 		fault wiretest.Step
@@ -74,8 +72,6 @@ type closeCounter struct {
 
 func (c *closeCounter) CloseIdleConnections() { c.closes++ }
 
-// The retry library reads 4,096 bytes of an error body, so that each attempt after a longer
-// one needs a new connection.
 func TestAttemptsShareAConnectionAfterALongErrorBody(t *testing.T) {
 	for name, size := range map[string]int{"4,097 bytes": 4097, "64 KiB": 64 << 10} {
 		t.Run(name, clienttest.InBubble(func(t *testing.T) {

@@ -39,8 +39,6 @@ var stalls = map[string]stall{
 	"within an empty chunk": {wiretest.Stall("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"), true},
 }
 
-// The retry library has no time limit for an attempt, and the limit of http.Client looks
-// like the caller's deadline.
 func TestAnAttemptTakesAtMostThirtySeconds(t *testing.T) {
 	for phase, tt := range stalls {
 		t.Run(phase, clienttest.InBubble(func(t *testing.T) {
@@ -67,7 +65,6 @@ func TestAnAttemptTakesAtMostThirtySeconds(t *testing.T) {
 	}
 }
 
-// The retry library sends, and counts, an attempt although the context has ended.
 func TestAContextThatHasEndedBeforeTheCall(t *testing.T) {
 	t.Parallel()
 	calls := append([]clienttest.PolicyCall{
@@ -211,8 +208,6 @@ func TestTheDeadlineCoincidesWithTheLimitOfTheAttempt(t *testing.T) {
 	})(t)
 }
 
-// The retry library reports a success as canceled if the context ends before it looks at
-// the response.
 func TestAFinalResponseOutlivesTheContext(t *testing.T) {
 	t.Parallel()
 	for moment, end := range map[string]func(context.CancelFunc, *http.Response){

@@ -66,7 +66,6 @@ func TestTheHeaderOnRetries(t *testing.T) {
 	}
 }
 
-// The retry library's own error has no status, no body and no cause.
 func TestTheLastResponseOutlivesTheLastAttempt(t *testing.T) {
 	clienttest.InBubble(func(t *testing.T) {
 		server, client := newServer(t, wiretest.HangUp(), wiretest.Reply(500, `{}`).Times(2),
@@ -85,17 +84,16 @@ func TestTheLastResponseOutlivesTheLastAttempt(t *testing.T) {
 // An earlier attempt may have been applied although the last one reached no server.
 func TestTheDoubtOfAnEarlierAttemptRemains(t *testing.T) {
 	clienttest.InBubble(func(t *testing.T) {
-		_, client := newServer(t, busy(503, "Connection: close"), wiretest.Refuse().Times(3))
+		server, client := newServer(t, busy(503, "Connection: close"), wiretest.Refuse().Times(3))
 
 		err := clienttest.UpdatePolicy(t.Context(), client)
 
 		require.ErrorIs(t, err, syscall.ECONNREFUSED, "the last cause")
 		assert.ErrorContains(t, err, "(4 attempts; may have been applied): dial tcp: connection refused")
-		assert.True(t, clienttest.AsTransportError(t, err).MaybeApplied)
+		assert.Equal(t, outcome{0, 4, true, "", 1}, outcomeOf(server, err))
 	})(t)
 }
 
-// The retry library passes neither the request nor the attempt to its callbacks.
 func TestConcurrentCallsCountTheirOwnAttempts(t *testing.T) {
 	clienttest.InBubble(func(t *testing.T) {
 		const calls = 50
@@ -174,58 +172,107 @@ func TestRetryAfterOfMoreThanAMinuteEndsTheCall(t *testing.T) {
 
 			err := clienttest.UpdatePolicy(t.Context(), client)
 
-			require.ErrorIs(t, err, runloop.ErrRateLimited)
+			assert.Equal(t, outcome{429, 1, false, "ErrRateLimited", 1}, outcomeOf(server, err))
 			e := clienttest.AsAPIError(t, err)
 			assert.Equal(t, want, e.RetryAfter)
-			assert.Equal(t, 1, e.Attempts)
 			assert.Equal(t, "come back later", e.Message)
-			assert.False(t, e.MaybeApplied)
 			assert.Zero(t, server.Now())
 		}))
 	}
 }
 
-// The retry library sleeps until the deadline, and then reports only the deadline.
 func TestACallDoesNotWaitBeyondItsDeadline(t *testing.T) {
+	limited := outcome{429, 1, false, "ErrRateLimited", 1}
 	for name, tt := range map[string]struct {
-		deadline time.Duration
-		step     wiretest.Step
-		is       error // besides the deadline
-		waits    bool
+		deadline   time.Duration
+		script     []wiretest.Step
+		want       outcome
+		text       string
+		isDeadline bool
 	}{
-		"before Retry-After":       {5 * time.Second, busy(429, "Retry-After: 20"), runloop.ErrRateLimited, false},
-		"at Retry-After":           {2 * time.Second, busy(429, "Retry-After: 2"), runloop.ErrRateLimited, false},
-		"after Retry-After":        {2001 * time.Millisecond, busy(429, "Retry-After: 2"), nil, true},
-		"before the backoff":       {250 * time.Millisecond, busy(429), runloop.ErrRateLimited, false},
-		"after a refused dial":     {250 * time.Millisecond, wiretest.Refuse(), nil, false},
-		"before a too long header": {300 * time.Millisecond, busy(429, "Retry-After: 3600"), runloop.ErrRateLimited, false},
+		"before Retry-After":       {5 * time.Second, []wiretest.Step{busy(429, "Retry-After: 20")}, limited, "come back later", true},
+		"at Retry-After":           {2 * time.Second, []wiretest.Step{busy(429, "Retry-After: 2")}, limited, "come back later", true},
+		"after Retry-After":        {2001 * time.Millisecond, []wiretest.Step{busy(429, "Retry-After: 2"), policyOK}, outcome{status: 200, requests: 2}, "", false},
+		"before the backoff":       {250 * time.Millisecond, []wiretest.Step{busy(429)}, limited, "come back later", true},
+		"after a refused dial":     {250 * time.Millisecond, []wiretest.Step{wiretest.Refuse()}, outcome{0, 1, false, "", 0}, "connection refused", true},
+		"before a too long header": {300 * time.Millisecond, []wiretest.Step{busy(429, "Retry-After: 3600")}, limited, "come back later", false},
 	} {
 		t.Run(name, clienttest.InBubble(func(t *testing.T) {
-			script := []wiretest.Step{tt.step, policyOK}
-			if !tt.waits {
-				script = script[:1]
-			}
-			server, client := newServer(t, script...)
+			server, client := newServer(t, tt.script...)
 			ctx, cancel := context.WithTimeout(t.Context(), tt.deadline)
 			defer cancel()
 
 			err := clienttest.UpdatePolicy(ctx, client)
 
-			if tt.waits {
-				require.NoError(t, err)
-				return
+			assert.Equal(t, tt.want, outcomeOf(server, err))
+			assert.Equal(t, tt.isDeadline, errors.Is(err, context.DeadlineExceeded))
+			if err != nil {
+				assert.ErrorContains(t, err, tt.text)
+				assert.Zero(t, server.Now())
 			}
-			assert.Equal(t, name != "before a too long header", errors.Is(err, context.DeadlineExceeded))
-			assert.False(t, clienttest.MaybeApplied(err))
-			assert.Zero(t, server.Now())
-			assert.ErrorContains(t, err, "(1 attempt")
-			if tt.is != nil {
-				require.ErrorIs(t, err, tt.is)
-				assert.Equal(t, "come back later", clienttest.AsAPIError(t, err).Message)
-			} else {
-				clienttest.AsTransportError(t, err)
-				assert.ErrorContains(t, err, "connection refused")
-			}
+		}))
+	}
+}
+
+// Whether a request is retried depends on its method, and on whether it was received: a POST
+// or PATCH is retried only if it certainly was not.
+func TestWhichMethodsDoRetries(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		fault    wiretest.Step
+		received int     // requests
+		careful  outcome // of a POST or PATCH, zero if it is retried
+	}{
+		"429":                  {busy(429), 1, outcome{}},
+		"connection refused":   {wiretest.Refuse(), 0, outcome{}},
+		"connection lost":      {wiretest.HangUp(), 1, outcome{0, 1, true, "", 1}},
+		"no response in time":  {wiretest.Stall(""), 1, outcome{0, 1, true, "", 1}},
+		"a cut response":       {wiretest.Cut(wiretest.Response(200, `{"id": "dbx`, "Content-Length: 99")), 1, outcome{0, 1, true, "", 1}},
+		"408":                  {busy(408), 1, outcome{408, 1, true, "", 1}},
+		"425":                  {busy(425), 1, outcome{425, 1, false, "", 1}},
+		"500":                  {busy(500), 1, outcome{500, 1, true, "ErrServer", 1}},
+		"503":                  {busy(503), 1, outcome{503, 1, true, "ErrServer", 1}},
+		"503 that asks for it": {busy(503, "X-Should-Retry: true"), 1, outcome{503, 1, true, "ErrServer", 1}},
+	} {
+		for method, isCareful := range map[string]bool{"POST": true, "PATCH": true, "GET": false, "OPTIONS": false, "PUT": false, "DELETE": false} {
+			t.Run(name+"/"+method, clienttest.InBubble(func(t *testing.T) {
+				want, id, script := outcome{status: 200, requests: tt.received + 1}, "dbx_1", []wiretest.Step{tt.fault, wiretest.Reply(200, `{"id": "dbx_1"}`)}
+				if isCareful && tt.careful.attempts > 0 {
+					want, id, script = tt.careful, "", script[:1]
+				}
+				server, client := newServer(t, script...)
+
+				var box struct {
+					ID string `json:"id"`
+				}
+				err := client.Do(t.Context(), method, "/v1/devboxes", map[string]int{"a": 1}, &box)
+
+				assert.Equal(t, want, outcomeOf(server, err))
+				assert.Equal(t, id, box.ID)
+				for _, r := range server.Requests() {
+					assert.Equal(t, method+` {"a":1}`, r.Method+" "+r.Body)
+				}
+			}))
+		}
+	}
+}
+
+func TestRetriesOfAPost(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		script []wiretest.Step
+		want   outcome
+	}{
+		"refused each time":                   {[]wiretest.Step{busy(429).Times(4)}, outcome{429, 4, false, "ErrRateLimited", 4}},
+		"never connected":                     {[]wiretest.Step{wiretest.Refuse().Times(4)}, outcome{0, 4, false, "", 0}},
+		"none once it may have been received": {[]wiretest.Step{wiretest.Refuse(), busy(429), busy(500)}, outcome{500, 3, true, "ErrServer", 2}},
+	} {
+		t.Run(name, clienttest.InBubble(func(t *testing.T) {
+			server, client := newServer(t, tt.script...)
+
+			_, err := doPost(t.Context(), client)
+
+			assert.Equal(t, tt.want, outcomeOf(server, err))
 		}))
 	}
 }

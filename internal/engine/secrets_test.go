@@ -151,8 +151,7 @@ func chain(err error) []error {
 	return errs
 }
 
-// The retry library logs each URL to standard error by default, and net/http logs transports
-// that break their contract. The test runs itself in another process to see all of it.
+// The test runs itself in another process, to see all that is printed.
 func TestNothingIsPrintedToStandardErrorWhateverFails(t *testing.T) {
 	const isChild = "RUNLOOP_TEST_IN_ANOTHER_PROCESS"
 	if os.Getenv(isChild) != "" {

@@ -43,8 +43,6 @@ func TestHeadersOnTheWire(t *testing.T) {
 	}
 }
 
-// The retry library sends an empty body as a chunked one, and aliases a buffer that it is
-// given.
 func TestBodiesAreSentWithTheirLength(t *testing.T) {
 	post := clienttest.PolicyCall{Do: func(ctx context.Context, c *runloop.Client, _ ...runloop.Option) (any, error) {
 		return nil, c.Do(ctx, http.MethodPost, "/v1/devboxes/dbx_1/shutdown", nil, nil)
@@ -90,8 +88,6 @@ func TestBodiesAreSentWithTheirLength(t *testing.T) {
 	}
 }
 
-// The attempts of the retry library share one header map and one URL, so that the changes of
-// a RoundTripper accumulate and reach the caller's.
 func TestChangesOfATransportEndWithTheAttempt(t *testing.T) {
 	clienttest.InBubble(func(t *testing.T) {
 		server := wiretest.NewServer(t, busy(503).Times(3), policyOK.Times(2))
