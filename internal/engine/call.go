@@ -105,7 +105,8 @@ func (c *call[T]) prepare(ctx context.Context) (*retryablehttp.Request, *Problem
 //   - replaces the last response by an error of its own, and a success by the error of a context
 //     that has just ended: the outcome is in c, and the result of go-retryablehttp is ignored;
 //   - makes an attempt although the context has ended: Do checks it first;
-//   - logs every URL to standard error: this client, unlike that of NewClient, has no logger.
+//   - logs every URL to standard error: this client, unlike one of retryablehttp.NewClient, has no
+//     logger.
 func (c *call[T]) run(base *retryablehttp.Request) {
 	c.client = http.Client{
 		Transport: c,

@@ -108,17 +108,6 @@ func TestACompleteErrorIsFinal(t *testing.T) {
 	}
 }
 
-// A 408 may hide an effect, cut or not: a careful write is not repeated.
-func TestACutTimeoutStatusIsNotARefusal(t *testing.T) {
-	clienttest.InBubble(func(t *testing.T) {
-		server, client := newServer(t, wiretest.Cut(wiretest.Response(408, `{`, "Content-Length: 9")))
-
-		_, err := doPost(t.Context(), client)
-
-		assert.Equal(t, outcome{408, 1, true, "", 1}, outcomeOf(server, err))
-	})(t)
-}
-
 func TestACutSuccessIsRetried(t *testing.T) {
 	faults := cuts(200)
 	for _, final := range []string{"by a stall", "a page", "text that quotes a title"} { // see stalls, and the others are no JSON

@@ -29,7 +29,7 @@ func TestSegment(t *testing.T) {
 	}
 }
 
-func TestSegmentRefusesWhatNamesAnotherPath(t *testing.T) {
+func TestSegmentRejectsOtherPaths(t *testing.T) {
 	t.Parallel()
 	for _, s := range []string{"", " ", "\t", ".", "..", "%2e", "%2E%2e", ".%2e", "%2E.", "a\x00", "a\nb", "\x7f", "\u0085", "\xff", "a\xc3"} {
 		segment, err := segment(s)

@@ -164,7 +164,7 @@ func (c *call[T]) findWait(ctx context.Context, a *attempt) bool {
 	c.wait = backoff(c.attempts)
 	if a.response != nil {
 		if a.response.RetryAfter > maxRetryAfter {
-			c.note = fmt.Sprintf("the API asks to wait %s", a.response.RetryAfter)
+			c.note = fmt.Sprintf("the API asks the client to wait %s", a.response.RetryAfter)
 			return false
 		}
 		c.wait = max(c.wait, a.response.RetryAfter)

@@ -176,6 +176,7 @@ func TestRetryAfterOfMoreThanAMinuteEndsTheCall(t *testing.T) {
 			e := clienttest.AsAPIError(t, err)
 			assert.Equal(t, want, e.RetryAfter)
 			assert.Equal(t, "come back later", e.Message)
+			assert.ErrorContains(t, err, "the API asks the client to wait "+want.String())
 			assert.Zero(t, server.Now())
 		}))
 	}
@@ -265,6 +266,7 @@ func TestRetriesOfAPost(t *testing.T) {
 	}{
 		"refused each time":                   {[]wiretest.Step{busy(429).Times(4)}, outcome{429, 4, false, "ErrRateLimited", 4}},
 		"never connected":                     {[]wiretest.Step{wiretest.Refuse().Times(4)}, outcome{0, 4, false, "", 0}},
+		"a cut 408 may hide an effect":        {[]wiretest.Step{wiretest.Cut(wiretest.Response(408, `{`, "Content-Length: 9"))}, outcome{408, 1, true, "", 1}},
 		"none once it may have been received": {[]wiretest.Step{wiretest.Refuse(), busy(429), busy(500)}, outcome{500, 3, true, "ErrServer", 2}},
 	} {
 		t.Run(name, clienttest.InBubble(func(t *testing.T) {

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -35,29 +34,6 @@ func get(server *wiretest.Server, url string) (string, error) {
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
 	return fmt.Sprintf("%d %s", resp.StatusCode, body), err
-}
-
-func TestStepsAreTakenInOrder(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		server := wiretest.NewServer(t, wiretest.Refuse(), wiretest.Reply(200, "one"), wiretest.HangUp(),
-			wiretest.Reply(404, "three", "Content-Type: text/plain"))
-
-		_, refused := get(server, "http://localhost")
-		one, err := get(server, "http://localhost/path?q=1")
-		require.NoError(t, err)
-		time.Sleep(time.Minute)
-		three, err := get(server, "http://localhost") // net/http repeats a GET that a used connection lost
-		require.NoError(t, err)
-
-		assert.ErrorContains(t, refused, "connection refused")
-		assert.Equal(t, "200 one", one)
-		assert.Equal(t, "404 three", three)
-		assert.Equal(t, []time.Duration{0, time.Minute, time.Minute}, server.Times())
-		first := server.Requests()[0]
-		assert.Equal(t, "GET /path?q=1", first.Method+" "+first.Target)
-		assert.Contains(t, first.Raw, "GET /path?q=1 HTTP/1.1\r\nHost: localhost\r\n")
-	})
 }
 
 func TestAScriptThatDoesNotFitFailsTheTest(t *testing.T) {
