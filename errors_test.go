@@ -250,7 +250,7 @@ func TestErrorTexts(t *testing.T) {
 		"a status without a name, and a message": {clienttest.GetCall, clienttest.Respond(599, `{"message": "upstream timed out"}`),
 			"runloop: get network policy: 599: upstream timed out (1 attempt)"},
 		"redirect": {clienttest.GetCall, clienttest.RespondWith(302, ``, http.Header{"Location": {"https://login.example.test/sso?return=x"}}),
-			"runloop: get network policy: 302 Found: redirects are not followed, this one leads to https://login.example.test/sso (1 attempt)"},
+			"runloop: get network policy: 302 Found: redirect to https://login.example.test/sso not followed: check the base URL (1 attempt)"},
 		"no connection": {clienttest.GetCall, clienttest.Fail("dial tcp: connection refused"),
 			"runloop: get network policy: no usable response (1 attempt): dial tcp: connection refused"},
 		"a write without an answer": {clienttest.UpdateCall, clienttest.Fail("connection reset by peer"),

@@ -149,7 +149,7 @@ func TestIDsThatNameSomethingElseAreRefused(t *testing.T) {
 			} {
 				policy, err := call()
 				assert.Nil(t, policy)
-				assert.Equal(t, clienttest.Invalid(op, "id", test.problem), err)
+				assert.Equal(t, clienttest.Invalid(op, "id", test.problem+": pass an ID as the API returns it"), err)
 			}
 			assert.Empty(t, api.Sent())
 		})

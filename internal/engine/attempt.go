@@ -12,38 +12,35 @@ import (
 	"time"
 )
 
-// An attempt is one request on the wire and what came of it.
+// An attempt is one request on the wire, and its outcome.
 type attempt struct {
-	// response is set for a response that is not a usable success, err when there is
-	// no response or one that cannot be used.
+	// response is set for a response other than a usable success, err if there is no
+	// response or one that cannot be used.
 	response *Response
 	err      error
-	// status is the status line's, 0 when none came.
-	status   int
+	status   int // 0 if there is no response
 	timeout  attemptTimeout
 	duration time.Duration
-	evidence *evidence // nil for a request that only reads
+	evidence *evidence // nil for a read
 }
 
 func (a *attempt) succeeded() bool { return a.response == nil && a.err == nil }
 
-// refused reports whether the response is an error status.
+// refused reports whether the response has an error status.
 func (a *attempt) refused() bool { return a.response != nil && a.err == nil }
 
-// healthy reports whether the API did its work, if only to refuse the request.
+// healthy reports whether the API works, even if it refused the request.
 func (a *attempt) healthy() bool {
 	return a.succeeded() || a.refused() && !a.response.isTransient() && !isServerFault(a.status)
 }
 
-// accepted reports whether the API reported success in a response that cannot be used.
+// accepted reports whether the status is a success, but the response cannot be used.
 func (a *attempt) accepted() bool {
 	return a.err != nil && a.status >= 200 && a.status < 300
 }
 
-// RoundTrip makes one attempt: the call is the transport of its own http.Client.
-// So the attempt has its own time limit, which covers reading the body, and what
-// the retry library does with the client (it closes all idle connections after
-// each failed call) does not reach the transport that calls share.
+// RoundTrip makes one attempt, which includes reading the body: the call is the transport
+// of the retryablehttp client that run builds.
 func (c *call[T]) RoundTrip(base *http.Request) (*http.Response, error) {
 	limit := c.cfg.Timeout + min(c.req.Hold, math.MaxInt64-c.cfg.Timeout)
 	c.last = attempt{timeout: attemptTimeout{limit}}
@@ -58,14 +55,14 @@ func (c *call[T]) RoundTrip(base *http.Request) (*http.Response, error) {
 	if c.req.isWrite() {
 		req = c.observe(base, ctx, a)
 	}
-	// Each attempt has its own header and URL, whatever a RoundTripper does with them.
+	// A RoundTripper may change the header and the URL of an attempt.
 	req.Header = c.header()
 	req.URL = new(*base.URL)
 
 	resp, err := c.cfg.Transport.RoundTrip(req)
 	switch {
 	case err != nil:
-		if resp != nil && resp.Body != nil { // against the contract of RoundTripper
+		if resp != nil && resp.Body != nil { // violates the contract of RoundTripper
 			resp.Body.Close()
 		}
 		a.err = c.cfg.Transport.proxyRefusal(req, attemptError(base.Context(), ctx, err))
@@ -82,7 +79,7 @@ func (c *call[T]) RoundTrip(base *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// observe returns the request of an attempt to write, which gathers evidence.
+// observe returns the request of an attempt to write, and makes it gather evidence.
 func (c *call[T]) observe(base *http.Request, ctx context.Context, a *attempt) *http.Request {
 	a.evidence = &evidence{
 		requestID: c.requestID,
@@ -90,8 +87,8 @@ func (c *call[T]) observe(base *http.Request, ctx context.Context, a *attempt) *
 		hostPort:  hostPort(cmp.Or(c.cfg.Transport.proxyOf(base), base.URL)),
 	}
 	req := base.WithContext(httptrace.WithClientTrace(ctx, a.evidence.trace()))
-	// Without GetBody, HTTP/2 does not repeat a request by itself but reports why it
-	// would. HTTP/1.1 repeats only what it has not begun to write.
+	// Without GetBody, HTTP/2 does not repeat a request by itself, but reports why it
+	// would. HTTP/1.1 repeats a request only if it has not begun to write it.
 	speaksHTTP1 := base.URL.Scheme == "http" || c.cfg.Transport.http1.Load()
 	if c.cfg.Transport.Direct && !speaksHTTP1 {
 		req.GetBody = nil
@@ -99,8 +96,8 @@ func (c *call[T]) observe(base *http.Request, ctx context.Context, a *attempt) *
 	return req
 }
 
-// notReceived reports whether the request certainly reached no server, or one that
-// reported that it did nothing with it.
+// notReceived reports whether the request certainly reached no server, or a server that
+// reported that it did not process it.
 func (a *attempt) notReceived() bool {
 	if a.evidence == nil || a.err == nil || a.status != 0 {
 		return false
@@ -108,14 +105,14 @@ func (a *attempt) notReceived() bool {
 	return a.evidence.notReceived() || a.evidence.transport.Direct && unprocessedText(a.err.Error())
 }
 
-// attemptError tells the end of the attempt's time from the end of the caller's
-// context and from every other fault of the transport.
+// attemptError returns the error of an attempt that failed with err: the attempt's timeout,
+// if that ended the attempt and the caller's context did not.
 func attemptError(caller, attempt context.Context, err error) error {
 	if caller.Err() == nil && attempt.Err() != nil {
 		return context.Cause(attempt)
 	}
 	if tlsErr, ok := err.(tls.RecordHeaderError); ok && string(tlsErr.RecordHeader[:]) == "HTTP/" {
-		return http.ErrSchemeMismatch // as http.Client reports it, above the transport
+		return http.ErrSchemeMismatch // http.Client does the same, above the transport
 	}
 	return err
 }
@@ -125,7 +122,7 @@ func (c *call[T]) header() http.Header {
 	for name, values := range c.cfg.Header {
 		h[name] = slices.Clone(values)
 	}
-	values := make([]string, 0, 5) // one allocation for the values of all
+	values := make([]string, 0, 5) // one allocation for all values
 	set := func(name, value string) {
 		values = append(values, value)
 		h[name] = slices.Clip(values[len(values)-1:])

@@ -5,10 +5,9 @@ import (
 	"time"
 )
 
-// The numbers of the retry budget: an outage costs at most 500 retries before
-// the client stops multiplying the load, and a burst of 1,000 calls at 30 % faults
-// still succeeds as often as without a budget. Once it is spent, a client still has
-// one retry a second, whatever becomes of its calls.
+// The retry budget allows 500 retries before an outage stops the retries, and a burst of
+// 1,000 calls with 30 % faults still succeeds as often as without a budget. A client whose
+// budget is spent still has one retry per second.
 const (
 	budgetCapacity = 2500
 	retryCost      = 5
@@ -16,12 +15,12 @@ const (
 	refillPerRetry = time.Second
 )
 
-// A Budget bounds the retries of all calls of a client together: each retry takes
-// tokens out, healthy responses and time put some back. A nil *Budget has no bound.
+// A Budget limits the retries of all calls of a client: each retry takes tokens, and healthy
+// responses and time return some. A nil *Budget is unlimited.
 type Budget struct {
 	mu       sync.Mutex
 	tokens   int
-	refilled time.Time // up to when time has been paid for
+	refilled time.Time // the end of the time that the tokens include
 }
 
 // NewBudget returns a full budget.
@@ -29,7 +28,7 @@ func NewBudget() *Budget {
 	return &Budget{tokens: budgetCapacity}
 }
 
-// withdraw pays for a retry, or reports that there is not enough left.
+// withdraw takes the tokens of a retry, or reports false if there are too few.
 func (b *Budget) withdraw() bool {
 	if b == nil {
 		return true
@@ -44,7 +43,7 @@ func (b *Budget) withdraw() bool {
 	return true
 }
 
-// refill puts back what time has earned.
+// refill adds the tokens for the time since the last refill.
 func (b *Budget) refill() {
 	now := time.Now()
 	if b.refilled.IsZero() {
@@ -55,13 +54,13 @@ func (b *Budget) refill() {
 	b.tokens = int(min(budgetCapacity, int64(b.tokens)+retries*retryCost))
 }
 
-// deposit records a healthy response to a call, on its first attempt or after retries.
-func (b *Budget) deposit(attempts int) {
+// deposit adds the tokens for a healthy response to the given attempt, counted from 1.
+func (b *Budget) deposit(attempt int) {
 	if b == nil {
 		return
 	}
 	refund := healthyRefund
-	if attempts > 1 {
+	if attempt > 1 {
 		refund = retryCost
 	}
 	b.mu.Lock()

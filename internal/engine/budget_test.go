@@ -17,118 +17,81 @@ func withdrawals(b *Budget) (n int) {
 	return n
 }
 
-func TestBudgetPaysForFiveHundredRetries(t *testing.T) {
+func TestBudget(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) { // no time passes, which refills
-		b := NewBudget()
-
-		assert.Equal(t, 500, withdrawals(b))
-		assert.Equal(t, 0, withdrawals(b))
-	})
-}
-
-func TestBudgetIsRefilledByHealthyResponses(t *testing.T) {
-	t.Parallel()
-	for name, tt := range map[string]struct {
-		attempts, responses int
-		want                int
-	}{
-		"at once: a fifth of a retry":        {1, 4, 0},
-		"at once, five times: a retry":       {1, 5, 1},
-		"after a retry: one retry":           {2, 1, 1},
-		"after more retries: still only one": {4, 1, 1},
-		"never beyond what it began with":    {1, 10_000, 500},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				b := NewBudget()
-				withdrawals(b)
-
-				for range tt.responses {
-					b.deposit(tt.attempts)
-				}
-
-				assert.Equal(t, tt.want, withdrawals(b))
-			})
-		})
-	}
-}
-
-func TestBudgetIsRefilledByTime(t *testing.T) {
-	t.Parallel()
-	for name, tt := range map[string]struct {
-		wait time.Duration
-		want int
-	}{
-		"nearly a second":         {time.Second - 1, 0},
-		"a second: a retry":       {time.Second, 1},
-		"ten and a half":          {10500 * time.Millisecond, 10},
-		"never beyond the bounds": {24 * time.Hour, 500},
-		"a century":               {100 * 365 * 24 * time.Hour, 500},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				b := NewBudget()
-				withdrawals(b)
-
-				time.Sleep(tt.wait)
-
-				assert.Equal(t, tt.want, withdrawals(b))
-			})
-		})
-	}
-	t.Run("what remains of a second is kept", func(t *testing.T) {
-		t.Parallel()
-		synctest.Test(t, func(t *testing.T) {
-			b := NewBudget()
-			withdrawals(b)
-			total := 0
-			for range 100 { // 150 s
-				time.Sleep(1500 * time.Millisecond)
-				total += withdrawals(b)
+	deposits := func(responses, attempts int) func(*Budget) {
+		return func(b *Budget) {
+			for range responses {
+				b.deposit(attempts)
 			}
-			assert.Equal(t, 150, total)
+		}
+	}
+	wait := func(d time.Duration) func(*Budget) { return func(*Budget) { time.Sleep(d) } }
+	for name, tt := range map[string]struct {
+		after func(*Budget) // it is spent
+		want  int           // retries
+	}{
+		"spent":                                 {deposits(0, 1), 0},
+		"a response: a fifth of a retry":        {deposits(4, 1), 0},
+		"five responses":                        {deposits(5, 1), 1},
+		"a response after a retry":              {deposits(1, 2), 1},
+		"a response after more retries":         {deposits(1, 4), 1},
+		"responses, up to the capacity":         {deposits(10_000, 1), 500},
+		"responses after retries, up to it too": {deposits(10_000, 2), 500},
+		"nearly a second":                       {wait(time.Second - 1), 0},
+		"a second":                              {wait(time.Second), 1},
+		"ten and a half seconds":                {wait(10500 * time.Millisecond), 10},
+		"a day, up to the capacity":             {wait(24 * time.Hour), 500},
+		"a century":                             {wait(100 * 365 * 24 * time.Hour), 500},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				b := NewBudget()
+				time.Sleep(time.Hour) // a full budget does not grow
+				assert.Equal(t, 500, withdrawals(b))
+
+				tt.after(b)
+
+				assert.Equal(t, tt.want, withdrawals(b))
+			})
 		})
-	})
-	t.Run("a client that was idle from the start", func(t *testing.T) {
-		t.Parallel()
-		synctest.Test(t, func(t *testing.T) {
-			b := NewBudget()
-			time.Sleep(time.Hour)
-			assert.Equal(t, 500, withdrawals(b))
-		})
+	}
+}
+
+func TestBudgetKeepsPartsOfASecond(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := NewBudget()
+		withdrawals(b)
+		total := 0
+		for range 100 { // 150 s
+			time.Sleep(1500 * time.Millisecond)
+			total += withdrawals(b)
+		}
+		assert.Equal(t, 150, total)
 	})
 }
 
-func TestNoBudgetIsNoBound(t *testing.T) {
+func TestANilBudgetHasNoBound(t *testing.T) {
 	t.Parallel()
 	var none *Budget
-
 	none.deposit(1)
-
 	for range 10_000 {
 		assert.True(t, none.withdraw())
 	}
 }
 
-func TestBudgetIsSharedByGoroutines(t *testing.T) {
+func TestBudgetIsSafeForConcurrentUse(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // no time passes
 		b := NewBudget()
 		var granted atomic.Int64
-		var wait sync.WaitGroup
+		var calls sync.WaitGroup
 		for range 10 {
-			wait.Go(func() {
-				for range 100 {
-					if b.withdraw() {
-						granted.Add(1)
-					}
-				}
-			})
+			calls.Go(func() { granted.Add(int64(withdrawals(b))) })
 		}
-		wait.Wait()
+		calls.Wait()
 
 		assert.EqualValues(t, 500, granted.Load())
 	})

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"math"
 	"net/http"
 	"strings"
@@ -11,37 +12,36 @@ import (
 	"github.com/hashicorp/go-retryablehttp"
 )
 
-// A call is the state of one logical call. The callbacks of the retry library
-// share it: they are told neither the request nor the attempt.
+// A call is the state of one logical call.
 type call[T any] struct {
 	cfg      *Config
 	req      Request[T]
 	rawQuery string
-	// requestID is the same on every attempt of a write, and empty for a read.
+	// requestID is the same for every attempt of a write, and empty for a read.
 	requestID string
 
-	library      retryablehttp.Client // one a call, for the callbacks to share its state
-	client       http.Client          // its transport is the call
+	retryable    retryablehttp.Client
+	client       http.Client // whose transport is the call
 	attempts     int
 	last         attempt
 	result       T
-	response     *Response // the last one that came without being a usable success
-	fault        error     // the last fault without a response, while the context lasted
+	response     *Response // the last one other than a usable success
+	fault        error     // the last error without a response and before the context ended
 	maybeApplied bool
-	accepted     int // attempts that a server reported to be a success
+	accepted     int // attempts whose status was a success
 
 	waiting    bool // between two attempts
 	wait       time.Duration
-	transient  bool   // the last attempt met a fault that may pass
-	exhausted  bool   // and there is no further attempt
-	note       string // and why
-	contextErr error  // the end of the context, when that ended the call
+	transient  bool   // the last attempt failed with a transient error
+	exhausted  bool   // and is not retried
+	note       string // the reason for that
+	contextErr error  // the error of the context, if that ended the call
 
 	resolution Resolution
-	resolvedAt int // the attempt that resolution is about
+	resolvedAt int // the attempt before the lookup
 }
 
-// Do makes the call. The failure is nil when it succeeded.
+// Do makes the call. The failure is nil if the call succeeds.
 func Do[T any](ctx context.Context, cfg *Config, req Request[T]) (T, *Failure) {
 	c := &call[T]{cfg: cfg, req: req, maybeApplied: req.InDoubt}
 	var none T
@@ -62,7 +62,7 @@ func Do[T any](ctx context.Context, cfg *Config, req Request[T]) (T, *Failure) {
 	return c.result, nil
 }
 
-// prepare puts the request together.
+// prepare builds the request.
 func (c *call[T]) prepare(ctx context.Context) (*retryablehttp.Request, *Problem) {
 	if c.req.isWrite() {
 		if c.requestID = c.req.RequestID; c.requestID == "" {
@@ -85,27 +85,45 @@ func (c *call[T]) prepare(ctx context.Context) (*retryablehttp.Request, *Problem
 	return base, nil
 }
 
+// run makes the attempts. go-retryablehttp runs the loop: it rewinds the body, sends the
+// request, and waits between attempts or until the context ends. The engine does the rest,
+// because by default go-retryablehttp
+//
+//   - passes neither the request nor the attempt to its callbacks: each call has a client of
+//     its own, and the callbacks are its methods;
+//   - retries hopeless faults, and writes that could take effect twice: see checkRetry, which
+//     also counts the attempts;
+//   - reads Retry-After only for 429 and 503, overflows on large numbers, and waits beyond the
+//     deadline: see findWait;
+//   - has no time limit for an attempt, and does not retry if a body breaks off: RoundTrip reads
+//     the body within the attempt, and more of it than the 4 KiB after which go-retryablehttp
+//     gives the connection up;
+//   - sends an empty body as a chunked one, and aliases a buffer: it gets a []byte or nil;
+//   - shares one header and one URL among the attempts: RoundTrip copies them;
+//   - closes the idle connections of its http.Client after a failed call: the transport of that
+//     client is the call, which has none;
+//   - replaces the last response by an error of its own, and a success by the error of a context
+//     that has just ended: the outcome is in c, and the result of go-retryablehttp is ignored;
+//   - makes an attempt although the context has ended: Do checks it first;
+//   - logs every URL to standard error: this client, unlike one of retryablehttp.NewClient, has no
+//     logger.
 func (c *call[T]) run(base *retryablehttp.Request) {
-	c.client = http.Client{Transport: c, CheckRedirect: refuseRedirect}
-	c.library = retryablehttp.Client{
+	c.client = http.Client{
+		Transport: c,
+		// Following a redirect could turn a POST into a GET, or send headers to another host.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	c.retryable = retryablehttp.Client{
 		HTTPClient:   &c.client,
-		RetryMax:     math.MaxInt, // checkRetry counts
+		RetryMax:     math.MaxInt,
 		CheckRetry:   c.checkRetry,
-		Backoff:      c.backoff,
+		Backoff:      func(time.Duration, time.Duration, int, *http.Response) time.Duration { return c.wait },
 		ErrorHandler: retryablehttp.PassthroughErrorHandler,
 	}
-	_, _ = c.library.Do(base) // the outcome is in c, with more detail
+	_, _ = c.retryable.Do(base)
 }
 
-// refuseRedirect makes a redirect the response: following it would turn a POST into
-// a GET, or carry headers to another host.
-func refuseRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-
-func (c *call[T]) backoff(time.Duration, time.Duration, int, *http.Response) time.Duration {
-	return c.wait
-}
-
-// finish returns nil for a call that succeeded or turns out to have done so.
+// finish returns nil for a call that succeeded, by its response or by a lookup.
 func (c *call[T]) finish(ctx context.Context) *Failure {
 	if c.contextErr == nil && c.last.succeeded() {
 		return nil
@@ -114,7 +132,7 @@ func (c *call[T]) finish(ctx context.Context) *Failure {
 	if c.maybeApplied && ctx.Err() == nil {
 		switch c.resolve(ctx) {
 		case Applied:
-			c.logRecovered(ctx, f)
+			c.logEnd(ctx, slog.LevelInfo, "runloop: the response was lost, but the write took effect", f)
 			return nil
 		case Absent:
 			if f.Response != nil {
@@ -123,16 +141,16 @@ func (c *call[T]) finish(ctx context.Context) *Failure {
 		}
 	}
 	if c.contextErr == nil && c.resolvedAt > 0 && c.resolvedAt == c.attempts && ctx.Err() != nil {
-		c.contextErr = contextError(ctx) // which ended the lookup
+		c.contextErr = contextError(ctx) // it ended the lookup
 		f = c.failure()
 	}
 	if c.exhausted && (c.attempts > 1 || c.note != "") {
-		c.logGaveUp(ctx, f)
+		c.logEnd(ctx, slog.LevelWarn, "runloop: gave up", f)
 	}
 	return f
 }
 
-// resolve asks once an attempt what became of the write.
+// resolve looks up what became of the write, at most once per attempt.
 func (c *call[T]) resolve(ctx context.Context) Resolution {
 	if c.req.Resolve == nil {
 		return Unresolved
@@ -145,7 +163,7 @@ func (c *call[T]) resolve(ctx context.Context) Resolution {
 	return c.resolution
 }
 
-// failure sums up what is known when the call ends without success.
+// failure returns what is known of a call that failed.
 func (c *call[T]) failure() *Failure {
 	f := &Failure{
 		Operation:    c.req.Operation,

@@ -8,11 +8,10 @@ import (
 	"time"
 )
 
-// A cause stands for an error of the transport, with a text that is fit to print. The
-// error's own may hold secrets, so it sits behind a function, like a Secret.
-// What is inside is found by errors.Is and errors.As, but for the errors of contexts:
-// limits of the transport, such as that of a dial, match those too, though the
-// caller's context is not over.
+// A cause wraps an error of the transport with a text that is safe to print. The error's own
+// text may contain secrets, so a function hides the error, as in a Secret. errors.Is and
+// errors.As find the error, except for the errors of contexts: limits of the transport, such
+// as the one of a dial, match those although the caller's context has not ended.
 type cause struct {
 	text string
 	err  func() error
@@ -24,15 +23,15 @@ func (e *cause) Is(target error) bool {
 	return target != context.DeadlineExceeded && target != context.Canceled && errors.Is(e.err(), target)
 }
 
-// newCause keeps secrets out of the text, and makes it short.
+// newCause returns the cause for err, with a short text without secrets.
 func (c *call[T]) newCause(err error) *cause {
 	const limit = 160
 	text := redactor(c.cfg.Key, c.rawQuery).Replace(withoutResponse(err.Error()))
 	return &cause{text: Printable(text, limit), err: func() error { return err }}
 }
 
-// withoutResponse drops what net/http quotes of a response that is not HTTP: it can be a
-// line of somebody's page.
+// withoutResponse removes the part of an invalid response that net/http quotes, which may be
+// a line of a page.
 func withoutResponse(text string) string {
 	const broken = "transport connection broken: "
 	before, what, found := strings.Cut(text, broken)
@@ -43,8 +42,8 @@ func withoutResponse(text string) string {
 	return before + broken + strings.TrimRight(what, ": ")
 }
 
-// attemptTimeout is the error of an attempt that took longer than its limit. It is
-// no context.DeadlineExceeded: the caller's deadline has not passed.
+// attemptTimeout is the error of an attempt that exceeded its limit. It does not match
+// context.DeadlineExceeded, because the caller's deadline has not passed.
 type attemptTimeout struct{ limit time.Duration }
 
 func (e *attemptTimeout) Error() string   { return fmt.Sprintf("no response within %s", e.limit) }

@@ -5,16 +5,15 @@ import (
 	"time"
 )
 
-// A Clock is the server's clock as its Date headers show it. The zero Clock is the
-// local one.
+// A Clock is the server's clock, by its Date headers. The zero Clock is the local one.
 type Clock struct {
-	ahead time.Duration // of the local clock, at least
+	ahead time.Duration // of the local clock, a lower bound
 	known bool
 }
 
-// learn takes the Date of a response that has just been received. It is cut to the
-// second and as old as the response, so the server is ahead by at least the
-// difference, and the largest of several differences is the closest.
+// learn reads the Date of a response that has just been received. The Date is truncated to
+// seconds and as old as the response. So the server is ahead by at least the difference, and
+// the largest difference is the most exact.
 func (c *Clock) learn(h http.Header) {
 	if c == nil {
 		return
@@ -28,6 +27,6 @@ func (c *Clock) learn(h http.Header) {
 	}
 }
 
-// At returns the server's time at a moment of the local clock, or up to a second and
-// the time of a response earlier.
+// At returns the server's time at a moment of the local clock. It may be early, by up to a
+// second and the time of a response.
 func (c *Clock) At(local time.Time) time.Time { return local.Add(c.ahead) }

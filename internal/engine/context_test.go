@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"testing"
 	"time"
 
@@ -17,18 +18,57 @@ import (
 	"github.com/runloop-community/runloop-go/internal/wiretest"
 )
 
-// The caller's context ends: what the error says, in each phase of a call.
+// What an error reports if time runs out, in each phase of a call.
 
 var errShutdown = errors.New("the orchestrator shuts down")
 
-// P20: the library makes an attempt, and counts it, when the context is over
-// already.
-func TestAContextThatIsOverBeforeTheCall(t *testing.T) {
+// A stall is a phase of an attempt that takes too long.
+type stall struct {
+	step         wiretest.Step
+	maybeApplied bool
+}
+
+var stalls = map[string]stall{
+	"while dialing":         {wiretest.DialStall(), false},
+	"while sending":         {wiretest.Deaf(), true},
+	"before the headers":    {wiretest.Stall(""), true},
+	"within the headers":    {wiretest.Stall("HTTP/1.1 200 OK\r\nContent-"), true},
+	"before the body":       {wiretest.Stall(wiretest.Response(200, "", "Content-Length: 9")), true},
+	"within the body":       {wiretest.Stall(wiretest.Response(200, `{"id":`, "Content-Length: 900")), true},
+	"within a slow body":    {wiretest.Trickle(wiretest.Response(200, "", "Content-Length: 900")), true},
+	"within an empty chunk": {wiretest.Stall("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"), true},
+}
+
+func TestAnAttemptTakesAtMostThirtySeconds(t *testing.T) {
+	for phase, tt := range stalls {
+		t.Run(phase, clienttest.InBubble(func(t *testing.T) {
+			server, client := newServer(t, tt.step.Times(4))
+
+			err := clienttest.UpdatePolicy(t.Context(), client)
+
+			assert.Equal(t, outcome{0, 4, tt.maybeApplied, "", len(server.Requests())}, outcomeOf(server, err))
+			assert.True(t, clienttest.AsTransportError(t, err).Timeout())
+			assert.NotErrorIs(t, err, context.DeadlineExceeded, "the caller has no deadline")
+			assert.NotErrorIs(t, err, context.Canceled)
+			assert.ErrorContains(t, err, "no response within 30s")
+			assert.GreaterOrEqual(t, server.Now(), 121750*time.Millisecond)
+			assert.LessOrEqual(t, server.Now(), 123500*time.Millisecond)
+		}))
+		t.Run(phase+", once", clienttest.InBubble(func(t *testing.T) {
+			server, client := newServer(t, tt.step, policyOK)
+
+			require.NoError(t, clienttest.GetPolicy(t.Context(), client))
+
+			times := server.Times()
+			clienttest.AssertBackoff(t, []time.Duration{30 * time.Second, times[len(times)-1]})
+		}))
+	}
+}
+
+func TestAContextThatHasEndedBeforeTheCall(t *testing.T) {
 	t.Parallel()
 	calls := append([]clienttest.PolicyCall{
-		{Op: "GET /v1/devboxes", Do: func(ctx context.Context, c *runloop.Client, _ ...runloop.Option) (any, error) {
-			return nil, c.Do(ctx, http.MethodGet, "/v1/devboxes", nil, nil)
-		}},
+		postCall,
 		{Op: "ensure network policy", Do: func(ctx context.Context, c *runloop.Client, _ ...runloop.Option) (any, error) {
 			return c.NetworkPolicies.Ensure(ctx, runloop.NetworkPolicyCreateParams{Name: "build"})
 		}},
@@ -36,13 +76,13 @@ func TestAContextThatIsOverBeforeTheCall(t *testing.T) {
 			return c.NetworkPolicies.GetByName(ctx, "build")
 		}},
 	}, clienttest.PolicyCalls...)
-	cancelled, cancel := context.WithCancel(t.Context())
+	canceled, cancel := context.WithCancel(t.Context())
 	cancel()
 	expired, cancel := context.WithDeadline(t.Context(), time.Unix(0, 0))
 	defer cancel()
 	for _, call := range calls {
-		for _, ctx := range []context.Context{cancelled, expired} {
-			_, client := clienttest.NewAPI(t) // which fails the test on any request
+		for _, ctx := range []context.Context{canceled, expired} {
+			_, client := clienttest.NewAPI(t) // fails the test on any request
 
 			got, err := call.Do(ctx, client)
 
@@ -59,22 +99,10 @@ func TestAContextThatIsOverBeforeTheCall(t *testing.T) {
 
 func TestACancelWithinAnAttempt(t *testing.T) {
 	t.Parallel()
-	for name, tt := range map[string]struct {
-		phase        wiretest.Step
-		maybeApplied bool
-	}{
-		"while dialling":        {wiretest.DialStall(), false},
-		"while sending":         {wiretest.Deaf(), true},
-		"before the headers":    {wiretest.Stall(""), true},
-		"within the headers":    {wiretest.Stall("HTTP/1.1 200 OK\r\nContent-"), true},
-		"within the body":       {wiretest.Stall(wiretest.Response(200, `{"id":`, "Content-Length: 900")), true},
-		"within a trickle":      {wiretest.Trickle(wiretest.Response(200, "", "Content-Length: 900"), ' ', time.Second), true},
-		"within an empty chunk": {wiretest.Stall("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"), true},
-	} {
+	for phase, tt := range stalls {
 		for _, call := range clienttest.PolicyCalls {
-			t.Run(name+"/"+call.Name, clienttest.InBubble(func(t *testing.T) {
-				server := wiretest.NewServer(t, tt.phase) // a second attempt would have no step
-				client := clienttest.NewWireClient(t, server)
+			t.Run(phase+"/"+call.Name, clienttest.InBubble(func(t *testing.T) {
+				server, client := newServer(t, tt.step)
 				ctx, cancel := context.WithCancelCause(t.Context())
 				time.AfterFunc(5*time.Second, func() { cancel(errShutdown) })
 
@@ -83,86 +111,9 @@ func TestACancelWithinAnAttempt(t *testing.T) {
 				assert.Nil(t, got)
 				require.ErrorIs(t, err, context.Canceled)
 				require.ErrorIs(t, err, errShutdown)
-				e := clienttest.AsTransportError(t, err)
-				assert.Equal(t, 1, e.Attempts)
-				assert.Equal(t, call.IsWrite() && tt.maybeApplied, e.MaybeApplied)
-				assert.False(t, e.Timeout())
+				assert.Equal(t, outcome{0, 1, call.IsWrite() && tt.maybeApplied, "", len(server.Requests())}, outcomeOf(server, err))
+				assert.False(t, clienttest.AsTransportError(t, err).Timeout())
 				assert.Equal(t, 5*time.Second, server.Now())
-			}))
-		}
-	}
-}
-
-func TestACancelBetweenAttemptsKeepsTheLastResponse(t *testing.T) {
-	t.Parallel()
-	for _, call := range clienttest.PolicyCalls {
-		t.Run(call.Name, clienttest.InBubble(func(t *testing.T) {
-			api, client := clienttest.NewAPI(t)
-			api.On(call.Method, call.Path, clienttest.RespondWith(503, `{"message": "try later"}`, http.Header{"Retry-After": {"40"}}))
-			ctx, cancel := context.WithCancelCause(t.Context())
-			time.AfterFunc(5*time.Second, func() { cancel(errShutdown) })
-			start := time.Now()
-
-			_, err := call.Do(ctx, client)
-
-			assert.Equal(t, 5*time.Second, time.Since(start), "at once")
-			require.ErrorIs(t, err, context.Canceled)
-			require.ErrorIs(t, err, errShutdown)
-			require.ErrorIs(t, err, runloop.ErrServer)
-			e := clienttest.AsAPIError(t, err)
-			assert.Equal(t, 503, e.StatusCode)
-			assert.Equal(t, `{"message": "try later"}`, string(e.Body))
-			assert.Equal(t, 40*time.Second, e.RetryAfter)
-			assert.Equal(t, 1, e.Attempts)
-			assert.Equal(t, call.IsWrite(), e.MaybeApplied)
-			assert.Contains(t, err.Error(), "503 Service Unavailable: try later (1 attempt")
-			assert.Contains(t, err.Error(), "context canceled")
-			api.Only() // no lookup on a context that has ended
-		}))
-	}
-}
-
-func TestACancelWithinABackoffHasTheLastFault(t *testing.T) {
-	clienttest.InBubble(func(t *testing.T) {
-		server := wiretest.NewServer(t, wiretest.HangUp())
-		client := clienttest.NewWireClient(t, server)
-		ctx, cancel := context.WithCancel(t.Context())
-		time.AfterFunc(100*time.Millisecond, cancel)
-
-		err := clienttest.UpdatePolicy(ctx, client)
-
-		require.ErrorIs(t, err, context.Canceled)
-		require.ErrorIs(t, err, io.EOF)
-		assert.True(t, clienttest.AsTransportError(t, err).MaybeApplied)
-		assert.Equal(t, 100*time.Millisecond, server.Now())
-	})(t)
-}
-
-// The context ends a later attempt: the error has what came of the earlier one.
-func TestTheContextEndsWithinTheSecondAttempt(t *testing.T) {
-	t.Parallel()
-	for _, call := range clienttest.PolicyCalls {
-		for name, first := range map[string]wiretest.Step{"after a response": wiretest.Reply(503, clienttest.BusyJSON), "after a fault": wiretest.HangUp()} {
-			t.Run(name+"/"+call.Name, clienttest.InBubble(func(t *testing.T) {
-				server := wiretest.NewServer(t, first, wiretest.Stall(""))
-				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-				defer cancel()
-
-				_, err := call.Do(ctx, clienttest.NewWireClient(t, server))
-
-				require.ErrorIs(t, err, context.DeadlineExceeded)
-				assert.Equal(t, call.IsWrite(), clienttest.MaybeApplied(err))
-				assert.Equal(t, 10*time.Second, server.Now())
-				if name == "after a response" {
-					e := clienttest.AsAPIError(t, err)
-					assert.Equal(t, 503, e.StatusCode)
-					assert.Equal(t, 2, e.Attempts)
-					return
-				}
-				require.ErrorIs(t, err, io.EOF)
-				e := clienttest.AsTransportError(t, err)
-				assert.Equal(t, 2, e.Attempts)
-				assert.True(t, e.Timeout())
 			}))
 		}
 	}
@@ -184,12 +135,68 @@ func TestACancelWithinAHandshake(t *testing.T) {
 	})(t)
 }
 
-// The caller's deadline and the attempt's limit end in the same instant: it is the
-// caller's that counts, and no attempt follows.
-func TestADeadlineInTheInstantOfTheAttemptsLimit(t *testing.T) {
+// The error keeps the last response, or else the last fault.
+func TestTheContextEndsAfterAFailedAttempt(t *testing.T) {
+	t.Parallel()
+	waits := busy(503, "Retry-After: 40")
+	for name, tt := range map[string]struct {
+		script   []wiretest.Step
+		end      time.Duration
+		deadline bool // or a cancel
+		response bool // or a fault
+	}{
+		"cancel of the wait after a response":      {[]wiretest.Step{waits}, 5 * time.Second, false, true},
+		"cancel of the wait after a fault":         {[]wiretest.Step{wiretest.HangUp()}, 100 * time.Millisecond, false, false},
+		"deadline of the attempt after a response": {[]wiretest.Step{waits, wiretest.Stall("")}, 50 * time.Second, true, true},
+		"deadline of the attempt after a fault":    {[]wiretest.Step{wiretest.HangUp(), wiretest.Stall("")}, 10 * time.Second, true, false},
+	} {
+		for _, call := range clienttest.PolicyCalls {
+			t.Run(name+"/"+call.Name, clienttest.InBubble(func(t *testing.T) {
+				server, client := newServer(t, tt.script...) // a lookup would have no step
+				ctx, cancel := context.WithCancelCause(t.Context())
+				defer cancel(nil)
+				want := []error{context.Canceled, errShutdown}
+				if tt.deadline {
+					want = []error{context.DeadlineExceeded}
+					var stop context.CancelFunc
+					ctx, stop = context.WithTimeout(ctx, tt.end)
+					defer stop()
+				} else {
+					time.AfterFunc(tt.end, func() { cancel(errShutdown) })
+				}
+
+				_, err := call.Do(ctx, client)
+
+				assert.Equal(t, tt.end, server.Now())
+				for _, target := range want {
+					require.ErrorIs(t, err, target)
+					assert.Contains(t, err.Error(), target.Error())
+				}
+				assert.Equal(t, call.IsWrite(), clienttest.MaybeApplied(err))
+				if !tt.response {
+					require.ErrorIs(t, err, io.EOF)
+					e := clienttest.AsTransportError(t, err)
+					assert.Equal(t, len(tt.script), e.Attempts)
+					assert.Equal(t, tt.deadline, e.Timeout())
+					return
+				}
+				require.ErrorIs(t, err, runloop.ErrServer)
+				e := clienttest.AsAPIError(t, err)
+				assert.Equal(t, 503, e.StatusCode)
+				assert.Equal(t, clienttest.BusyJSON, string(e.Body))
+				assert.Equal(t, 40*time.Second, e.RetryAfter)
+				assert.Equal(t, len(tt.script), e.Attempts)
+				assert.Contains(t, err.Error(), "503 Service Unavailable: come back later ("+strconv.Itoa(len(tt.script))+" attempt")
+			}))
+		}
+	}
+}
+
+// If the caller's deadline and the limit of the attempt coincide, the deadline counts, and
+// no attempt follows.
+func TestTheDeadlineCoincidesWithTheLimitOfTheAttempt(t *testing.T) {
 	clienttest.InBubble(func(t *testing.T) {
-		server := wiretest.NewServer(t, wiretest.Stall(""))
-		client := clienttest.NewWireClient(t, server)
+		server, client := newServer(t, wiretest.Stall(""))
 		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 		defer cancel()
 
@@ -201,12 +208,10 @@ func TestADeadlineInTheInstantOfTheAttemptsLimit(t *testing.T) {
 	})(t)
 }
 
-// P5: the library reports a success as cancelled when the context ends between the
-// headers and its look at them. What the API did is what the caller must hear.
 func TestAFinalResponseOutlivesTheContext(t *testing.T) {
 	t.Parallel()
 	for moment, end := range map[string]func(context.CancelFunc, *http.Response){
-		"before the headers are seen": func(cancel context.CancelFunc, _ *http.Response) { cancel() },
+		"before the headers are read": func(cancel context.CancelFunc, _ *http.Response) { cancel() },
 		"with the last byte of the body": func(cancel context.CancelFunc, resp *http.Response) {
 			resp.Body = io.NopCloser(io.MultiReader(resp.Body, atEnd(cancel)))
 		},
@@ -234,8 +239,8 @@ func TestAFinalResponseOutlivesTheContext(t *testing.T) {
 						assert.NotNil(t, got)
 					case 401:
 						require.ErrorIs(t, err, runloop.ErrUnauthorized)
-						assert.NotErrorIs(t, err, context.Canceled, "the API would report it again")
-					case 503: // which is worth another attempt, but for the context
+						assert.NotErrorIs(t, err, context.Canceled, "another attempt would end the same")
+					case 503: // which would be retried
 						require.ErrorIs(t, err, runloop.ErrServer)
 						require.ErrorIs(t, err, context.Canceled)
 						assert.Equal(t, 1, clienttest.AsAPIError(t, err).Attempts)
@@ -246,7 +251,7 @@ func TestAFinalResponseOutlivesTheContext(t *testing.T) {
 	}
 }
 
-// An atEnd is an empty reader that says when its end is read.
+// An atEnd is an empty reader that calls a function.
 type atEnd func()
 
 func (f atEnd) Read([]byte) (int, error) {
@@ -254,15 +259,14 @@ func (f atEnd) Read([]byte) (int, error) {
 	return 0, io.EOF
 }
 
-func TestAContextsValuesReachTheTransport(t *testing.T) {
+func TestTheTransportSeesTheValuesOfTheContext(t *testing.T) {
 	t.Parallel()
 	type traceID struct{}
 	var got any
-	_, client := clienttest.NewAPI(t, runloop.WithHTTPClient(&http.Client{Transport: clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
+	client := clienttest.NewClientOver(t, clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
 		got = r.Context().Value(traceID{})
 		return clienttest.Respond(200, clienttest.PolicyJSON)(r)
-	})}))
-	_, err := client.NetworkPolicies.Get(context.WithValue(t.Context(), traceID{}, "trace-1"), "npol_1")
-	require.NoError(t, err)
+	}))
+	require.NoError(t, clienttest.GetPolicy(context.WithValue(t.Context(), traceID{}, "trace-1"), client))
 	assert.Equal(t, "trace-1", got)
 }

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"io"
@@ -18,29 +19,28 @@ const (
 	maxName    = 64 // of a code, a request ID
 )
 
-// A Response is one that is not a usable success, without secrets.
+// A Response is a response other than a usable success, without secrets.
 type Response struct {
 	StatusCode int
-	// Meaning is what the status and the message mean to the operation: the Err of a
-	// Refusal, or nil.
+	// Meaning is the Err of the Refusal that the response matches, or nil.
 	Meaning error
-	// Code and Message are empty when the body has none.
+	// Code and Message are empty if the response has none.
 	Code    string
 	Message string
-	// RequestID is the API's, or the one that was sent.
+	// RequestID is the one that the API reports, or else the one that was sent.
 	RequestID  string
 	RetryAfter time.Duration
 	Header     http.Header
-	// Body is cut at 64 KiB.
+	// Body has at most 64 KiB.
 	Body []byte
 
-	unproven    error  // what Meaning is without a doubt
+	unproven    error  // the Meaning if no earlier attempt may have been applied
 	shouldRetry string // the header x-should-retry
-	brokeOff    bool   // the body has no end
+	brokeOff    bool   // the body is incomplete
 }
 
-// newResponse classifies what was received first, and removes secrets last: a key
-// that is a word must not change what a message means.
+// newResponse classifies the response before it removes secrets, because a key may be a word
+// that matters to the meaning.
 func (c *call[T]) newResponse(resp *http.Response, body []byte, err error) *Response {
 	var e errorBody
 	if resp.StatusCode >= 300 { // a success has no message, and can be long
@@ -61,30 +61,30 @@ func (c *call[T]) newResponse(resp *http.Response, body []byte, err error) *Resp
 	clean := redactor(c.cfg.Key, c.rawQuery)
 	r.Header = redactHeader(clean, resp.Header)
 	r.Body = redactBody(clean, c.cfg.Key, body[:min(len(body), maxErrorBody)], err != nil || len(body) > maxErrorBody)
-	r.Code = Printable(clean.Replace(firstOf(resp.Header.Get("X-Runloop-Error-Code"), e.code)), maxName)
+	r.Code = Printable(clean.Replace(cmp.Or(resp.Header.Get("X-Runloop-Error-Code"), e.code)), maxName)
 	r.Message = Printable(string(redactBody(clean, c.cfg.Key, []byte(e.message), err != nil)), maxMessage)
-	r.RequestID = Printable(clean.Replace(firstOf(resp.Header.Get("X-Runloop-Request-Id"), resp.Header.Get("X-Request-Id"), e.requestID, c.requestID)), maxName)
+	requestID := cmp.Or(resp.Header.Get("X-Runloop-Request-Id"), resp.Header.Get("X-Request-Id"), e.requestID, c.requestID)
+	r.RequestID = Printable(clean.Replace(requestID), maxName)
 	if location := r.Header.Get("Location"); location != "" && resp.StatusCode >= 300 && resp.StatusCode < 400 {
 		location = withoutQuery(location)
 		r.Header.Set("Location", location)
-		r.Message = Printable("redirects are not followed, this one leads to "+location, maxMessage)
+		r.Message = Printable("redirect to "+location+" not followed: check the base URL", maxMessage)
 	}
 	return r
 }
 
-// An errorBody is what can be read of the body of an error response.
+// An errorBody is the content of the body of an error response.
 type errorBody struct {
 	code, message, requestID string
-	// structured is set for an empty body and for one of JSON: its message is the
-	// API's own. Everything else can be a proxy's.
+	// structured is set if the body is empty or JSON. Other bodies may be a proxy's.
 	structured bool
-	silent     bool // and it has no message, under whatever name
-	truncated  bool // it begins like JSON, and ends before that does
+	silent     bool // structured, and without a message under any name
+	truncated  bool // it is the beginning of JSON
 }
 
-// parseErrorBody reads what it can of an error body. The API documents no form.
-// Its own envelope has message, error or code, and request_id, older responses nest
-// an object under error, and proxies send text or pages.
+// parseErrorBody parses an error body. The API does not document its form: current responses
+// have message, error or code, and request_id, older ones have an object under error, and
+// proxies send text or pages.
 func parseErrorBody(contentType string, body []byte) errorBody {
 	text := bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\ufeff")))
 	if len(text) == 0 {
@@ -103,22 +103,22 @@ func parseErrorBody(contentType string, body []byte) errorBody {
 	if json.Unmarshal(fields["error"], &nested) == nil {
 		delete(fields, "error")
 		e.silent = !hasText(fields) && !hasText(nested)
-		e.code = firstOf(e.code, textOf(nested["code"]))
-		e.message = firstOf(e.message, textOf(nested["message"]))
+		e.code = cmp.Or(e.code, textOf(nested["code"]))
+		e.message = cmp.Or(e.message, textOf(nested["message"]))
 		return e
 	}
 	e.silent = !hasText(fields)
-	// A string under error is the code where there is a message, else the message.
+	// A string under error is the code if there is a message, or else the message.
 	if text := textOf(fields["error"]); e.message == "" {
 		e.message = text
 	} else {
-		e.code = firstOf(e.code, text)
+		e.code = cmp.Or(e.code, text)
 	}
 	return e
 }
 
-// hasText reports whether a field can have a message: a string, an object or an array
-// that is neither empty nor a code or an ID.
+// hasText reports whether a field other than a code or an ID may contain a message: a string,
+// an object or an array that is not empty.
 func hasText(fields map[string]json.RawMessage) bool {
 	for name, value := range fields {
 		if name != "code" && name != "request_id" && len(value) > 2 && strings.ContainsRune(`"{[`, rune(value[0])) {
@@ -137,8 +137,7 @@ func isTruncatedJSON(text []byte) bool {
 	return errors.Is(d.Decode(new(json.RawMessage)), io.ErrUnexpectedEOF)
 }
 
-// textOf returns a JSON string's text, a number as it is written, and "" for
-// everything else.
+// textOf returns the text of a JSON string, the literal of a number, or else "".
 func textOf(value json.RawMessage) string {
 	var s string
 	if json.Unmarshal(value, &s) == nil {
@@ -151,7 +150,7 @@ func textOf(value json.RawMessage) string {
 	return ""
 }
 
-// plainText returns the first line of a text, and nothing of a page or of broken JSON.
+// plainText returns the first line of a text, and "" for a page or invalid JSON.
 func plainText(contentType string, text []byte) string {
 	mediaType, _, _ := mime.ParseMediaType(contentType)
 	if mediaType != "" && mediaType != "text/plain" {
@@ -162,15 +161,6 @@ func plainText(contentType string, text []byte) string {
 	}
 	line, _, _ := strings.Cut(string(text), "\n")
 	return line
-}
-
-func firstOf(texts ...string) string {
-	for _, text := range texts {
-		if text != "" {
-			return text
-		}
-	}
-	return ""
 }
 
 // withoutQuery returns a URL's scheme, host and path.

@@ -8,25 +8,24 @@ import (
 	"sync/atomic"
 )
 
-// evidence is what net/http reports of a write on the wire. A RoundTripper can send
-// requests of its own under the same context, for a token say, so each event must be
-// shown to belong to this write: by its request ID, or by its host. Events can come
-// when the attempt is over.
+// evidence is what net/http reports of a write. A RoundTripper may send requests of its own
+// under the same context, for example for a token. So an event counts only if its request ID
+// or its host shows that it belongs to this write. Events may occur after the attempt.
 type evidence struct {
 	requestID string
 	transport *Transport
-	hostPort  string // what this write asks a connection to: the API, or a proxy that is known
+	hostPort  string // of the API, or of the proxy if it is known
 
 	wanted       atomic.Int32 // connections for this write
 	wantedOthers atomic.Int32
-	got          atomic.Int32 // connections, for whatever request
+	got          atomic.Int32 // connections, for any request
 	sends        atomic.Int32 // of this write
 
-	repeatable atomic.Bool // the request has a header that lets net/http repeat it
+	repeatable atomic.Bool // a header allows net/http to repeat the request
 	conn       atomic.Pointer[net.Conn]
 	sentOn     atomic.Pointer[net.Conn]
 	sentHTTP2  atomic.Bool
-	doubtful   atomic.Bool // what may have been processed was sent again
+	doubtful   atomic.Bool // the write was repeated although it may have been processed
 	hooks      httptrace.ClientTrace
 }
 
@@ -52,8 +51,8 @@ func (e *evidence) gotConn(info httptrace.GotConnInfo) {
 	e.conn.Store(&info.Conn)
 }
 
-// wroteHeaderField is called for each header before anything of the request is on the
-// wire. HTTP/2 alone writes names in lower case, with TLS or without.
+// wroteHeaderField is called for each header, before the request is on the wire. Only HTTP/2
+// writes names in lower case.
 func (e *evidence) wroteHeaderField(name string, values []string) {
 	switch http.CanonicalHeaderKey(name) {
 	case "Idempotency-Key", "X-Idempotency-Key":
@@ -74,34 +73,34 @@ func (e *evidence) wroteHeaderField(name string, values []string) {
 	}
 }
 
-// unprocessed reports whether the server certainly did nothing with the send on conn
-// before, which is now repeated on conn. Only net/http's reasons are known.
+// unprocessed reports whether the server certainly did not process the request that was sent
+// on the connection before, and is now repeated on conn. It knows only net/http's reasons.
 func (e *evidence) unprocessed(before *net.Conn, isHTTP2 bool, conn *net.Conn) bool {
 	if !e.transport.Direct || before == nil || conn == nil {
 		return false
 	}
 	if isHTTP2 {
-		// The server reported so by REFUSED_STREAM, on a connection that stays. On
-		// another one, it may have been PROTOCOL_ERROR, which Go 1.26 repeats as well.
+		// The reason is REFUSED_STREAM if the connection stays open. On another one, it
+		// may be PROTOCOL_ERROR, after which Go 1.26 repeats a request as well.
 		return *before == *conn
 	}
-	// net/http repeats a write of which no byte was written.
+	// net/http repeats a write if no byte of it was written.
 	return !e.repeatable.Load()
 }
 
-// notReceived reports whether the write certainly reached no server. That there was no
-// connection proves it only when net/http reported that it looked for one: another
-// RoundTripper may report nothing.
+// notReceived reports whether the write certainly reached no server. The lack of a connection
+// proves it only if net/http reported that it wanted one: another RoundTripper may report
+// nothing.
 func (e *evidence) notReceived() bool {
 	return e != nil && e.wanted.Load() > 0 && e.sends.Load() == 0 && e.got.Load() <= e.wantedOthers.Load()
 }
 
-// repeated reports whether the transport sent the write again by itself although the
-// server may have processed it.
+// repeated reports whether the transport repeated the write by itself although the server may
+// have processed it.
 func (e *evidence) repeated() bool { return e != nil && e.doubtful.Load() }
 
-// unprocessedText knows the errors in which net/http reports that the server did
-// nothing with a request that it cannot repeat.
+// unprocessedText reports whether net/http's error is that the server did not process a
+// request that cannot be repeated.
 func unprocessedText(text string) bool {
 	return strings.Contains(text, "cannot retry err [") &&
 		(strings.Contains(text, "REFUSED_STREAM") || strings.Contains(text, "graceful shutdown GOAWAY"))

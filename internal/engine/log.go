@@ -5,7 +5,7 @@ import (
 	"log/slog"
 )
 
-// logAttempt writes one event an attempt: no body, no query, no header.
+// logAttempt logs an attempt, without its body, query and headers.
 func (c *call[T]) logAttempt(ctx context.Context) {
 	if !c.cfg.Logger.Enabled(ctx, slog.LevelDebug) {
 		return
@@ -21,16 +21,7 @@ func (c *call[T]) logAttempt(ctx context.Context) {
 	c.cfg.Logger.LogAttrs(ctx, slog.LevelDebug, "runloop: attempt", attrs...)
 }
 
-// logGaveUp warns of a call that ran out of attempts.
-func (c *call[T]) logGaveUp(ctx context.Context, f *Failure) {
-	c.logEnd(ctx, slog.LevelWarn, "runloop: gave up", f)
-}
-
-// logRecovered reports a write that took effect although its response was lost.
-func (c *call[T]) logRecovered(ctx context.Context, f *Failure) {
-	c.logEnd(ctx, slog.LevelInfo, "runloop: the response was lost, but the write took effect", f)
-}
-
+// logEnd logs the end of a call whose last attempt failed.
 func (c *call[T]) logEnd(ctx context.Context, level slog.Level, message string, f *Failure) {
 	attrs := append(c.attrs(), slog.Bool("maybe_applied", f.MaybeApplied))
 	if f.Detail != "" {

@@ -2,12 +2,9 @@ package engine_test
 
 import (
 	"bytes"
-	"errors"
 	"log/slog"
 	"net/http"
-	"strings"
 	"testing"
-	"testing/synctest"
 
 	"github.com/jarcoal/httpmock"
 	"github.com/stretchr/testify/assert"
@@ -30,27 +27,63 @@ func logInto(w *bytes.Buffer, level slog.Level) *slog.Logger {
 	}))
 }
 
-func TestEachAttemptIsLoggedAtDebug(t *testing.T) {
+func TestLog(t *testing.T) {
 	t.Parallel()
-	for name, test := range map[string]struct {
-		call clienttest.PolicyCall
-		want string
+	ok, lost := clienttest.Respond(200, clienttest.PolicyJSON), clienttest.Fail("connection reset")
+	other, empty := clienttest.Respond(200, `{"id": "npol_2", "egress": {}}`), clienttest.Respond(200, clienttest.EmptyPageJSON)
+	denied, unavailable, missing := clienttest.Respond(403, `{}`), clienttest.Respond(503, `{"message": "try later"}`), clienttest.Respond(404, `{}`)
+	const (
+		attempt      = `level=DEBUG msg="runloop: attempt" operation=`
+		gaveUp       = `level=WARN msg="runloop: gave up" operation=`
+		create       = `"create network policy" method=POST path=/v1/network-policies `
+		list         = `"list network policies" method=GET path=/v1/network-policies `
+		get          = `"get network policy" method=GET path=/v1/network-policies/{id} `
+		update       = `"update network policy" method=POST path=/v1/network-policies/{id} `
+		updateLookup = `"update network policy" method=GET path=/v1/network-policies/{id} `
+		del          = `"delete network policy" method=POST path=/v1/network-policies/{id}/delete `
+	)
+	type responses = []httpmock.Responder
+	for name, tt := range map[string]struct {
+		level     slog.Level
+		call      clienttest.PolicyCall
+		responses responses
+		lookup    httpmock.Responder // of a write
+		want      string
 	}{
-		"create": {clienttest.CreateCall, `level=DEBUG msg="runloop: attempt" operation="create network policy" method=POST path=/v1/network-policies attempt=1 request_id=task-17 status=200`},
-		"get":    {clienttest.GetCall, `level=DEBUG msg="runloop: attempt" operation="get network policy" method=GET path=/v1/network-policies/{id} attempt=1 status=200`},
-		"list":   {clienttest.ListCall, `level=DEBUG msg="runloop: attempt" operation="list network policies" method=GET path=/v1/network-policies attempt=1 status=200`},
-		"update": {clienttest.UpdateCall, `level=DEBUG msg="runloop: attempt" operation="update network policy" method=POST path=/v1/network-policies/{id} attempt=1 request_id=task-17 status=200`},
-		"delete": {clienttest.DeleteCall, `level=DEBUG msg="runloop: attempt" operation="delete network policy" method=POST path=/v1/network-policies/{id}/delete attempt=1 request_id=task-17 status=200`},
+		"create": {slog.LevelDebug, clienttest.CreateCall, responses{ok}, nil, attempt + create + "attempt=1 request_id=task-17 status=200\n"},
+		"get":    {slog.LevelDebug, clienttest.GetCall, responses{ok}, nil, attempt + get + "attempt=1 status=200\n"},
+		"list":   {slog.LevelDebug, clienttest.ListCall, responses{empty}, nil, attempt + list + "attempt=1 status=200\n"},
+		"update": {slog.LevelDebug, clienttest.UpdateCall, responses{ok}, nil, attempt + update + "attempt=1 request_id=task-17 status=200\n"},
+		"delete": {slog.LevelDebug, clienttest.DeleteCall, responses{ok}, nil, attempt + del + "attempt=1 request_id=task-17 status=200\n"},
+		"faults": {slog.LevelDebug, clienttest.UpdateCall, responses{unavailable, lost, other}, denied, "" +
+			attempt + update + "attempt=1 request_id=task-17 status=503\n" +
+			attempt + update + "attempt=2 request_id=task-17 error=\"connection reset\"\n" +
+			attempt + update + `attempt=3 request_id=task-17 status=200 error="invalid response: content type \"application/json\": it is about policy \"npol_2\", requested was \"npol_1\""` + "\n" +
+			attempt + updateLookup + "attempt=1 status=403\n"},
+		"a write that gave up": {slog.LevelWarn, clienttest.UpdateCall, responses{unavailable}, denied,
+			gaveUp + update + "attempt=4 request_id=task-17 maybe_applied=true status=503\n"},
+		"a read that gave up": {slog.LevelWarn, clienttest.GetCall, responses{lost}, nil,
+			gaveUp + get + "attempt=4 maybe_applied=false error=\"connection reset\"\n"},
+		"a lost response": {slog.LevelInfo, clienttest.DeleteCall, responses{lost, missing}, empty,
+			`level=INFO msg="runloop: the response was lost, but the write took effect" operation=` + del + "attempt=2 request_id=task-17 maybe_applied=true status=404\n"},
+		"out of attempts, but applied": {slog.LevelWarn, clienttest.UpdateCall, responses{lost}, ok, ""},
+		"a redirect is final":          {slog.LevelInfo, clienttest.GetCall, responses{clienttest.Respond(302, `{}`)}, nil, ""},
+		"a client error is final":      {slog.LevelInfo, clienttest.GetCall, responses{missing}, nil, ""},
+		"a final server error":         {slog.LevelInfo, clienttest.GetCall, responses{clienttest.Respond(501, `{}`)}, nil, ""},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
+		t.Run(name, clienttest.InBubble(func(t *testing.T) {
 			var log bytes.Buffer
-			api, client := clienttest.NewAPI(t, runloop.WithLogger(logInto(&log, slog.LevelDebug)))
-			api.On(test.call.Method, test.call.Path, clienttest.Respond(200, test.call.Success))
-			_, err := test.call.Do(t.Context(), client, runloop.WithIdempotencyKey("task-17"))
-			require.NoError(t, err)
-			assert.Equal(t, test.want+"\n", log.String())
-		})
+			api, client := clienttest.NewAPI(t, runloop.WithLogger(logInto(&log, tt.level)))
+			api.On(tt.call.Method, tt.call.Path, tt.responses...)
+			if tt.lookup != nil {
+				api.On(http.MethodGet, clienttest.PolicyPath, tt.lookup)
+				api.On(http.MethodGet, clienttest.PoliciesPath, tt.lookup)
+			}
+
+			_, _ = tt.call.Do(t.Context(), client, runloop.WithIdempotencyKey("task-17"))
+
+			assert.Equal(t, tt.want, log.String())
+		}))
 	}
 }
 
@@ -59,104 +92,15 @@ func TestTheDurationOfAnAttemptIsLogged(t *testing.T) {
 	var log bytes.Buffer
 	api, client := clienttest.NewAPI(t, runloop.WithLogger(slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))))
 	api.On(http.MethodGet, clienttest.PolicyPath, clienttest.Respond(200, clienttest.PolicyJSON))
-	_, err := client.NetworkPolicies.Get(t.Context(), "npol_1")
-	require.NoError(t, err)
+	require.NoError(t, clienttest.GetPolicy(t.Context(), client))
 	assert.Regexp(t, ` duration=[0-9.]+[nµm]?s `, log.String())
 }
 
-func TestALogOfFaults(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		var log bytes.Buffer
-		api, client := clienttest.NewAPI(t, runloop.WithLogger(logInto(&log, slog.LevelDebug)), runloop.WithMaxRetries(2))
-		api.On(http.MethodPost, clienttest.PolicyPath,
-			clienttest.Respond(503, `{"message": "try later"}`),
-			httpmock.NewErrorResponder(errors.New("connection reset")),
-			clienttest.Respond(200, `{"id": "npol_2", "egress": {}}`))
-		api.On(http.MethodGet, clienttest.PolicyPath, clienttest.Respond(403, `{}`))
-
-		_, err := clienttest.UpdateCall.Do(t.Context(), client, runloop.WithIdempotencyKey("task-17"))
-		require.ErrorIs(t, err, runloop.ErrInvalidResponse)
-
-		const call = `operation="update network policy" method=POST path=/v1/network-policies/{id} `
-		assert.Equal(t, strings.Join([]string{
-			`level=DEBUG msg="runloop: attempt" ` + call + `attempt=1 request_id=task-17 status=503`,
-			`level=DEBUG msg="runloop: attempt" ` + call + `attempt=2 request_id=task-17 error="connection reset"`,
-			`level=DEBUG msg="runloop: attempt" ` + call + `attempt=3 request_id=task-17 status=200 error="invalid response: content type \"application/json\": it is about policy \"npol_2\", requested was \"npol_1\""`,
-			`level=DEBUG msg="runloop: attempt" operation="update network policy" method=GET path=/v1/network-policies/{id} attempt=1 status=403`,
-			``,
-		}, "\n"), log.String())
-	})
-}
-
-func TestACallThatGaveUpIsLoggedAtWarn(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		var log bytes.Buffer
-		api, client := clienttest.NewAPI(t, runloop.WithLogger(logInto(&log, slog.LevelWarn)), runloop.WithMaxRetries(1))
-		api.On(http.MethodPost, clienttest.PolicyPath, clienttest.Respond(503, `{"message": "try later"}`))
-		api.On(http.MethodGet, clienttest.PolicyPath, httpmock.NewErrorResponder(errors.New("connection reset")))
-
-		_, err := clienttest.UpdateCall.Do(t.Context(), client, runloop.WithIdempotencyKey("task-17"))
-		require.ErrorIs(t, err, runloop.ErrServer)
-		_, err = clienttest.GetCall.Do(t.Context(), client)
-		require.Error(t, err)
-
-		assert.Equal(t, strings.Join([]string{
-			`level=WARN msg="runloop: gave up" operation="update network policy" method=POST path=/v1/network-policies/{id} attempt=2 request_id=task-17 maybe_applied=true status=503`,
-			`level=WARN msg="runloop: gave up" operation="get network policy" method=GET path=/v1/network-policies/{id} attempt=2 maybe_applied=false error="connection reset"`,
-			``,
-		}, "\n"), log.String())
-	})
-}
-
-func TestAWriteThatTurnsOutToBeAppliedIsLoggedAtInfo(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		var log bytes.Buffer
-		api, client := clienttest.NewAPI(t, runloop.WithLogger(logInto(&log, slog.LevelInfo)))
-		api.On(http.MethodPost, clienttest.DeletePath, httpmock.NewErrorResponder(errors.New("connection reset")), clienttest.Respond(404, `{}`))
-		api.On(http.MethodGet, clienttest.PoliciesPath, clienttest.Respond(200, clienttest.EmptyPageJSON))
-
-		policy, err := clienttest.DeleteCall.Do(t.Context(), client, runloop.WithIdempotencyKey("task-17"))
-		require.NoError(t, err)
-		assert.Equal(t, &runloop.NetworkPolicy{ID: "npol_1"}, policy)
-
-		assert.Equal(t, `level=INFO msg="runloop: the response was lost, but the write took effect" operation="delete network policy" method=POST path=/v1/network-policies/{id}/delete attempt=2 request_id=task-17 maybe_applied=true status=404`+"\n", log.String())
-	})
-}
-
-// A write that runs out of attempts, but turns out to be applied, is no warning.
-func TestOutOfAttemptsButAppliedIsNoWarning(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		var log bytes.Buffer
-		api, client := clienttest.NewAPI(t, runloop.WithLogger(logInto(&log, slog.LevelWarn)))
-		api.On(http.MethodPost, clienttest.PolicyPath, httpmock.NewErrorResponder(errors.New("connection reset")))
-		api.On(http.MethodGet, clienttest.PolicyPath, clienttest.Respond(200, clienttest.PolicyJSON))
-
-		_, err := clienttest.UpdateCall.Do(t.Context(), client)
-
-		require.NoError(t, err)
-		assert.Len(t, api.Sent(), 5)
-		assert.Empty(t, log.String())
-	})
-}
-
-func TestAnErrorThatIsFinalIsNoWarning(t *testing.T) {
-	t.Parallel()
-	var log bytes.Buffer
-	for _, status := range []int{302, 400, 401, 404, 409, 501} {
-		clienttest.FailWith(t, clienttest.GetCall, clienttest.Respond(status, `{}`), runloop.WithLogger(logInto(&log, slog.LevelInfo)), runloop.WithMaxRetries(3))
-	}
-	assert.Empty(t, log.String(), "the caller has the error")
-}
-
-func TestALoggerIsSilentByDefault(t *testing.T) {
-	before := slog.Default() // the whole process has one, so this test is not parallel
+func TestNothingIsLoggedByDefault(t *testing.T) {
+	before := slog.Default() // of the whole process, so this test is not parallel
 	defer slog.SetDefault(before)
 	var log bytes.Buffer
-	slog.SetDefault(logInto(&log, slog.LevelDebug)) // which the package log writes to as well
+	slog.SetDefault(logInto(&log, slog.LevelDebug)) // and the package log writes to it
 	clienttest.FailWith(t, clienttest.GetCall, clienttest.Respond(500, ``))
 	clienttest.FailWith(t, clienttest.GetCall, clienttest.Fail("connection reset"))
 	assert.Empty(t, log.String())

@@ -3,7 +3,11 @@ package engine_test
 import (
 	"context"
 	"net/http"
+	"slices"
+	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -15,78 +19,69 @@ import (
 	"github.com/runloop-community/runloop-go/internal/wiretest"
 )
 
-// What a call costs an API that fails at everything: no request is sent more than four
+// What a call costs an API that fails every request: no request is sent more than four
 // times, and a write whose effect is unknown adds one lookup.
 func TestRequestsInAnOutage(t *testing.T) {
 	params := runloop.NetworkPolicyCreateParams{Name: "build", Egress: runloop.EgressRules{AllowedHostnames: []string{"github.com"}}}
-	reads := []clienttest.PolicyCall{
-		clienttest.GetCall,
-		clienttest.ListCall,
-		{Name: "get by name", Do: func(ctx context.Context, c *runloop.Client, opts ...runloop.Option) (any, error) {
-			return c.NetworkPolicies.GetByName(ctx, "build", opts...)
-		}},
-		{Name: "all", Do: func(ctx context.Context, c *runloop.Client, opts ...runloop.Option) (any, error) {
-			for _, err := range c.NetworkPolicies.All(ctx, runloop.NetworkPolicyListParams{}, opts...) {
-				return nil, err
+	type policies = runloop.NetworkPoliciesService
+	lookups := map[string]string{"create": "name=build", "update": clienttest.PolicyPath, "delete": "id=npol_1"}
+	calls := slices.Clone(clienttest.PolicyCalls)
+	for name, do := range map[string]func(context.Context, *policies) error{
+		"get by name": func(ctx context.Context, p *policies) error { _, err := p.GetByName(ctx, "build"); return err },
+		"plan":        func(ctx context.Context, p *policies) error { _, err := p.Plan(ctx, params); return err },
+		"ensure":      func(ctx context.Context, p *policies) error { _, err := p.Ensure(ctx, params); return err },
+		"apply":       func(ctx context.Context, p *policies) error { _, err := p.Apply(ctx, params); return err },
+		"ensure with options": func(ctx context.Context, p *policies) error {
+			_, err := p.Ensure(ctx, params, runloop.WithHeader("X-Team", "a"))
+			return err
+		},
+		"all": func(ctx context.Context, p *policies) (err error) {
+			for _, err = range p.All(ctx, runloop.NetworkPolicyListParams{}) {
 			}
-			return nil, nil
-		}},
-		{Name: "plan", Do: func(ctx context.Context, c *runloop.Client, opts ...runloop.Option) (any, error) {
-			return c.NetworkPolicies.Plan(ctx, params, opts...)
-		}},
-		{Name: "ensure", Do: func(ctx context.Context, c *runloop.Client, opts ...runloop.Option) (any, error) {
-			return c.NetworkPolicies.Ensure(ctx, params, opts...)
-		}},
-		{Name: "ensure with options", Do: func(ctx context.Context, c *runloop.Client, opts ...runloop.Option) (any, error) {
-			return c.NetworkPolicies.Ensure(ctx, params, append(opts, runloop.WithHeader("X-Team", "a"))...)
-		}},
-		{Name: "apply", Do: func(ctx context.Context, c *runloop.Client, opts ...runloop.Option) (any, error) {
-			return c.NetworkPolicies.Apply(ctx, params, opts...)
-		}},
-	}
-	writes := []clienttest.PolicyCall{clienttest.CreateCall, clienttest.UpdateCall, clienttest.DeleteCall}
-	for name, tt := range map[string]struct {
-		fault   wiretest.Step
-		reads   int // requests
-		writes  int // the lookup not included
-		lookups int
-	}{
-		"nobody listens":         {wiretest.Refuse(), 4, 4, 0},
-		"the dial hangs":         {wiretest.DialStall(), 4, 4, 0},
-		"nothing comes":          {wiretest.Stall(""), 4, 4, 1},
-		"hung up":                {wiretest.HangUp(), 4, 4, 1},
-		"503":                    {wiretest.Reply(503, clienttest.BusyJSON), 4, 4, 1},
-		"500, a page":            {wiretest.Reply(500, "<html>", "Content-Type: text/html"), 4, 4, 1},
-		"429":                    {wiretest.Reply(429, clienttest.BusyJSON), 4, 4, 0},
-		"a cut 404":              {wiretest.Cut(wiretest.Response(404, `{"mess`, "Content-Length: 99")), 4, 4, 0},
-		"a success that is cut":  {wiretest.Cut(wiretest.Response(200, `{"id":`, "Content-Length: 99")), 4, 4, 1},
-		"a success that hangs":   {wiretest.Stall(wiretest.Response(200, `{"id":`, "Content-Length: 99")), 4, 4, 1},
-		"a page that is called":  {wiretest.Reply(200, "<html>", "Content-Type: text/html"), 1, 1, 1},
-		"a success with nothing": {wiretest.Reply(204, ""), 1, 1, 1},
+			return err
+		},
 	} {
-		for _, call := range append(reads, writes...) {
+		calls = append(calls, clienttest.PolicyCall{Name: name, Do: func(ctx context.Context, c *runloop.Client, _ ...runloop.Option) (any, error) {
+			return nil, do(ctx, c.NetworkPolicies)
+		}})
+	}
+	for name, tt := range map[string]struct {
+		fault    wiretest.Step
+		requests int // without the lookup
+		lookups  int // of a write
+	}{
+		"nobody listens":       {wiretest.Refuse(), 0, 0},
+		"the dial hangs":       {wiretest.DialStall(), 0, 0},
+		"no response hangs":    {wiretest.Stall(""), 4, 1},
+		"hung up":              {wiretest.HangUp(), 4, 1},
+		"503":                  {busy(503), 4, 1},
+		"500, a page":          {wiretest.Reply(500, "<html>", "Content-Type: text/html"), 4, 1},
+		"429":                  {busy(429), 4, 0},
+		"a cut 404":            {wiretest.Cut(wiretest.Response(404, `{"mess`, "Content-Length: 99")), 4, 0},
+		"a cut success":        {wiretest.Cut(wiretest.Response(200, `{"id":`, "Content-Length: 99")), 4, 1},
+		"a success that hangs": {wiretest.Stall(wiretest.Response(200, `{"id":`, "Content-Length: 99")), 4, 1},
+		"a page":               {wiretest.Reply(200, "<html>", "Content-Type: text/html"), 1, 1},
+		"an empty success":     {wiretest.Reply(204, ""), 1, 1},
+	} {
+		for _, call := range calls {
 			t.Run(name+"/"+call.Name, clienttest.InBubble(func(t *testing.T) {
-				server := wiretest.NewServer(t, tt.fault.Forever())
-				client := clienttest.NewWireClient(t, server)
+				server, client := newServer(t, tt.fault.Forever())
 
 				_, err := call.Do(t.Context(), client)
 
 				require.Error(t, err)
-				if len(server.Requests()) == 0 {
+				if tt.requests == 0 {
 					assert.Equal(t, 4, server.Dials())
-					assert.False(t, clienttest.MaybeApplied(err))
-					return
 				}
 				requests := server.Requests()
-				if !isWrite(call, writes) {
-					assert.Len(t, requests, tt.reads)
+				lookup, isWrite := lookups[call.Name]
+				if !isWrite || tt.lookups == 0 {
+					assert.Len(t, requests, tt.requests)
 					assert.False(t, clienttest.MaybeApplied(err))
 					return
 				}
-				assert.Equal(t, tt.lookups > 0, clienttest.MaybeApplied(err))
-				// A create whose success was cut is looked up instead of repeated: then it
-				// is the lookup that has the attempts which are left.
-				assert.Len(t, requests, tt.writes+tt.lookups)
+				assert.True(t, clienttest.MaybeApplied(err))
+				assert.Len(t, requests, tt.requests+1)
 				sent := map[string]int{}
 				for _, r := range requests {
 					sent[r.Method+" "+r.Target]++
@@ -94,21 +89,12 @@ func TestRequestsInAnOutage(t *testing.T) {
 				for target, n := range sent {
 					assert.LessOrEqual(t, n, 4, target)
 				}
+				// The lookup of a create whose success was cut has the attempts that are left.
 				for i, r := range requests {
 					assert.Equal(t, i >= sent[http.MethodPost+" "+call.Path], r.Method == http.MethodGet, "the lookups come last")
 				}
-				if tt.lookups > 0 {
-					target := requests[len(requests)-1].Target
-					switch call.Name {
-					case "create":
-						assert.Contains(t, target, "name=build")
-					case "update":
-						assert.Equal(t, clienttest.PolicyPath, target)
-					case "delete":
-						assert.Contains(t, target, "id=npol_1")
-					}
-				}
-				if strings.Contains(name, "hang") || name == "nothing comes" {
+				assert.Contains(t, requests[len(requests)-1].Target, lookup)
+				if strings.Contains(name, "hang") {
 					assert.GreaterOrEqual(t, server.Now(), 5*30*time.Second)
 				}
 				assert.LessOrEqual(t, server.Now(), 5*30*time.Second+4*time.Second)
@@ -117,36 +103,97 @@ func TestRequestsInAnOutage(t *testing.T) {
 	}
 }
 
-func isWrite(call clienttest.PolicyCall, writes []clienttest.PolicyCall) bool {
-	for _, w := range writes {
-		if w.Name == call.Name {
-			return true
-		}
+// Clients that quadruple the requests in an outage prolong it. The calls are concurrent,
+// because time refills the budget: in a bubble, all of them share a second.
+
+// concurrently makes n calls concurrently and returns their errors.
+func concurrently(n int, call func(i int) error) []error {
+	errs := make([]error, n)
+	var calls sync.WaitGroup
+	for i := range n {
+		calls.Go(func() { errs[i] = call(i) })
 	}
-	return false
+	calls.Wait()
+	return errs
 }
 
-// The lookup gets the attempts that are left, and one if none is.
-func TestALookupHasTheAttemptsThatAreLeft(t *testing.T) {
-	lookupFails := wiretest.Reply(503, clienttest.BusyJSON)
-	for name, tt := range map[string]struct {
-		script  []wiretest.Step
-		retries int
-	}{
-		"after the first attempt": {[]wiretest.Step{wiretest.Reply(200, `{}`), lookupFails.Times(4)}, 3},
-		"after the second":        {[]wiretest.Step{wiretest.HangUp(), wiretest.Reply(200, `{}`), lookupFails.Times(3)}, 3},
-		"after the last":          {[]wiretest.Step{wiretest.HangUp().Times(4), lookupFails}, 3},
-		"of a single attempt":     {[]wiretest.Step{wiretest.HangUp(), lookupFails}, 0},
-	} {
-		for _, call := range []clienttest.PolicyCall{clienttest.UpdateCall, clienttest.DeleteCall, clienttest.CreateCall} {
-			t.Run(name+"/"+call.Name, clienttest.InBubble(func(t *testing.T) {
-				server := wiretest.NewServer(t, tt.script...)
-				client := clienttest.NewWireClient(t, server, runloop.WithMaxRetries(tt.retries))
-
-				_, err := call.Do(t.Context(), client)
-
-				assert.True(t, clienttest.MaybeApplied(err))
-			}))
+// newOutage returns a client whose API responds with the status, and with 503 if that is 0.
+func newOutage(t *testing.T, opts ...runloop.Option) (client *runloop.Client, status, requests *atomic.Int64) {
+	status, requests = new(atomic.Int64), new(atomic.Int64)
+	return clienttest.NewClientOver(t, clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
+		requests.Add(1)
+		if code := int(status.Load()); code != 0 {
+			return clienttest.Respond(code, `{"id":"npol_1","name":"build","egress":{}}`)(r)
 		}
+		return clienttest.Respond(503, clienttest.BusyJSON)(r)
+	}), opts...), status, requests
+}
+
+// attempts returns the number of attempts of a call that fails.
+func attempts(t *testing.T, client *runloop.Client) int {
+	return clienttest.AsAPIError(t, clienttest.GetPolicy(t.Context(), client)).Attempts
+}
+
+// drain spends the whole budget of a client in less than a second.
+func drain(t *testing.T, client *runloop.Client) {
+	t.Helper()
+	for _, err := range concurrently(1000, func(int) error { return clienttest.GetPolicy(t.Context(), client) }) {
+		require.ErrorContains(t, err, "the client's retry budget is spent")
+	}
+}
+
+func TestTheBudgetBoundsTheRetriesInAnOutage(t *testing.T) {
+	const calls = 800
+	for name, tt := range map[string]struct {
+		opts        []runloop.Option
+		want        int // requests
+		outOfBudget int // calls without a retry
+	}{
+		"with the budget":    {nil, calls + 500, calls - 500}, // 2,500 tokens, 5 a retry
+		"without the budget": {[]runloop.Option{runloop.WithoutRetryBudget()}, 4 * calls, 0},
+	} {
+		t.Run(name, clienttest.InBubble(func(t *testing.T) {
+			client, _, requests := newOutage(t, tt.opts...)
+			start := time.Now()
+
+			errs := concurrently(calls, func(int) error {
+				return clienttest.GetPolicy(t.Context(), client, runloop.WithHeader("X-Call", "options share the client's budget"))
+			})
+
+			outOfBudget := 0
+			for _, err := range errs {
+				require.ErrorIs(t, err, runloop.ErrServer)
+				if clienttest.AsAPIError(t, err).Attempts == 1 {
+					assert.ErrorContains(t, err, "the client's retry budget is spent")
+					outOfBudget++
+				}
+			}
+			assert.Equal(t, tt.outOfBudget, outOfBudget)
+			assert.GreaterOrEqual(t, int(requests.Load()), tt.want)
+			refilled := 0 // one retry a second
+			if tt.opts == nil {
+				refilled = int(time.Since(start) / time.Second)
+			}
+			assert.LessOrEqual(t, int(requests.Load()), tt.want+refilled)
+		}))
+	}
+}
+
+// Each retry is paid for once. Every response of a healthy API refills the budget: some
+// programs normally get 404 or 409.
+func TestHealthyResponsesRefillTheBudget(t *testing.T) {
+	for _, healthy := range []int64{200, 404, 409, 400} {
+		t.Run(strconv.Itoa(int(healthy)), clienttest.InBubble(func(t *testing.T) {
+			client, status, _ := newOutage(t)
+			drain(t, client)
+			status.Store(healthy)
+			for range 5 { // a token each, the price of one retry
+				assert.Equal(t, healthy == 200, clienttest.GetPolicy(t.Context(), client) == nil)
+			}
+			status.Store(0)
+
+			assert.Equal(t, 2, attempts(t, client))
+			assert.Equal(t, 1, attempts(t, client))
+		}))
 	}
 }

@@ -8,13 +8,13 @@ import (
 	"net/url"
 )
 
-// A ProxyRefused reports that a proxy refused to connect to the API (CONNECT). The
-// status is the proxy's, and nothing reached the API.
+// A ProxyRefused reports that a proxy refused to connect to the API (CONNECT). The status is
+// the proxy's. Nothing reached the API.
 type ProxyRefused struct {
-	// Proxy is the proxy's host and port, without credentials, "" when unknown.
+	// Proxy is the proxy's host and port, without credentials. It is empty if unknown.
 	Proxy      string
 	StatusCode int
-	// Status is the proxy's status line, as in "403 Forbidden".
+	// Status is the proxy's status line, such as "403 Forbidden".
 	Status string
 }
 
@@ -26,8 +26,8 @@ func (e *ProxyRefused) Error() string {
 	return fmt.Sprintf("%s refused the connection: %s", proxy, Printable(e.Status, 60))
 }
 
-// CheckProxy is the OnProxyConnectResponse of an [http.Transport]. Without it, net/http
-// reports the text of the proxy's status alone, which reads like the API's.
+// CheckProxy is for the OnProxyConnectResponse of an [http.Transport]. Without it, net/http
+// reports only the text of the proxy's status, which looks like the API's.
 func CheckProxy(_ context.Context, proxy *url.URL, _ *http.Request, resp *http.Response) error {
 	if resp.StatusCode == http.StatusOK {
 		return nil
@@ -35,7 +35,7 @@ func CheckProxy(_ context.Context, proxy *url.URL, _ *http.Request, resp *http.R
 	return &ProxyRefused{Proxy: hostPort(proxy), StatusCode: resp.StatusCode, Status: resp.Status}
 }
 
-// hostPort returns what net/http connects to for a URL.
+// hostPort returns the address that net/http dials for a URL.
 func hostPort(u *url.URL) string {
 	port := u.Port()
 	if port == "" {
@@ -47,10 +47,9 @@ func hostPort(u *url.URL) string {
 	return net.JoinHostPort(u.Hostname(), port)
 }
 
-// proxyRefusal returns err, or the refusal of a proxy that err stands for: a program's
-// own http.Transport, without CheckProxy, reports a refusal as an error whose text is that
-// of the status. Middleware that wraps it may report errors of its own: only the whole text
-// counts.
+// proxyRefusal returns the refusal of a proxy that err is, or else err. An http.Transport
+// without CheckProxy reports a refusal as an error with the text of the status. The whole text
+// must match, because middleware may return errors of its own.
 func (t *Transport) proxyRefusal(req *http.Request, err error) error {
 	status := statusOf(err)
 	if status == 0 {
@@ -63,7 +62,7 @@ func (t *Transport) proxyRefusal(req *http.Request, err error) error {
 	return &ProxyRefused{Proxy: hostPort(proxy), StatusCode: status, Status: fmt.Sprintf("%d %s", status, http.StatusText(status))}
 }
 
-// proxyOf returns the proxy of a request, nil for none and for one that is not known.
+// proxyOf returns the proxy of a request, or nil if there is none or it is unknown.
 func (t *Transport) proxyOf(req *http.Request) *url.URL {
 	if t.NetHTTP == nil || t.NetHTTP.Proxy == nil {
 		return nil
@@ -75,8 +74,7 @@ func (t *Transport) proxyOf(req *http.Request) *url.URL {
 	return proxy
 }
 
-// statusOf returns the status that is no success whose text err has, and 0 for every other
-// error.
+// statusOf returns the redirect or error status with the text of err, or 0.
 func statusOf(err error) int {
 	for status := http.StatusMultipleChoices; status < 600; status++ {
 		if text := http.StatusText(status); text != "" && err.Error() == text {
@@ -84,9 +82,4 @@ func statusOf(err error) int {
 		}
 	}
 	return 0
-}
-
-// mayPass reports whether the proxy may connect at another time.
-func (e *ProxyRefused) mayPass() bool {
-	return (&Response{StatusCode: e.StatusCode}).isTransient()
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestARefusalOfAProxyNamesIt(t *testing.T) {
+func TestProxyRefusedNamesTheProxy(t *testing.T) {
 	t.Parallel()
 	for proxy, want := range map[string]string{
 		"http://proxy.corp:3128":              "proxy.corp:3128",
@@ -29,53 +29,50 @@ func TestARefusalOfAProxyNamesIt(t *testing.T) {
 	}
 }
 
-func TestTheTextOfAProxyIsBounded(t *testing.T) {
+func TestProxyRefusedIsShort(t *testing.T) {
 	t.Parallel()
 	err := &ProxyRefused{Proxy: strings.Repeat("p", 1000), StatusCode: 403, Status: "403 \r\n\x1b[31m" + strings.Repeat("x", 1000)}
 	assert.Less(t, len(err.Error()), 200)
 	assert.NotRegexp(t, `[[:cntrl:]]`, err.Error())
 }
 
-// A program's own http.Transport reports a refusal as the text of the status alone.
-func TestTheTextOfAStatusIsARefusalOfTheProxy(t *testing.T) {
+// An http.Transport without CheckProxy reports only the text of the status.
+func TestAStatusTextIsAProxyRefused(t *testing.T) {
 	t.Parallel()
 	proxied := &http.Transport{Proxy: http.ProxyURL(&url.URL{Scheme: "http", Host: "proxy.corp:3128", User: url.UserPassword("u", "s3cret")})}
 	noProxyHere := &http.Transport{Proxy: func(*http.Request) (*url.URL, error) { return nil, nil }}
 	req, err := http.NewRequest(http.MethodGet, "https://api.runloop.ai/v1/network-policies", nil)
 	require.NoError(t, err)
-	for name, test := range map[string]struct {
+	for name, tt := range map[string]struct {
 		transport *http.Transport
-		err       error
+		text      string
 		want      int
 	}{
-		"a status":              {proxied, errors.New("Forbidden"), 403},
-		"one to retry":          {proxied, errors.New("Service Unavailable"), 503},
-		"no proxy":              {&http.Transport{}, errors.New("Forbidden"), 0},
-		"no proxy for the host": {noProxyHere, errors.New("Forbidden"), 0},
-		"another RoundTripper":  {nil, errors.New("Forbidden"), 0},
-		"no status":             {proxied, errors.New("connection refused"), 0},
-		"in another case":       {proxied, errors.New("forbidden"), 0},
-		"part of a text":        {proxied, errors.New("token: Forbidden"), 0},
-		"a success":             {proxied, errors.New("OK"), 0},
-		"a redirect":            {proxied, errors.New("Found"), 302},
-		"empty":                 {proxied, errors.New(""), 0},
+		"a status":              {proxied, "Forbidden", 403},
+		"a transient status":    {proxied, "Service Unavailable", 503},
+		"a redirect":            {proxied, "Found", 302},
+		"no proxy":              {&http.Transport{}, "Forbidden", 0},
+		"no proxy for the host": {noProxyHere, "Forbidden", 0},
+		"another RoundTripper":  {nil, "Forbidden", 0},
+		"another error":         {proxied, "connection refused", 0},
+		"another case":          {proxied, "forbidden", 0},
+		"a longer text":         {proxied, "token: Forbidden", 0},
+		"a success":             {proxied, "OK", 0},
+		"empty":                 {proxied, "", 0},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			got := (&Transport{NetHTTP: test.transport}).proxyRefusal(req, test.err)
-			if test.want == 0 {
-				assert.Same(t, test.err, got)
-				return
-			}
-			assert.Equal(t, &ProxyRefused{"proxy.corp:3128", test.want, fmt.Sprintf("%d %s", test.want, http.StatusText(test.want))}, got)
-		})
+		want := errors.New(tt.text)
+		got := (&Transport{NetHTTP: tt.transport}).proxyRefusal(req, want)
+		if tt.want != 0 {
+			want = &ProxyRefused{"proxy.corp:3128", tt.want, fmt.Sprintf("%d %s", tt.want, http.StatusText(tt.want))}
+		}
+		assert.Equal(t, want, got, name)
 	}
 }
 
-func TestARefusalOfAProxyIsFinalUnlessItMayPass(t *testing.T) {
+func TestProxyRefusedIsFinalUnlessTransient(t *testing.T) {
 	t.Parallel()
 	for status := 300; status < 600; status++ {
-		mayPass := status == 408 || status == 425 || status == 429 || status >= 500 && status != 501 && status != 505
-		assert.Equal(t, !mayPass, hopeless(&ProxyRefused{StatusCode: status}), "%d", status)
+		transient := status == 408 || status == 425 || status == 429 || status >= 500 && status != 501 && status != 505
+		assert.Equal(t, !transient, hopeless(&ProxyRefused{StatusCode: status}), "%d", status)
 	}
 }

@@ -12,9 +12,8 @@ import (
 
 const redacted = "[REDACTED]"
 
-// redactor removes what must not leave the client: the API key, which a server
-// can echo into a header or a body, and the query of the request, which stands in
-// the errors of net/http.
+// redactor returns a replacer that removes secrets: the API key, which a server may echo in a
+// header or a body, and the query of the request, which is in the errors of net/http.
 func redactor(key Secret, query string) *strings.Replacer {
 	var pairs []string
 	for _, form := range keyForms(key) {
@@ -26,14 +25,13 @@ func redactor(key Secret, query string) *strings.Replacer {
 	return strings.NewReplacer(pairs...)
 }
 
-// minSecret is the length from which a key is a secret. A shorter one is none, and
-// would tear words apart.
+// minSecret is the minimum length of a secret. A shorter key may be part of words.
 const minSecret = 8
 
-// Redact returns text without the key, in whatever form a server writes it.
+// Redact returns text without the key, in any form in which a server may write it.
 func Redact(key Secret, text string) string { return redactor(key, "").Replace(text) }
 
-// keyForms returns the key in the forms in which servers write it, each once.
+// keyForms returns the different forms in which servers write the key.
 func keyForms(secret Secret) []string {
 	key := secret.Reveal()
 	if len(key) < minSecret {
@@ -41,7 +39,7 @@ func keyForms(secret Secret) []string {
 	}
 	quoted := strconv.Quote(key)
 	quoted = quoted[1 : len(quoted)-1]
-	inJSON, _ := json.Marshal(key) // a string always has a JSON form
+	inJSON, _ := json.Marshal(key) // never fails for a string
 	var forms []string
 	for _, form := range []string{
 		key,
@@ -62,19 +60,19 @@ func keyForms(secret Secret) []string {
 	return forms
 }
 
-// lowerEscapes writes %2F as %2f.
+// lowerEscapes returns percent-escapes in lower case, such as %2f for %2F.
 func lowerEscapes(escaped string) string {
 	text := []byte(escaped)
 	for i, c := range text {
 		if c == '%' {
-			text[i+1] |= 0x20 // which leaves digits as they are
+			text[i+1] |= 0x20 // does not change digits
 			text[i+2] |= 0x20
 		}
 	}
 	return string(text)
 }
 
-// redactHeader returns h without secrets. It shares the values that have none.
+// redactHeader returns a copy of h without secrets.
 func redactHeader(r *strings.Replacer, h http.Header) http.Header {
 	clean := make(http.Header, len(h))
 	for name, values := range h {
@@ -86,7 +84,7 @@ func redactHeader(r *strings.Replacer, h http.Header) http.Header {
 	return clean
 }
 
-// redactBody returns body without secrets. One that was cut may end within the key.
+// redactBody returns body without secrets. If it was cut, it may end with a part of the key.
 func redactBody(r *strings.Replacer, secret Secret, body []byte, cut bool) []byte {
 	text := r.Replace(string(body))
 	if cut {
@@ -95,7 +93,7 @@ func redactBody(r *strings.Replacer, secret Secret, body []byte, cut bool) []byt
 	return []byte(text)
 }
 
-// partialKey returns the length of the beginning of the key at the end of text.
+// partialKey returns the length of the longest prefix of the key that text ends with.
 func partialKey(text string, secret Secret) (longest int) {
 	for _, form := range keyForms(secret) {
 		for n := min(len(form), len(text)); n > longest; n-- {

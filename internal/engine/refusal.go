@@ -6,28 +6,25 @@ import (
 	"strings"
 )
 
-// A Refusal is one meaning that an error response can have to an operation. The API
-// documents no error codes, so a meaning is told by the status and the message.
+// A Refusal is a meaning that an error response can have to an operation. The API documents no
+// error codes, so the status and the message decide.
 type Refusal struct {
-	// Err is what the error matches.
+	// Err is the error that a failure with this meaning matches.
 	Err error
-	// Statuses mean it in themselves.
+	// Statuses have the meaning regardless of the message.
 	Statuses []int
-	// Says reports whether a message means it, when the status is one of SaysStatuses.
-	// The message is in lower case, on one line, and without quoted parts, which
-	// can be names.
+	// Says reports whether a message has the meaning, for a status in SaysStatuses. The
+	// message is one line in lower case, without quoted parts, because those may be names.
 	Says         func(message string) bool
 	SaysStatuses []int
-	// SilentStatuses mean it when the body is complete, is empty or JSON, and has no
-	// message, under whatever name.
+	// SilentStatuses have the meaning if the body is complete, is empty or JSON, and has no
+	// message under any name.
 	SilentStatuses []int
-	// NotInDoubt restricts the meaning to a call of which no earlier attempt may have
-	// been applied.
+	// NotInDoubt excludes calls of which an earlier attempt may have been applied.
 	NotInDoubt bool
 }
 
-// meaning returns what the response means to the operation: the first refusal that
-// fits, or nil.
+// meaning returns the Err of the first refusal that matches the response, or nil.
 func meaning(refusals []Refusal, status int, e errorBody, inDoubt bool) error {
 	message := plainMessage(e.message)
 	for _, r := range refusals {
@@ -42,12 +39,12 @@ func meaning(refusals []Refusal, status int, e errorBody, inDoubt bool) error {
 	return nil
 }
 
-// quoted are the parts of a message that can be a name, which can have quotes in it: those
-// that are escaped or begin a word do not end it. A single quote counts as one only at the
-// edge of a word, since it is an apostrophe elsewhere, within a name too.
+// quoted matches the parts of a message that may be names. A name may contain quotes: a quote
+// that is escaped or begins a word does not end it. A single quote inside a word is an
+// apostrophe.
 var quoted = regexp.MustCompile(`\B"(?:[^"\\]|\\.|"\b)*"` + "|\\B`(?:[^`]|`\\b)*`" + `|“[^”]*”|«[^»]*»|\B['‘](?:[^'’\\]|\\.|['’]\b)*['’]\B`)
 
-// plainMessage prepares a message for the words to look for.
+// plainMessage returns a message in the form that Refusal.Says expects.
 func plainMessage(message string) string {
 	message = quoted.ReplaceAllString(message, " ")
 	message = strings.NewReplacer("’", "'", "_", " ", "-", " ").Replace(strings.ToLower(message))

@@ -8,7 +8,6 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// What is left of a message when its quoted parts, which can be names, are gone.
 func TestPlainMessage(t *testing.T) {
 	t.Parallel()
 	for message, want := range map[string]string{
@@ -51,11 +50,11 @@ func TestPlainMessage(t *testing.T) {
 	}
 }
 
-func TestMeaningOfARefusal(t *testing.T) {
+func TestMeaning(t *testing.T) {
 	t.Parallel()
-	gone, taken, silent, doubtless := errors.New("gone"), errors.New("taken"), errors.New("silent"), errors.New("doubtless")
+	gone, taken, silent, certain := errors.New("gone"), errors.New("taken"), errors.New("silent"), errors.New("certain")
 	refusals := []Refusal{
-		{Err: doubtless, Statuses: []int{410}, NotInDoubt: true},
+		{Err: certain, Statuses: []int{410}, NotInDoubt: true},
 		{Err: gone, Statuses: []int{404, 410}, SaysStatuses: []int{400}, Says: func(m string) bool { return strings.Contains(m, "gone") }},
 		{Err: taken, SaysStatuses: []int{400, 409}, Says: func(m string) bool { return strings.Contains(m, "taken") }},
 		{Err: silent, SilentStatuses: []int{409}},
@@ -69,27 +68,24 @@ func TestMeaningOfARefusal(t *testing.T) {
 		inDoubt bool
 		want    error
 	}{
-		"by the status":                    {404, whole("taken"), false, gone},
-		"by the status, whatever the body": {404, errorBody{truncated: true}, true, gone},
-		"by the message":                   {400, whole("GONE"), false, gone},
-		"the first that fits":              {400, whole("taken and gone"), false, gone},
-		"the second":                       {400, whole("taken"), false, taken},
-		"a message, of another status":     {422, whole("taken"), false, nil},
-		"another message":                  {400, whole("no"), false, nil},
-		"a quoted message":                 {400, whole(`"taken"`), false, nil},
-		"text of a proxy":                  {400, errorBody{message: "taken"}, false, nil},
-		"no message":                       {409, whole(""), false, silent},
-		"a message that says nothing":      {409, whole("no"), false, nil},
-		"nothing but a quote":              {409, whole(`"taken"`), false, nil},
-		"no message, of another status":    {400, whole(""), false, nil},
-		"a page":                           {409, errorBody{}, false, nil},
-		"a message of another name":        {409, errorBody{structured: true}, false, nil},
-		"without doubt":                    {410, whole(""), false, doubtless},
-		"in doubt":                         {410, whole(""), true, gone},
+		"by the status":                 {404, whole("taken"), false, gone},
+		"by the status, with any body":  {404, errorBody{truncated: true}, true, gone},
+		"by the message":                {400, whole("GONE"), false, gone},
+		"the first that matches":        {400, whole("taken and gone"), false, gone},
+		"the second":                    {400, whole("taken"), false, taken},
+		"a message, of another status":  {422, whole("taken"), false, nil},
+		"another message":               {400, whole("no"), false, nil},
+		"a quoted message":              {400, whole(`"taken"`), false, nil},
+		"text of a proxy":               {400, errorBody{message: "taken"}, false, nil},
+		"no message":                    {409, whole(""), false, silent},
+		"an unknown message":            {409, whole("no"), false, nil},
+		"only a quoted message":         {409, whole(`"taken"`), false, nil},
+		"no message, of another status": {400, whole(""), false, nil},
+		"a page":                        {409, errorBody{}, false, nil},
+		"a message under another name":  {409, errorBody{structured: true}, false, nil},
+		"not in doubt":                  {410, whole(""), false, certain},
+		"in doubt":                      {410, whole(""), true, gone},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			assert.Equal(t, tt.want, meaning(refusals, tt.status, tt.body, tt.inDoubt))
-		})
+		assert.Equal(t, tt.want, meaning(refusals, tt.status, tt.body, tt.inDoubt), name)
 	}
 }

@@ -13,130 +13,123 @@ import (
 	"github.com/google/go-querystring/query"
 )
 
-// A Config is what calls share. It is only read.
+// A Config holds the settings of calls. It is read-only.
 type Config struct {
-	// BaseURL has no trailing slash.
-	BaseURL   string
+	BaseURL   string // without a trailing slash
 	Key       Secret
 	UserAgent string
 	Header    http.Header
 	Transport *Transport
-	// Timeout is the time limit of one attempt, reading the body included.
+	// Timeout limits one attempt, including the body of the response.
 	Timeout    time.Duration
 	MaxRetries int
 	Budget     *Budget
 	Logger     *slog.Logger
 }
 
-// A Transport is where requests go.
+// A Transport sends requests.
 type Transport struct {
 	http.RoundTripper
-	// Direct is set for net/http's own transport, without middleware.
+	// Direct is set for an http.Transport without middleware.
 	Direct bool
-	// NetHTTP is the http.Transport that is used directly or through middleware. It is nil
-	// for another RoundTripper.
+	// NetHTTP is the http.Transport that is used, directly or by middleware. It is nil for
+	// another RoundTripper.
 	NetHTTP *http.Transport
 
-	http1 atomic.Bool // it has sent a write over HTTP/1.1
+	http1 atomic.Bool // a write was sent over HTTP/1.1
 }
 
-// A Request is one logical call, whose result is a T.
+// A Request describes one logical call with a result of type T.
 type Request[T any] struct {
-	// Operation is what the user calls it: "create network policy".
+	// Operation is for errors and logs, such as "create network policy".
 	Operation string
 	Method    string
-	// Route is the path. Where it has {id}, ID is put, escaped.
+	// Route is the path. {id} in it stands for ID, which is then escaped.
 	Route string
 	ID    string
-	// Query is a struct with url tags, Body a value with a JSON form. Each may be nil.
+	// Query is a struct with url tags, Body a value that is sent as JSON. Each may be nil.
 	Query any
 	Body  any
-	// RawQuery is a query that is already encoded.
+	// RawQuery is an encoded query, for a nil Query.
 	RawQuery string
 
 	// OnlyReads marks a POST that changes nothing.
 	OnlyReads bool
-	// Resend states when the request may be sent again.
+	// Resend states when a write may be retried.
 	Resend Resend
-	// Hold is how long the API may take to respond by design. It is added to the
-	// time limit of an attempt.
+	// Hold is how long the API may delay its response. It is added to the time limit of an
+	// attempt.
 	Hold time.Duration
-	// ResultStatus is an error status that is a result: the zero T. 0 means none.
+	// ResultStatus is an error status that means the zero T as a result. 0 means none.
 	ResultStatus int
 
-	// Decode turns the body of a 2xx response to a request with this ID into the result. It is called once an
-	// attempt, and its error makes the response invalid. When it is nil, the body
-	// does not matter.
+	// Decode decodes the body of a 2xx response to a request with this ID. It is called once
+	// per attempt, and its error makes the response invalid. If it is nil, the body is
+	// ignored.
 	Decode func(body []byte, id string) (T, error)
-	// Refusals is what an error response to this operation means beside its status.
+	// Refusals are the meanings of an error response to this operation.
 	Refusals []Refusal
-	// Resolve finds out what became of a write whose effect is unknown. It may be nil.
+	// Resolve looks up what became of a write whose effect is unknown. It may be nil.
 	Resolve func(context.Context, Lost) (T, Resolution)
 	// InDoubt reports that an earlier request of the same call may have been applied.
 	InDoubt bool
-	// Clock, when not nil, learns the server's time from every response.
+	// Clock learns the server's time from every response. It may be nil.
 	Clock *Clock
 
-	// RequestID goes out as x-request-id of a write, the same on every attempt.
-	// When it is empty, the write gets a new one.
+	// RequestID is the x-request-id of a write, for every attempt. If it is empty, the write
+	// gets a new one.
 	RequestID string
-	// ResponseInto, when not nil, receives the last response.
+	// ResponseInto receives the last response. It may be nil.
 	ResponseInto **http.Response
 }
 
-// Resend states when a write may be sent again. Requests that only read always may.
-// The zero value is the most careful one.
+// Resend states when a write may be retried. Reads may always be retried.
 type Resend int
 
 const (
-	// ResendCareful is for writes that could take effect twice. They are sent again
-	// only when the API certainly did not receive them or refused to look at them.
+	// ResendCareful is for writes that could take effect twice. They are retried only if the
+	// API certainly did not receive them, or refused to process them.
 	ResendCareful Resend = iota
-	// ResendUnlessAccepted is for writes of which a second one would be refused.
-	// Once the API reported success, in a response that could not be used, Resolve
-	// decides before the write is sent again.
+	// ResendUnlessAccepted is for writes that the API refuses to repeat. After a success
+	// response that cannot be used, Resolve decides on the retry.
 	ResendUnlessAccepted
-	// ResendIdempotent is for writes that have the same effect when repeated.
+	// ResendIdempotent is for writes that have the same effect if repeated.
 	ResendIdempotent
 )
 
 // Lost describes a write whose effect is unknown.
 type Lost struct {
-	// Retries is how often a request of Resolve may be retried. So a call whose
-	// attempts all failed does not start over with its lookup.
+	// Retries limits the retries of each request of Resolve to those that the write has left.
 	Retries int
 }
 
-// A Resolution is what Resolve found out.
+// A Resolution is the result of Resolve.
 type Resolution int
 
 const (
 	// Unresolved: the effect of the write remains unknown.
 	Unresolved Resolution = iota
-	// Applied: the write has the effect that was asked for. The call succeeds.
+	// Applied: the write took effect. The call succeeds.
 	Applied
-	// NotApplied: the write has no effect so far. It may be sent again.
+	// NotApplied: the write has had no effect so far. It may be retried.
 	NotApplied
-	// Absent: what the write is about does not exist.
+	// Absent: the object of the write does not exist.
 	Absent
 )
 
-func (r *Request[T]) isWrite() bool { return !r.OnlyReads && !isSafe(r.Method) }
-
-// isSafe follows RFC 9110, section 9.2.1, for the methods that the SDK sends.
-func isSafe(method string) bool {
-	return method == http.MethodGet || method == http.MethodHead || method == http.MethodOptions
+// isWrite reports whether the request may change something. The methods that do not are the
+// safe ones of RFC 9110, section 9.2.1, that the SDK sends.
+func (r *Request[T]) isWrite() bool {
+	return !r.OnlyReads && r.Method != http.MethodGet && r.Method != http.MethodHead && r.Method != http.MethodOptions
 }
 
-const idPlaceholder = "{id}"
-
-// url returns the request's URL, and its query apart from it.
+// url returns the URL of the request, and the query separately.
 func (r *Request[T]) url(base string) (url, rawQuery string, problem *Problem) {
 	path := r.Route
-	if before, after, found := strings.Cut(r.Route, idPlaceholder); found {
+	if before, after, found := strings.Cut(r.Route, "{id}"); found {
 		segment, err := segment(r.ID)
 		if err != nil {
-			return "", "", &Problem{"id", Quote(r.ID) + " " + err.Error()}
+			return "", "", &Problem{"id", fmt.Sprintf("%s %s: pass an ID as the API returns it", Quote(r.ID), err)}
 		}
 		path = before + segment + after
 	}
@@ -154,7 +147,7 @@ func (r *Request[T]) url(base string) (url, rawQuery string, problem *Problem) {
 	return base + path + "?" + rawQuery, rawQuery, nil
 }
 
-// body returns what retryablehttp takes as a body, nil for none.
+// body returns the JSON of the body as a []byte, or nil.
 func (r *Request[T]) body() (any, *Problem) {
 	if r.Body == nil {
 		return nil, nil
@@ -166,7 +159,5 @@ func (r *Request[T]) body() (any, *Problem) {
 	return body, nil
 }
 
-// A Problem is a parameter that no request can be made of.
+// A Problem is an invalid parameter.
 type Problem struct{ Field, Text string }
-
-func (p *Problem) Error() string { return fmt.Sprintf("%s: %s", p.Field, p.Text) }

@@ -11,20 +11,20 @@ import (
 )
 
 const (
-	// maxBody bounds a success body after decompression: ten times the longest
-	// page of 5,000 policies.
+	// maxBody limits a success body after decompression, to ten times the longest page of
+	// 5,000 policies.
 	maxBody = 32 << 20
-	// maxErrorBody bounds what is read of an error body, and kept of any body.
+	// maxErrorBody limits what is read of an error body, and kept of any body.
 	maxErrorBody = 64 << 10
-	// firstRead bounds the memory taken on the word of a Content-Length.
+	// firstRead limits the memory that is allocated for a Content-Length.
 	firstRead = 4 << 20
 )
 
 // errBlank is the error of a success without a body.
 var errBlank = errors.New("the body is empty")
 
-// receive reads the response to its end, or to the limit, within the attempt: a
-// body that is cut is a fault of the attempt like any other.
+// receive reads the response up to its end or the limit, and stores the outcome in the attempt.
+// A body that breaks off is a fault of the attempt.
 func (c *call[T]) receive(ctx context.Context, base *http.Request, resp *http.Response) {
 	a := &c.last
 	a.status = resp.StatusCode
@@ -39,7 +39,7 @@ func (c *call[T]) receive(ctx context.Context, base *http.Request, resp *http.Re
 	case c.req.ResultStatus != 0 && resp.StatusCode == c.req.ResultStatus:
 		return
 	case resp.StatusCode >= 300:
-		// The status tells what happened, whatever became of the body.
+		// The status counts, even if the body broke off.
 		a.response = c.newResponse(resp, body, err)
 		return
 	case resp.StatusCode < 200:
@@ -48,7 +48,7 @@ func (c *call[T]) receive(ctx context.Context, base *http.Request, resp *http.Re
 		a.err = err
 	case err != nil:
 		a.err = attemptError(base.Context(), ctx, err)
-		return // it broke off: there is no whole response
+		return // without a response, because it broke off
 	case c.req.Decode != nil:
 		a.err = c.decode(resp, body)
 	}
@@ -57,8 +57,8 @@ func (c *call[T]) receive(ctx context.Context, base *http.Request, resp *http.Re
 	}
 }
 
-// A bodyReader reads a body into a buffer that later responses use again. Nothing of
-// the buffer is kept: what is decoded or reported is a copy.
+// A bodyReader reads a body into a buffer that later responses reuse. What is decoded or
+// reported is a copy.
 type bodyReader struct {
 	limited io.LimitedReader
 	buf     bytes.Buffer
@@ -66,14 +66,14 @@ type bodyReader struct {
 
 var bodyReaders = sync.Pool{New: func() any { return new(bodyReader) }}
 
-// read returns the body up to a limit. It is valid until release.
+// read returns the body up to a limit, valid until release.
 func (r *bodyReader) read(resp *http.Response) ([]byte, error) {
 	if resp.Body == nil { // a RoundTripper other than net/http's
 		return nil, nil
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode < 200 {
-		return nil, nil // after 101, it is the connection
+		return nil, nil // the body of a 101 is the connection
 	}
 	limit := int64(maxBody)
 	if resp.StatusCode >= 300 {
@@ -88,7 +88,7 @@ func (r *bodyReader) read(resp *http.Response) ([]byte, error) {
 	return r.buf.Bytes(), err
 }
 
-// release makes the buffer available again, unless it is too large to keep.
+// release makes the buffer available for reuse, unless it is too large to keep.
 func (r *bodyReader) release() {
 	if r.buf.Cap() > firstRead {
 		return
@@ -110,8 +110,8 @@ func (c *call[T]) decode(resp *http.Response, body []byte) (err error) {
 	return fmt.Errorf("%w: content type %.60q: %w", ErrInvalidResponse, contentType, err)
 }
 
-// keep returns the response for the caller to keep: its body can be read once
-// more, and its request has no header, because that holds the API key.
+// keep returns the response for the caller, with a body that can be read again. Its request
+// has no header, because that contains the API key.
 func (c *call[T]) keep(base *http.Request, resp *http.Response, body []byte, cut bool) *http.Response {
 	clean := redactor(c.cfg.Key, "")
 	kept := *resp

@@ -9,11 +9,11 @@ import (
 	"time"
 )
 
-// checkRetry alone decides on a further attempt. It looks at the attempt before
-// the context: a response that is final stays so, even as the context ends.
+// checkRetry decides whether to retry. It checks the attempt before the context, so that a
+// final response counts even if the context ends.
 func (c *call[T]) checkRetry(ctx context.Context, _ *http.Response, err error) (bool, error) {
 	a := &c.last
-	if c.attempts == 0 { // http.Client refused the request
+	if c.attempts == 0 { // http.Client rejected the request
 		a.err = err
 	}
 	c.logAttempt(ctx)
@@ -49,9 +49,9 @@ func (c *call[T]) isAmbiguous(a *attempt) bool {
 	}
 }
 
-// mayHideEffect reports whether a write may have taken effect although this status
-// came back. A redirect may follow a write that was carried out, except those that
-// ask for the same request elsewhere (RFC 9110, sections 15.4.8 and 15.4.9).
+// mayHideEffect reports whether a write may have taken effect despite this status. A redirect
+// may follow an applied write, unless it asks for the same request elsewhere (RFC 9110,
+// sections 15.4.8 and 15.4.9).
 func mayHideEffect(status int) bool {
 	switch status {
 	case http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
@@ -62,8 +62,8 @@ func mayHideEffect(status int) bool {
 	return status < 400 || isServerFault(status)
 }
 
-// mayRetry sets the wait before the next attempt, or the reason why a fault that
-// is worth another attempt gets none.
+// mayRetry sets the wait before the next attempt, or the reason why a transient error is not
+// retried.
 func (c *call[T]) mayRetry(ctx context.Context, a *attempt) bool {
 	if !c.transient {
 		return false
@@ -71,7 +71,7 @@ func (c *call[T]) mayRetry(ctx context.Context, a *attempt) bool {
 	if c.contextErr = contextError(ctx); c.contextErr != nil {
 		return false
 	}
-	c.exhausted = true // until all that follows allows another attempt
+	c.exhausted = true // unless all that follows allows a retry
 	if c.attempts > c.cfg.MaxRetries || !c.mayResend(ctx, a) || !c.findWait(ctx, a) {
 		return false
 	}
@@ -83,7 +83,7 @@ func (c *call[T]) mayRetry(ctx context.Context, a *attempt) bool {
 	return true
 }
 
-// isTransient reports whether a further attempt may end better.
+// isTransient reports whether a retry may succeed.
 func (c *call[T]) isTransient(a *attempt) bool {
 	switch {
 	case a.succeeded():
@@ -91,11 +91,11 @@ func (c *call[T]) isTransient(a *attempt) bool {
 	case a.refused():
 		return a.response.isTransient()
 	case a.accepted() && c.req.isWrite() && c.req.Resend == ResendUnlessAccepted:
-		return true // if it turns out not to be applied
+		return true // unless it was applied
 	case errors.Is(a.err, errBlank):
 		return !c.req.isWrite() && a.status != http.StatusNoContent
 	case errors.Is(a.err, io.ErrUnexpectedEOF):
-		return true // cut on the way, or by a proxy that then declared it complete
+		return true // even if a proxy cut the body and corrected its length
 	case errors.Is(a.err, ErrInvalidResponse), errors.Is(a.err, ErrResponseTooLarge):
 		return false
 	default:
@@ -112,26 +112,27 @@ func (r *Response) isTransient() bool {
 			return false
 		}
 	}
-	switch r.StatusCode {
-	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
-		return true
-	}
-	return r.lostMeaning() || isServerFault(r.StatusCode)
+	return r.lostMeaning() || isTransientStatus(r.StatusCode)
 }
 
-// lostMeaning reports whether the response refused the request, but broke off before
-// it told why.
+func isTransientStatus(status int) bool {
+	return status == http.StatusRequestTimeout || status == http.StatusTooEarly || status == http.StatusTooManyRequests ||
+		isServerFault(status)
+}
+
+// lostMeaning reports whether the response refused the request, but broke off, so that the
+// reason is unknown.
 func (r *Response) lostMeaning() bool {
 	return r.brokeOff && r.StatusCode >= 400 && r.StatusCode < 500
 }
 
-// isServerFault reports whether the server failed at the request, rather than
-// refusing it: 501 and 505 mean that it never will do such a thing.
+// isServerFault reports whether the server failed to process the request. 501 and 505 mean that
+// it does not support the request.
 func isServerFault(status int) bool {
 	return status >= 500 && status != http.StatusNotImplemented && status != http.StatusHTTPVersionNotSupported
 }
 
-// mayResend applies the request's own rule.
+// mayResend applies the Resend of the request.
 func (c *call[T]) mayResend(ctx context.Context, a *attempt) bool {
 	if !c.req.isWrite() {
 		return true
@@ -143,35 +144,34 @@ func (c *call[T]) mayResend(ctx context.Context, a *attempt) bool {
 		if !a.accepted() {
 			return true
 		}
-		c.accepted++ // a server that does nothing but report success does not get better
+		c.accepted++ // once is enough: the next response will not be better
 		return c.accepted == 1 && c.resolve(ctx) == NotApplied
 	default:
 		return true
 	}
 }
 
-// refusedUnprocessed reports whether the API refused the request without doing
-// anything, for a reason that may pass.
+// refusedUnprocessed reports whether the API refused the request without processing it, for a
+// transient reason.
 func (a *attempt) refusedUnprocessed() bool {
 	return a.refused() && (a.response.StatusCode == http.StatusTooManyRequests ||
 		a.response.lostMeaning() && a.response.StatusCode != http.StatusRequestTimeout)
 }
 
-// findWait sets the time to wait: the backoff, or longer when the server asks for it.
-// It is false when that is too long for the server's wish or the caller's deadline
-// to be met, so that no call sleeps towards a sure failure.
+// findWait sets the wait: the backoff, or longer if the server asks for it. It reports false if
+// the wait would exceed maxRetryAfter or the caller's deadline.
 func (c *call[T]) findWait(ctx context.Context, a *attempt) bool {
 	c.wait = backoff(c.attempts)
 	if a.response != nil {
 		if a.response.RetryAfter > maxRetryAfter {
-			c.note = fmt.Sprintf("the API asks to wait %s", a.response.RetryAfter)
+			c.note = fmt.Sprintf("the API asks the client to wait %s", a.response.RetryAfter)
 			return false
 		}
 		c.wait = max(c.wait, a.response.RetryAfter)
 	}
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= c.wait {
 		c.contextErr = context.DeadlineExceeded
-		c.note = fmt.Sprintf("the deadline comes before the next attempt, in %s", c.wait.Round(time.Millisecond))
+		c.note = fmt.Sprintf("the deadline is earlier than the next attempt, in %s", c.wait.Round(time.Millisecond))
 		return false
 	}
 	return true

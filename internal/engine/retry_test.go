@@ -1,8 +1,8 @@
 package engine_test
 
 import (
+	"context"
 	"errors"
-	"net"
 	"net/http"
 	"strconv"
 	"sync/atomic"
@@ -18,78 +18,46 @@ import (
 	"github.com/runloop-community/runloop-go/internal/wiretest"
 )
 
-// Which responses are worth another attempt, how many there are, and when.
+// Which responses are retried, how often, and when.
 
-// Bodies of errors that are final.
-const (
-	notFoundJSON = `{"message":"network policy not found"}`
-	takenJSON    = `{"message":"a network policy with this name already exists"}`
-)
-
-func TestFourAttemptsWithDoublingWaits(t *testing.T) {
-	clienttest.InBubble(func(t *testing.T) {
-		server := wiretest.NewServer(t, wiretest.Reply(503, clienttest.BusyJSON).Times(3), wiretest.Reply(200, clienttest.PolicyJSON))
-		client := clienttest.NewWireClient(t, server)
-
-		require.NoError(t, clienttest.GetPolicy(t.Context(), client))
-
-		require.Len(t, server.Times(), 4)
-		clienttest.AssertBackoff(t, server.Times())
-	})(t)
-}
-
-func TestTheNumberOfRetriesIsTheCallers(t *testing.T) {
-	for _, retries := range []int{0, 1, 6} {
-		t.Run(strconv.Itoa(retries), clienttest.InBubble(func(t *testing.T) {
-			server := wiretest.NewServer(t, wiretest.Reply(503, clienttest.BusyJSON).Times(retries+1))
-			client := clienttest.NewWireClient(t, server)
-
-			err := clienttest.GetPolicy(t.Context(), client, runloop.WithMaxRetries(retries))
-
-			assert.Equal(t, retries+1, clienttest.AsAPIError(t, err).Attempts)
-		}))
-	}
-}
-
-func TestStatusesThatAreWorthARetry(t *testing.T) {
+func TestStatusesThatAreRetried(t *testing.T) {
 	for status, attempts := range map[int]int{
 		400: 1, 401: 1, 402: 1, 403: 1, 404: 1, 405: 1, 409: 1, 410: 1, 412: 1, 413: 1, 418: 1, 422: 1, 499: 1,
 		408: 4, 425: 4, 429: 4,
 		500: 4, 501: 1, 502: 4, 503: 4, 504: 4, 505: 1, 507: 4, 520: 4, 529: 4, 599: 4, 600: 4, 999: 4,
 	} {
-		t.Run(strconv.Itoa(status), clienttest.InBubble(func(t *testing.T) {
-			server := wiretest.NewServer(t, wiretest.Reply(status, `{"message":"no"}`).Times(2*attempts))
-			client := clienttest.NewWireClient(t, server)
+		for _, call := range []clienttest.PolicyCall{clienttest.GetCall, putCall} {
+			t.Run(call.Name+"/"+strconv.Itoa(status), clienttest.InBubble(func(t *testing.T) {
+				server, client := newServer(t, wiretest.Reply(status, `{"message":"no"}`).Times(attempts))
 
-			for _, err := range []error{clienttest.GetPolicy(t.Context(), client), clienttest.UpdatePolicy(t.Context(), client)} {
+				_, err := call.Do(t.Context(), client)
+
 				e := clienttest.AsAPIError(t, err)
 				assert.Equal(t, status, e.StatusCode)
 				assert.Equal(t, attempts, e.Attempts)
 				assert.Equal(t, "no", e.Message)
-			}
-		}))
+				clienttest.AssertBackoff(t, server.Times())
+			}))
+		}
 	}
 }
 
-func TestTheAPIsWordOnRetriesIsObeyed(t *testing.T) {
-	tests := map[string]struct {
+func TestTheHeaderOnRetries(t *testing.T) {
+	for name, tt := range map[string]struct {
 		status   int
-		word     string
+		header   string
 		attempts int
 	}{
-		"yes, of a client error":        {400, "true", 4},
-		"yes, of a conflict":            {409, "TRUE", 4},
-		"no, of a server error":         {503, "false", 1},
-		"no, of a rate limit":           {429, "false", 1},
-		"neither, of a server error":    {503, "maybe", 4},
-		"neither, of a client error":    {400, "1", 1},
-		"yes, of a redirect: no matter": {302, "true", 1},
-	}
-	for name, tt := range tests {
+		"true, of a client error":    {400, "true", 4},
+		"true, of a conflict":        {409, "TRUE", 4},
+		"true, of a redirect":        {302, "true", 1},
+		"false, of a server error":   {503, "false", 1},
+		"false, of a rate limit":     {429, "false", 1},
+		"another, of a server error": {503, "maybe", 4},
+		"another, of a client error": {400, "1", 1},
+	} {
 		t.Run(name, clienttest.InBubble(func(t *testing.T) {
-			server := wiretest.NewServer(t,
-				wiretest.Reply(tt.status, `{}`, "x-should-retry: "+tt.word).Times(tt.attempts))
-			client := clienttest.NewWireClient(t, server)
+			_, client := newServer(t, wiretest.Reply(tt.status, `{}`, "x-should-retry: "+tt.header).Times(tt.attempts))
 
 			err := clienttest.GetPolicy(t.Context(), client)
 
@@ -98,135 +66,215 @@ func TestTheAPIsWordOnRetriesIsObeyed(t *testing.T) {
 	}
 }
 
-// P4: the library's own give-up has no status, no body and nothing to unwrap.
-func TestTheLastResponseSurvivesTheLastAttempt(t *testing.T) {
+func TestTheLastResponseOutlivesTheLastAttempt(t *testing.T) {
 	clienttest.InBubble(func(t *testing.T) {
-		server := wiretest.NewServer(t,
-			wiretest.HangUp(),
-			wiretest.Reply(500, `{}`).Times(2),
+		server, client := newServer(t, wiretest.HangUp(), wiretest.Reply(500, `{}`).Times(2),
 			wiretest.Reply(503, `{"message":"in maintenance","code":"maintenance"}`, "X-Runloop-Request-Id: req_7"))
-		client := clienttest.NewWireClient(t, server)
 
 		err := clienttest.UpdatePolicy(t.Context(), client)
 
-		require.ErrorIs(t, err, runloop.ErrServer)
+		assert.Equal(t, outcome{503, 4, true, "ErrServer", 4}, outcomeOf(server, err))
 		e := clienttest.AsAPIError(t, err)
-		assert.Equal(t, 503, e.StatusCode)
-		assert.Equal(t, "in maintenance", e.Message)
-		assert.Equal(t, "maintenance", e.Code)
-		assert.Equal(t, "req_7", e.RequestID)
+		assert.Equal(t, "in maintenance maintenance req_7", e.Message+" "+e.Code+" "+e.RequestID)
 		assert.JSONEq(t, `{"message":"in maintenance","code":"maintenance"}`, string(e.Body))
-		assert.Equal(t, 4, e.Attempts)
-		assert.True(t, e.MaybeApplied)
 		assert.NotContains(t, err.Error(), "giving up")
 	})(t)
 }
 
-// What an earlier attempt may have done stays in doubt when the last one reached nobody.
-func TestTheDoubtOfAnEarlierAttemptStays(t *testing.T) {
+// An earlier attempt may have been applied although the last one reached no server.
+func TestTheDoubtOfAnEarlierAttemptRemains(t *testing.T) {
 	clienttest.InBubble(func(t *testing.T) {
-		server := wiretest.NewServer(t, wiretest.Reply(503, clienttest.BusyJSON, "Connection: close"), wiretest.Refuse().Times(3))
+		server, client := newServer(t, busy(503, "Connection: close"), wiretest.Refuse().Times(3))
 
-		err := clienttest.UpdatePolicy(t.Context(), clienttest.NewWireClient(t, server))
+		err := clienttest.UpdatePolicy(t.Context(), client)
 
 		require.ErrorIs(t, err, syscall.ECONNREFUSED, "the last cause")
 		assert.ErrorContains(t, err, "(4 attempts; may have been applied): dial tcp: connection refused")
-		assert.True(t, clienttest.AsTransportError(t, err).MaybeApplied)
+		assert.Equal(t, outcome{0, 4, true, "", 1}, outcomeOf(server, err))
 	})(t)
 }
 
-// P8: the library retries up to the headers only, and hands on a body that is cut.
-func TestABodyThatIsCutIsRetried(t *testing.T) {
-	tests := map[string]string{
-		"shorter than its length":  wiretest.Response(200, `{"id":"npol_1","na`, "Content-Length: 400"),
-		"in a chunk":               "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n40\r\n{\"id\":",
-		"before the last chunk":    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n",
-		"by a bad chunk length":    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
-		"within the headers":       "HTTP/1.1 200 OK\r\nContent-Le",
-		"within the status line":   "HTTP/1.1 2",
-		"without a length, N4":     "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{\"id\":\"npol_1\",",
-		"by HTTP/1.0, N4":          "HTTP/1.0 200 OK\r\n\r\n{\"id\":\"npol_1\",",
-		"and its length too, N4":   wiretest.Response(200, `{"id":"npol_1","na`),
-		"to nothing, N4":           "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n",
-		"before the status line":   "",
-		"after the gzip header":    wiretest.Response(200, "\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff", "Content-Encoding: gzip", "Content-Length: 40"),
-		"within gzip, by a length": wiretest.Response(200, "\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff\x52", "Content-Encoding: gzip"),
-	}
-	for name, cut := range tests {
-		t.Run(name, clienttest.InBubble(func(t *testing.T) {
-			server := wiretest.NewServer(t, wiretest.Cut(cut).Times(2), wiretest.Reply(200, clienttest.PolicyJSON))
-			client := clienttest.NewWireClient(t, server)
-
-			policy, err := client.NetworkPolicies.Get(t.Context(), "npol_1")
-
-			require.NoError(t, err)
-			assert.Equal(t, "build", policy.Name)
-			require.Len(t, server.Requests(), 3)
-			clienttest.AssertBackoff(t, server.Times())
-		}))
-	}
-}
-
-func TestANameServerThatIsAwayIsAskedAgain(t *testing.T) {
-	clienttest.InBubble(func(t *testing.T) {
-		server := wiretest.NewServer(t,
-			wiretest.DialError(&net.DNSError{Err: "server misbehaving", Name: "localhost", IsTemporary: true}),
-			wiretest.DialError(&net.DNSError{Err: "i/o timeout", Name: "localhost", IsTimeout: true}),
-			wiretest.Reply(200, clienttest.PolicyJSON))
-		client := clienttest.NewWireClient(t, server)
-
-		require.NoError(t, clienttest.UpdatePolicy(t.Context(), client))
-	})(t)
-}
-
-// Whatever fails outside of net/http may pass.
-func TestAnErrorOfAnotherRoundTripperIsTriedAgain(t *testing.T) {
-	clienttest.InBubble(func(t *testing.T) {
-		tries := 0
-		client := clienttest.NewClientOver(t, clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
-			if tries++; tries < 3 {
-				return nil, errors.New("the sidecar is not ready")
-			}
-			return clienttest.Respond(200, clienttest.PolicyJSON)(r)
-		}))
-
-		require.NoError(t, clienttest.UpdatePolicy(t.Context(), client))
-
-		assert.Equal(t, 3, tries)
-	})(t)
-}
-
-// P10: the library's callbacks are told neither the request nor the attempt, so
-// they must not mix up calls.
-func TestCallsAtTheSameTimeCountForThemselves(t *testing.T) {
+func TestConcurrentCallsCountTheirOwnAttempts(t *testing.T) {
 	clienttest.InBubble(func(t *testing.T) {
 		const calls = 50
 		var sent [calls]atomic.Int32
-		transport := clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
-			i, err := strconv.Atoi(r.Header.Get("X-Call"))
-			if err != nil {
-				return nil, err
-			}
+		client := clienttest.NewClientOver(t, clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
+			i, _ := strconv.Atoi(r.Header.Get("X-Call"))
 			time.Sleep(time.Second)
 			if int(sent[i].Add(1)) <= i%4 {
 				return clienttest.Respond(503, clienttest.BusyJSON)(r)
 			}
 			return clienttest.Respond(404, notFoundJSON)(r)
+		}))
+
+		errs := concurrently(calls, func(i int) error {
+			return clienttest.GetPolicy(t.Context(), client, runloop.WithHeader("X-Call", strconv.Itoa(i)))
 		})
-		client := clienttest.NewClientOver(t, transport)
-		results := make(chan [2]int)
-		for i := range calls {
-			go func() {
-				if e, ok := errors.AsType[*runloop.APIError](clienttest.GetPolicy(t.Context(), client, runloop.WithHeader("X-Call", strconv.Itoa(i)))); ok {
-					results <- [2]int{i, e.Attempts}
-				} else {
-					results <- [2]int{i, -1}
-				}
-			}()
-		}
-		for range calls {
-			result := <-results
-			assert.Equal(t, 1+result[0]%4, result[1], "attempts of call %d", result[0])
+
+		for i, err := range errs {
+			assert.Equal(t, 1+i%4, clienttest.AsAPIError(t, err).Attempts, "call %d", i)
 		}
 	})(t)
+}
+
+// What a call does with Retry-After. TestRetryAfter has the values that are read of it. The
+// clock of a bubble starts at midnight of 2000-01-01, UTC.
+
+func TestRetryAfterIsTheNextWait(t *testing.T) {
+	for name, tt := range map[string]struct {
+		headers []string
+		wait    time.Duration
+	}{
+		"seconds":                     {[]string{"Retry-After: 2"}, 2 * time.Second},
+		"blanks around":               {[]string{"Retry-After:   7  "}, 7 * time.Second},
+		"the maximum":                 {[]string{"Retry-After: 60"}, time.Minute},
+		"milliseconds before seconds": {[]string{"Retry-After: 9", "Retry-After-Ms: 1500"}, 1500 * time.Millisecond},
+		"the first of two":            {[]string{"Retry-After: 3", "Retry-After: 9"}, 3 * time.Second},
+		"a date":                      {[]string{"Retry-After: Sat, 01 Jan 2000 00:00:30 GMT"}, 30 * time.Second},
+		"a clock ahead":               {[]string{"Date: Sat, 01 Jan 2000 05:00:00 GMT", "Retry-After: Sat, 01 Jan 2000 05:00:20 GMT"}, 20 * time.Second},
+		"a clock behind":              {[]string{"Date: Fri, 31 Dec 1999 19:00:00 GMT", "Retry-After: Fri, 31 Dec 1999 19:00:20 GMT"}, 20 * time.Second},
+	} {
+		for _, status := range []int{408, 425, 429, 500, 502, 503, 504, 599} {
+			t.Run(name+"/"+strconv.Itoa(status), clienttest.InBubble(func(t *testing.T) {
+				server, client := newServer(t, busy(status, tt.headers...), policyOK)
+
+				require.NoError(t, clienttest.GetPolicy(t.Context(), client))
+
+				assert.Equal(t, []time.Duration{0, tt.wait}, server.Times())
+			}))
+		}
+	}
+}
+
+func TestTheBackoffIsTheShortestWait(t *testing.T) {
+	for name, header := range map[string]string{"zero": "0", "short": "0.1", "invalid": "abc", "a past date": "Fri, 31 Dec 1999 23:00:00 GMT"} {
+		t.Run(name, clienttest.InBubble(func(t *testing.T) {
+			server, client := newServer(t, busy(429, "Retry-After: "+header).Times(3), policyOK)
+
+			require.NoError(t, clienttest.GetPolicy(t.Context(), client))
+
+			require.Len(t, server.Times(), 4)
+			clienttest.AssertBackoff(t, server.Times())
+		}))
+	}
+}
+
+func TestRetryAfterOfMoreThanAMinuteEndsTheCall(t *testing.T) {
+	for header, want := range map[string]time.Duration{
+		"Retry-After: 61":                            61 * time.Second,
+		"Retry-After: 60.001":                        60001 * time.Millisecond,
+		"Retry-After: 9223372037":                    1<<63 - 1, // more than a Duration
+		"Retry-After: Sat, 01 Jan 2000 05:00:00 GMT": 5 * time.Hour,
+		"Retry-After-Ms: 60001":                      60001 * time.Millisecond,
+	} {
+		t.Run(header, clienttest.InBubble(func(t *testing.T) {
+			server, client := newServer(t, busy(429, header))
+
+			err := clienttest.UpdatePolicy(t.Context(), client)
+
+			assert.Equal(t, outcome{429, 1, false, "ErrRateLimited", 1}, outcomeOf(server, err))
+			e := clienttest.AsAPIError(t, err)
+			assert.Equal(t, want, e.RetryAfter)
+			assert.Equal(t, "come back later", e.Message)
+			assert.ErrorContains(t, err, "the API asks the client to wait "+want.String())
+			assert.Zero(t, server.Now())
+		}))
+	}
+}
+
+func TestACallDoesNotWaitBeyondItsDeadline(t *testing.T) {
+	limited := outcome{429, 1, false, "ErrRateLimited", 1}
+	for name, tt := range map[string]struct {
+		deadline   time.Duration
+		script     []wiretest.Step
+		want       outcome
+		text       string
+		isDeadline bool
+	}{
+		"before Retry-After":       {5 * time.Second, []wiretest.Step{busy(429, "Retry-After: 20")}, limited, "come back later", true},
+		"at Retry-After":           {2 * time.Second, []wiretest.Step{busy(429, "Retry-After: 2")}, limited, "come back later", true},
+		"after Retry-After":        {2001 * time.Millisecond, []wiretest.Step{busy(429, "Retry-After: 2"), policyOK}, outcome{status: 200, requests: 2}, "", false},
+		"before the backoff":       {250 * time.Millisecond, []wiretest.Step{busy(429)}, limited, "come back later", true},
+		"after a refused dial":     {250 * time.Millisecond, []wiretest.Step{wiretest.Refuse()}, outcome{0, 1, false, "", 0}, "connection refused", true},
+		"before a too long header": {300 * time.Millisecond, []wiretest.Step{busy(429, "Retry-After: 3600")}, limited, "come back later", false},
+	} {
+		t.Run(name, clienttest.InBubble(func(t *testing.T) {
+			server, client := newServer(t, tt.script...)
+			ctx, cancel := context.WithTimeout(t.Context(), tt.deadline)
+			defer cancel()
+
+			err := clienttest.UpdatePolicy(ctx, client)
+
+			assert.Equal(t, tt.want, outcomeOf(server, err))
+			assert.Equal(t, tt.isDeadline, errors.Is(err, context.DeadlineExceeded))
+			if err != nil {
+				assert.ErrorContains(t, err, tt.text)
+				assert.Zero(t, server.Now())
+			}
+		}))
+	}
+}
+
+// Whether a request is retried depends on its method, and on whether it was received: a POST
+// or PATCH is retried only if it certainly was not.
+func TestWhichMethodsDoRetries(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		fault    wiretest.Step
+		received int     // requests
+		careful  outcome // of a POST or PATCH, zero if it is retried
+	}{
+		"429":                  {busy(429), 1, outcome{}},
+		"connection refused":   {wiretest.Refuse(), 0, outcome{}},
+		"connection lost":      {wiretest.HangUp(), 1, outcome{0, 1, true, "", 1}},
+		"no response in time":  {wiretest.Stall(""), 1, outcome{0, 1, true, "", 1}},
+		"a cut response":       {wiretest.Cut(wiretest.Response(200, `{"id": "dbx`, "Content-Length: 99")), 1, outcome{0, 1, true, "", 1}},
+		"408":                  {busy(408), 1, outcome{408, 1, true, "", 1}},
+		"425":                  {busy(425), 1, outcome{425, 1, false, "", 1}},
+		"500":                  {busy(500), 1, outcome{500, 1, true, "ErrServer", 1}},
+		"503":                  {busy(503), 1, outcome{503, 1, true, "ErrServer", 1}},
+		"503 that asks for it": {busy(503, "X-Should-Retry: true"), 1, outcome{503, 1, true, "ErrServer", 1}},
+	} {
+		for method, isCareful := range map[string]bool{"POST": true, "PATCH": true, "GET": false, "OPTIONS": false, "PUT": false, "DELETE": false} {
+			t.Run(name+"/"+method, clienttest.InBubble(func(t *testing.T) {
+				want, id, script := outcome{status: 200, requests: tt.received + 1}, "dbx_1", []wiretest.Step{tt.fault, wiretest.Reply(200, `{"id": "dbx_1"}`)}
+				if isCareful && tt.careful.attempts > 0 {
+					want, id, script = tt.careful, "", script[:1]
+				}
+				server, client := newServer(t, script...)
+
+				var box struct {
+					ID string `json:"id"`
+				}
+				err := client.Do(t.Context(), method, "/v1/devboxes", map[string]int{"a": 1}, &box)
+
+				assert.Equal(t, want, outcomeOf(server, err))
+				assert.Equal(t, id, box.ID)
+				for _, r := range server.Requests() {
+					assert.Equal(t, method+` {"a":1}`, r.Method+" "+r.Body)
+				}
+			}))
+		}
+	}
+}
+
+func TestRetriesOfAPost(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		script []wiretest.Step
+		want   outcome
+	}{
+		"refused each time":                   {[]wiretest.Step{busy(429).Times(4)}, outcome{429, 4, false, "ErrRateLimited", 4}},
+		"never connected":                     {[]wiretest.Step{wiretest.Refuse().Times(4)}, outcome{0, 4, false, "", 0}},
+		"a cut 408 may hide an effect":        {[]wiretest.Step{wiretest.Cut(wiretest.Response(408, `{`, "Content-Length: 9"))}, outcome{408, 1, true, "", 1}},
+		"none once it may have been received": {[]wiretest.Step{wiretest.Refuse(), busy(429), busy(500)}, outcome{500, 3, true, "ErrServer", 2}},
+	} {
+		t.Run(name, clienttest.InBubble(func(t *testing.T) {
+			server, client := newServer(t, tt.script...)
+
+			_, err := doPost(t.Context(), client)
+
+			assert.Equal(t, tt.want, outcomeOf(server, err))
+		}))
+	}
 }

@@ -1,17 +1,17 @@
 package engine
 
-// A Secret is an API key. It sits behind a function, because fmt and reflection
-// print what fields and pointers hold, but not what a function returns.
+// A Secret is an API key, hidden in a function: fmt and reflection print the contents of fields
+// and pointers, but not what a function returns.
 type Secret struct {
 	reveal func() string
 }
 
-// NewSecret hides value.
+// NewSecret returns a Secret with the value.
 func NewSecret(value string) Secret {
 	return Secret{reveal: func() string { return value }}
 }
 
-// Reveal returns the hidden value, "" of the zero Secret.
+// Reveal returns the value. It is empty for the zero Secret.
 func (s Secret) Reveal() string {
 	if s.reveal == nil {
 		return ""

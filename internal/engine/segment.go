@@ -8,9 +8,9 @@ import (
 	"unicode/utf8"
 )
 
-// segment escapes s as one segment of a path. It refuses what a server, a proxy
-// or a URL library would take for something else than one name: nothing, dots,
-// dots in their escaped form, control characters.
+// segment escapes s as one segment of a path. It rejects what a server, a proxy or a URL
+// library may not treat as one name: blanks, dot segments in any form, control characters and
+// invalid UTF-8.
 func segment(s string) (string, error) {
 	switch {
 	case strings.TrimSpace(s) == "":
@@ -25,7 +25,7 @@ func segment(s string) (string, error) {
 	return url.PathEscape(s), nil
 }
 
-// isDots reports whether s is "." or "..", as it is or percent-encoded.
+// isDots reports whether s is "." or "..", plain or percent-encoded.
 func isDots(s string) bool {
 	if len(s) > len("%2e%2e") {
 		return false

@@ -15,7 +15,7 @@ import (
 	"github.com/runloop-community/runloop-go/internal/wiretest"
 )
 
-// What goes over the wire, attempt for attempt.
+// What each attempt sends.
 
 func TestHeadersOnTheWire(t *testing.T) {
 	t.Parallel()
@@ -43,45 +43,43 @@ func TestHeadersOnTheWire(t *testing.T) {
 	}
 }
 
-// P13: the library sends an empty body as a chunked one, and aliases a buffer that
-// it is given.
-func TestBodiesGoOutWithTheirLength(t *testing.T) {
+func TestBodiesAreSentWithTheirLength(t *testing.T) {
+	post := clienttest.PolicyCall{Do: func(ctx context.Context, c *runloop.Client, _ ...runloop.Option) (any, error) {
+		return nil, c.Do(ctx, http.MethodPost, "/v1/devboxes/dbx_1/shutdown", nil, nil)
+	}}
+	updateNothing := clienttest.PolicyCall{Do: func(ctx context.Context, c *runloop.Client, _ ...runloop.Option) (any, error) {
+		return c.NetworkPolicies.Update(ctx, "npol_1", runloop.NetworkPolicyUpdateParams{})
+	}}
+	const createJSON = `{"name":"build","allow_all":false,"allow_devbox_to_devbox":false,"allowed_hostnames":[],"allow_agent_gateway":false,"allow_mcp_gateway":false}`
 	for name, tt := range map[string]struct {
-		call     func(context.Context, *runloop.Client) error
-		response string
-		body     string
-		length   string // as net/http writes it
+		call         clienttest.PolicyCall
+		body, length string // as net/http writes it, empty for none
 	}{
-		"create": {func(ctx context.Context, c *runloop.Client) error {
-			_, err := c.NetworkPolicies.Create(ctx, runloop.NetworkPolicyCreateParams{Name: "build"})
-			return err
-		}, clienttest.PolicyJSON, `{"name":"build","allow_all":false,"allow_devbox_to_devbox":false,"allowed_hostnames":[],"allow_agent_gateway":false,"allow_mcp_gateway":false}`, "Content-Length: 142"},
-		"update of nothing": {func(ctx context.Context, c *runloop.Client) error {
-			_, err := c.NetworkPolicies.Update(ctx, "npol_1", runloop.NetworkPolicyUpdateParams{})
-			return err
-		}, clienttest.PolicyJSON, `{}`, "Content-Length: 2"},
-		"delete": {func(ctx context.Context, c *runloop.Client) error {
-			_, err := c.NetworkPolicies.Delete(ctx, "npol_1")
-			return err
-		}, clienttest.PolicyJSON, `{}`, "Content-Length: 2"},
-		"a POST without a body": {func(ctx context.Context, c *runloop.Client) error {
-			return c.Do(ctx, http.MethodPost, "/v1/devboxes/dbx_1/shutdown", nil, nil)
-		}, `{}`, ``, "Content-Length: 0"},
+		"create":                {createCall, createJSON, "Content-Length: 142"},
+		"update of nothing":     {updateNothing, `{}`, "Content-Length: 2"},
+		"delete":                {clienttest.DeleteCall, `{}`, "Content-Length: 2"},
+		"a POST without a body": {post, ``, "Content-Length: 0"},
+		"a read":                {clienttest.GetCall, ``, ""},
 	} {
 		t.Run(name, clienttest.InBubble(func(t *testing.T) {
-			server := wiretest.NewServer(t, wiretest.Reply(429, clienttest.BusyJSON).Times(2), wiretest.Reply(200, tt.response))
-			client := clienttest.NewWireClient(t, server)
+			server, client := newServer(t, busy(429).Times(2), policyOK)
 
-			require.NoError(t, tt.call(t.Context(), client))
+			_, err := tt.call.Do(t.Context(), client)
 
+			require.NoError(t, err)
 			require.Len(t, server.Requests(), 3)
 			for _, request := range server.Requests() {
 				assert.Equal(t, tt.body, request.Body)
-				assert.Contains(t, request.Raw, "\r\n"+tt.length+"\r\n")
+				if tt.length != "" {
+					assert.Contains(t, request.Raw, "\r\n"+tt.length+"\r\n")
+				} else {
+					assert.NotContains(t, request.Raw, "Content-Length")
+					assert.NotContains(t, request.Header, "X-Request-Id")
+				}
 				if tt.body != "" {
 					assert.Equal(t, []string{"application/json"}, request.Header["Content-Type"])
 				} else {
-					assert.NotContains(t, request.Header, "Content-Type")
+					assert.NotContains(t, request.Raw, "Content-Type")
 				}
 				assert.NotContains(t, request.Raw, "Transfer-Encoding")
 				assert.NotContains(t, request.Raw, "Expect:")
@@ -90,35 +88,15 @@ func TestBodiesGoOutWithTheirLength(t *testing.T) {
 	}
 }
 
-func TestAReadHasNoBodyAndNoRequestID(t *testing.T) {
+func TestChangesOfATransportEndWithTheAttempt(t *testing.T) {
 	clienttest.InBubble(func(t *testing.T) {
-		server := wiretest.NewServer(t, wiretest.Reply(503, clienttest.BusyJSON), wiretest.Reply(200, clienttest.PolicyJSON))
-		client := clienttest.NewWireClient(t, server)
-
-		require.NoError(t, clienttest.GetPolicy(t.Context(), client))
-
-		for _, request := range server.Requests() {
-			assert.Empty(t, request.Body)
-			assert.NotContains(t, request.Raw, "Content-Length")
-			assert.NotContains(t, request.Raw, "Content-Type")
-			assert.NotContains(t, request.Raw, "Transfer-Encoding")
-			assert.NotContains(t, request.Header, "X-Request-Id")
-		}
-	})(t)
-}
-
-// P12: the library's attempts share one header map and one URL, so what a
-// RoundTripper writes into them piles up, and reaches the caller's.
-func TestWhatATransportWritesIntoARequestEndsWithTheAttempt(t *testing.T) {
-	clienttest.InBubble(func(t *testing.T) {
-		server := wiretest.NewServer(t, wiretest.Reply(503, clienttest.BusyJSON).Times(3), wiretest.Reply(200, clienttest.PolicyJSON).Times(2))
-		var before []http.Header
+		server := wiretest.NewServer(t, busy(503).Times(3), policyOK.Times(2))
+		var headers []http.Header
 		var urls []string
 		client := clienttest.NewClientOver(t, clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
 			header := r.Header.Clone()
-			header.Del("X-Request-Id") // which the second call has another of
-			before = append(before, header)
-			urls = append(urls, r.URL.String())
+			header.Del("X-Request-Id") // differs in the second call
+			headers, urls = append(headers, header), append(urls, r.URL.String())
 			r.Header.Add("X-Trace", "span")
 			r.Header["X-Team"][0] = "overwritten"
 			r.Header.Add("X-Team", "second")
@@ -130,11 +108,11 @@ func TestWhatATransportWritesIntoARequestEndsWithTheAttempt(t *testing.T) {
 		require.NoError(t, clienttest.UpdatePolicy(t.Context(), client))
 		require.NoError(t, clienttest.UpdatePolicy(t.Context(), client))
 
-		require.Len(t, before, 5)
-		for i := range before {
-			assert.Equal(t, before[0], before[i])
+		require.Len(t, headers, 5)
+		for i := range headers {
+			assert.Equal(t, headers[0], headers[i])
 			assert.Equal(t, urls[0], urls[i])
-			assert.Equal(t, []string{"first"}, before[i]["X-Team"])
+			assert.Equal(t, []string{"first"}, headers[i]["X-Team"])
 			assert.Equal(t, []string{"span"}, server.Requests()[i].Header["X-Trace"])
 			assert.Equal(t, "/gateway"+clienttest.PolicyPath, server.Requests()[i].Target)
 		}

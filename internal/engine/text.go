@@ -7,8 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// Printable makes s fit for one line of a log: no control characters, no invalid
-// UTF-8, at most limit bytes.
+// Printable returns s as one line of at most limit bytes, without control characters and invalid
+// UTF-8.
 func Printable(s string, limit int) string {
 	s = strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {
@@ -19,7 +19,7 @@ func Printable(s string, limit int) string {
 	return Truncate(strings.TrimSpace(s), limit)
 }
 
-// Truncate cuts s to at most limit bytes, between two runes.
+// Truncate returns s, cut between two runes to at most limit bytes.
 func Truncate(s string, limit int) string {
 	const ellipsis = "..."
 	if len(s) <= limit {
@@ -35,9 +35,9 @@ func Truncate(s string, limit int) string {
 	return s[:cut] + ellipsis
 }
 
-// Quote shows a value that may be long or hostile.
+// Quote returns a value for an error text: quoted, and cut to at most 120 bytes.
 func Quote(s string) string {
-	const maxQuoted = 120 // a byte of s can take ten
+	const maxQuoted = 120 // a byte of s can become ten
 	quoted := strconv.Quote(Truncate(s, 80))
 	if len(quoted) > maxQuoted {
 		quoted = Truncate(quoted, maxQuoted-1) + `"`

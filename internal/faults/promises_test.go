@@ -241,7 +241,7 @@ func promises() []promise {
 		}},
 		{"The body is read within the attempt: a response that breaks off is a connection error.", []scenario{
 			{"cut body", get, steps(cut, ok), 2, nil, nil},
-			{"trickling body", get, steps(wiretest.Trickle(wiretest.Response(200, "", "Content-Length: 400"), ' ', time.Second), ok), 2, nil, waited(30.25, 30.5)},
+			{"trickling body", get, steps(wiretest.Trickle(wiretest.Response(200, "", "Content-Length: 400")), ok), 2, nil, waited(30.25, 30.5)},
 		}},
 		{"All calls of a client share a budget of retries, so that an outage is not multiplied: see [WithoutRetryBudget].", []scenario{
 			{"budget", func(ctx context.Context, client *runloop.Client) error {

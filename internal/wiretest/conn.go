@@ -17,122 +17,73 @@ type Conn struct {
 	server *Server
 	pipe   net.Conn
 	out    io.Writer // to pipe, maybe through TLS
-	number int
 	in     *bufio.Reader
-	raw    *bytes.Buffer // what in has read of the request so far
+	raw    bytes.Buffer // the bytes of the current request that in has read
 	closed bool
 }
 
-func newConn(s *Server, pipe net.Conn, number int) *Conn {
+func newConn(s *Server, pipe net.Conn) *Conn {
 	stream := pipe
 	if s.tls != nil {
 		stream = tls.Server(pipe, s.tls)
 	}
-	c := &Conn{server: s, pipe: pipe, out: stream, number: number, raw: new(bytes.Buffer)}
-	c.in = bufio.NewReader(io.TeeReader(stream, c.raw))
+	c := &Conn{server: s, pipe: pipe, out: stream}
+	c.in = bufio.NewReader(io.TeeReader(stream, &c.raw))
 	return c
 }
 
-// serve takes a step for each request that comes, until an end is closed. The
-// first step starts with the connection, those that follow with the first byte of
-// a request.
-func (c *Conn) serve(step Step) {
-	defer c.server.forget(c)
-	defer c.pipe.Close()
-	for {
-		step.serve(c)
-		if c.closed {
-			return
-		}
-		if _, err := c.in.Peek(1); err != nil {
-			return
-		}
-		next, ok := c.server.next()
-		switch {
-		case !ok:
-			c.server.t.Errorf("wiretest: a request on connection %d has no step: %.80q", c.number, c.raw)
-			return
-		case next.dial != nil:
-			c.server.t.Errorf("wiretest: a request came on connection %d, where the step is %q", c.number, next.name)
-			return
-		}
-		step = next
-	}
-}
-
-// Read reads and records a request. It returns nil when there is none, because the
-// client hung up.
+// Read reads and records a request. It returns nil if the client hung up.
 func (c *Conn) Read() *http.Request {
 	r, err := http.ReadRequest(c.in)
-	if err != nil {
-		c.Close()
-		return nil
+	var body []byte
+	if err == nil {
+		body, err = io.ReadAll(r.Body)
 	}
-	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		c.Close()
 		return nil
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
-	c.server.record(Request{
-		Conn:   c.number,
-		Method: r.Method,
-		Target: r.RequestURI,
-		Header: r.Header,
-		Body:   string(body),
-		Raw:    c.raw.String(),
-	})
+	c.server.record(Request{Method: r.Method, Target: r.RequestURI, Header: r.Header, Body: string(body), Raw: c.raw.String()})
 	c.raw.Reset()
 	return r
 }
 
-// Write sends bytes as they are. It is false when the client has hung up.
+// Write sends bytes unchanged. It returns false if the client hung up.
 func (c *Conn) Write(bytes string) bool {
 	_, err := io.WriteString(c.out, bytes)
 	return err == nil
 }
 
-// Close hangs up. It ends the connection's part in the script.
+// Close hangs up. The connection takes no further step.
 func (c *Conn) Close() {
 	c.closed = true
 	c.pipe.Close()
 }
 
-// Stall says nothing more, and takes in whatever comes, until the client hangs up.
+// Stall sends nothing more, and reads until the client hangs up.
 func (c *Conn) Stall() {
 	_, _ = io.Copy(io.Discard, c.in)
 	c.Close()
 }
 
-// Sleep waits, but not beyond the end of the test.
+// Sleep waits, at most until the end of the test.
 func (c *Conn) Sleep(d time.Duration) {
 	select {
 	case <-time.After(d):
-	case <-c.server.done:
+	case <-c.server.ended.Done():
 	}
 }
 
-// Response is a JSON response as it is written to the wire. Each header is a line
-// as in "Retry-After: 2". One of Content-Type or Content-Length replaces the own.
+// Response returns the bytes of a JSON response. Each header is a line such as
+// "Retry-After: 2", and may replace the default Content-Type or Content-Length.
 func Response(status int, body string, headers ...string) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "HTTP/1.1 %03d %s\r\n", status, http.StatusText(status))
-	has := func(name string) bool {
-		for _, h := range headers {
-			if strings.HasPrefix(h, name+":") {
-				return true
-			}
-		}
-		return false
+	lines := "\r\n" + strings.Join(append(headers, ""), "\r\n")
+	if !strings.Contains(lines, "\r\nContent-Type:") {
+		lines = "\r\nContent-Type: application/json" + lines
 	}
-	if !has("Content-Type") {
-		b.WriteString("Content-Type: application/json\r\n")
+	if !strings.Contains(lines, "\r\nContent-Length:") && !strings.Contains(lines, "\r\nTransfer-Encoding:") && status != http.StatusNoContent {
+		lines = fmt.Sprintf("\r\nContent-Length: %d%s", len(body), lines)
 	}
-	if !has("Content-Length") && !has("Transfer-Encoding") && status != http.StatusNoContent {
-		fmt.Fprintf(&b, "Content-Length: %d\r\n", len(body))
-	}
-	for _, h := range headers {
-		b.WriteString(h + "\r\n")
-	}
-	return b.String() + "\r\n" + body
+	return fmt.Sprintf("HTTP/1.1 %03d %s%s\r\n%s", status, http.StatusText(status), lines, body)
 }

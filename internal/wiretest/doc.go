@@ -1,9 +1,7 @@
-// Package wiretest is the other end of a client's connections, for tests: what
-// happens on them is written down step by step, to the byte.
+// Package wiretest scripts the other end of a client's connections, byte by byte.
 //
-// A [Server] lives in a bubble of testing/synctest. Its connections are pipes in
-// memory, so an hour of waiting takes no time, and the time of each request can be
-// asserted exactly:
+// A [Server] runs in a bubble of testing/synctest. Its connections are pipes in memory,
+// so waiting takes no real time, and a test can assert the exact time of each request:
 //
 //	synctest.Test(t, func(t *testing.T) {
 //		server := wiretest.NewServer(t,
@@ -11,16 +9,15 @@
 //			wiretest.Reply(503, `{"message":"busy"}`),
 //			wiretest.Reply(200, `{"id":"npol_1"}`),
 //		)
-//		client := newClient(server.Client())
+//		client := newClient(&http.Client{Transport: server.Transport})
 //		...
 //		assert.Len(t, server.Requests(), 2)
 //	})
 //
-// Client and server must be made inside the bubble, with its t, and its t.Context
-// is the one to use. A step that nothing came for fails the test, and so does a
-// request that has no step. A goroutine or a connection that the client leaks makes
-// the bubble panic.
+// Create client and server inside the bubble, and use the t and t.Context of the bubble.
+// The test fails if a step is left over, or if a request has no step. The bubble panics
+// if the client leaks a goroutine or a connection.
 //
-// Pipes know no reset, and sockets must stay out of a bubble: [Loopback] is for
-// tests that need real ones.
+// Pipes have no reset, and a bubble must not use sockets. [Loopback] is for tests that
+// need a real socket.
 package wiretest

@@ -5,136 +5,114 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strconv"
+	"os"
+	"strings"
+	"testing"
 )
 
-// UseHTTP2 makes the server's Transport speak HTTP/2, without TLS, and nothing else. It
-// skips the test if HTTP/2 is disabled.
+// NeedHTTP2 skips a test if HTTP/2 is disabled in this process.
+func NeedHTTP2(t testing.TB) {
+	t.Helper()
+	if debug := os.Getenv("GODEBUG"); strings.Contains(debug, "http2client=0") || strings.Contains(debug, "http2server=0") {
+		t.Skip("GODEBUG disables HTTP/2")
+	}
+}
+
+// UseHTTP2 makes the server's Transport use HTTP/2 only, without TLS. It skips the test if
+// HTTP/2 is disabled.
 func (s *Server) UseHTTP2() {
 	NeedHTTP2(s.t)
 	s.Transport.Protocols = new(http.Protocols)
 	s.Transport.Protocols.SetUnencryptedHTTP2(true)
 }
 
-// The error codes of HTTP/2 that tests reset a stream with.
+// Error codes for [HTTP2.Reset].
 const (
-	ProtocolError uint32 = 0x1
-	InternalError uint32 = 0x2
-	RefusedStream uint32 = 0x7
-	Cancel        uint32 = 0x8
+	ProtocolError uint32 = 1
+	InternalError uint32 = 2
+	RefusedStream uint32 = 7
+	Cancel        uint32 = 8
 )
 
 const (
-	frameData     = 0x0
-	frameHeaders  = 0x1
-	frameReset    = 0x3
-	frameSettings = 0x4
-	framePing     = 0x6
-	frameGoAway   = 0x7
-
-	flagAck        = 0x1
-	flagEndStream  = 0x1
-	flagEndHeaders = 0x4
+	frameData, frameHeaders, frameReset, frameSettings, frameGoAway = 0, 1, 3, 4, 7
+	flagEndStream, flagEndHeaders                                   = 1, 4
 )
 
-// HTTP2 is a connection on which a step writes HTTP/2 frames by hand. The step has
-// the connection to its end.
+// HTTP2 is a connection on which a step writes HTTP/2 frames. The step owns the connection
+// until it is closed.
 type HTTP2 struct {
-	conn *Conn
-	// out has the frames to write. Both ends of HTTP/2 write at any time, which on
-	// a pipe without a buffer would block each by the other.
-	out     chan string
-	written chan struct{}
+	conn    *Conn
+	streams chan uint32 // of the requests, closed when the client hangs up
 }
 
-// HTTP2Conn is a step that speaks HTTP/2 on a new connection.
+// HTTP2Conn returns a step that serves a new connection over HTTP/2.
 func HTTP2Conn(name string, serve func(*HTTP2)) Step {
 	return Do(name, func(c *Conn) {
-		const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-		if _, err := io.ReadFull(c.in, make([]byte, len(preface))); err == nil {
-			h := &HTTP2{conn: c, out: make(chan string, 1000), written: make(chan struct{})}
-			go h.flush()
-			h.write(frameSettings, 0, 0, nil)
-			serve(h)
-			if !c.closed {
-				c.Stall()
-				h.Close()
-			}
+		defer c.Close()
+		h := &HTTP2{conn: c, streams: make(chan uint32, 100)}
+		go h.readFrames() // at any time: the client may have to write before it reads
+		h.write(frameSettings, 0, 0, "")
+		serve(h)
+		for range h.streams {
 		}
-		c.Close()
 	})
 }
 
-// Read reads frames up to the end of a request, which it records, and returns the
-// request's stream. It is 0 when the client hung up. Headers are not decoded: the
-// record says POST of a request that has a body and GET of one that has none.
-func (h *HTTP2) Read() (stream uint32) {
-	r := Request{Conn: h.conn.number, Method: http.MethodGet}
-	for {
+// readFrames records the requests. It does not decode headers: the method is POST for a
+// request with a body, and GET for one without. The client gets along without the
+// acknowledgment of its settings and pings.
+func (h *HTTP2) readFrames() {
+	defer close(h.streams)
+	_, err := h.conn.in.Discard(len("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"))
+	bodies := map[uint32]string{}
+	for err == nil {
 		var head [9]byte
-		if _, err := io.ReadFull(h.conn.in, head[:]); err != nil {
-			return 0
+		if _, err = io.ReadFull(h.conn.in, head[:]); err != nil {
+			break
 		}
 		payload := make([]byte, int(head[0])<<16|int(head[1])<<8|int(head[2]))
-		if _, err := io.ReadFull(h.conn.in, payload); err != nil {
-			return 0
-		}
+		_, err = io.ReadFull(h.conn.in, payload)
 		kind, flags, stream := head[3], head[4], binary.BigEndian.Uint32(head[5:])
-		switch {
-		case kind == frameSettings && flags&flagAck == 0:
-			h.write(frameSettings, flagAck, 0, nil)
-		case kind == framePing && flags&flagAck == 0:
-			h.write(framePing, flagAck, 0, payload)
-		case kind == frameData:
-			r.Method = http.MethodPost
-			r.Body += string(payload)
+		if kind == frameData {
+			bodies[stream] += string(payload)
 		}
 		if (kind == frameHeaders || kind == frameData) && flags&flagEndStream != 0 {
-			h.conn.raw.Reset()
-			h.conn.server.record(r)
-			return stream
+			method := http.MethodGet
+			if kind == frameData {
+				method = http.MethodPost
+			}
+			h.conn.server.record(Request{Method: method, Body: bodies[stream]})
+			h.streams <- stream
 		}
 	}
 }
 
-// Reply answers the request of a stream.
+// Read returns the stream of the next request, or 0 if the client hung up.
+func (h *HTTP2) Read() (stream uint32) { return <-h.streams }
+
+// Reply sends the response of a stream.
 func (h *HTTP2) Reply(stream uint32, status int, body string) {
 	// Two literal fields, by the index of their names in the static table.
 	const statusField, contentType = "\x08\x03%03d", "\x0f\x10\x10application/json"
-	h.write(frameHeaders, flagEndHeaders, stream, []byte(fmt.Sprintf(statusField, status)+contentType))
-	h.write(frameData, flagEndStream, stream, []byte(body))
+	h.write(frameHeaders, flagEndHeaders, stream, fmt.Sprintf(statusField, status)+contentType)
+	h.write(frameData, flagEndStream, stream, body)
 }
 
 // Reset ends a stream with an error code.
 func (h *HTTP2) Reset(stream, code uint32) {
-	h.write(frameReset, 0, stream, binary.BigEndian.AppendUint32(nil, code))
+	h.write(frameReset, 0, stream, string(binary.BigEndian.AppendUint32(nil, code)))
 }
 
-// GoAway says that no stream after last is processed.
+// GoAway reports that no stream after last is processed.
 func (h *HTTP2) GoAway(last uint32) {
-	h.write(frameGoAway, 0, 0, binary.BigEndian.AppendUint64(nil, uint64(last)<<32))
+	h.write(frameGoAway, 0, 0, string(binary.BigEndian.AppendUint64(nil, uint64(last)<<32)))
 }
 
-// Close hangs up, after all that was written.
-func (h *HTTP2) Close() {
-	go io.Copy(io.Discard, h.conn.in) // the client may have to write before it reads
-	close(h.out)
-	<-h.written
-	h.conn.Close()
-}
+// Close hangs up.
+func (h *HTTP2) Close() { h.conn.Close() }
 
-func (h *HTTP2) flush() {
-	defer close(h.written)
-	for frame := range h.out {
-		h.conn.Write(frame)
-	}
-}
-
-func (h *HTTP2) write(kind, flags byte, stream uint32, payload []byte) {
-	if len(payload) >= 1<<14 {
-		panic("wiretest: longer than a frame: " + strconv.Itoa(len(payload)))
-	}
-	frame := []byte{0, byte(len(payload) >> 8), byte(len(payload)), kind, flags}
-	frame = binary.BigEndian.AppendUint32(frame, stream)
-	h.out <- string(append(frame, payload...))
+func (h *HTTP2) write(kind, flags byte, stream uint32, payload string) {
+	frame := []byte{byte(len(payload) >> 16), byte(len(payload) >> 8), byte(len(payload)), kind, flags}
+	h.conn.Write(string(binary.BigEndian.AppendUint32(frame, stream)) + payload)
 }

@@ -11,12 +11,11 @@ import (
 // Loopback is a server on a real socket, outside of any bubble.
 type Loopback struct {
 	*httptest.Server
-	conns    atomic.Int32
-	requests atomic.Int32
+	conns, requests atomic.Int32
 }
 
-// NewLoopback starts a server that the test's end closes. Each of prepare can
-// change it before it starts, or start it: with StartTLS, for one.
+// NewLoopback starts a server, which is closed when the test ends. Each prepare function
+// may change the server before it starts, or start it, for example with StartTLS.
 func NewLoopback(t testing.TB, handler http.HandlerFunc, prepare ...func(*httptest.Server)) *Loopback {
 	t.Helper()
 	l := &Loopback{}
@@ -39,14 +38,13 @@ func NewLoopback(t testing.TB, handler http.HandlerFunc, prepare ...func(*httpte
 	return l
 }
 
-// Conns returns how many connections were made to the server.
+// Conns returns the number of connections to the server so far.
 func (l *Loopback) Conns() int { return int(l.conns.Load()) }
 
-// Requests returns how many requests came.
+// Requests returns the number of requests so far.
 func (l *Loopback) Requests() int { return int(l.requests.Load()) }
 
-// Reset ends the connection of a request with a TCP reset. The handler must return
-// then.
+// Reset ends the connection of a request with a TCP reset. The handler must then return.
 func Reset(w http.ResponseWriter) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -17,19 +16,18 @@ import (
 // A verdict is a test that keeps its failures to itself.
 type verdict struct {
 	testing.TB
-	errors   []string
-	cleanups []func()
+	errors []string
+	end    func()
 }
 
 func (v *verdict) Helper()          {}
-func (v *verdict) Cleanup(f func()) { v.cleanups = append(v.cleanups, f) }
+func (v *verdict) Cleanup(f func()) { v.end = f }
 func (v *verdict) Errorf(format string, args ...any) {
 	v.errors = append(v.errors, fmt.Sprintf(format, args...))
 }
 
-func get(t *testing.T, server *wiretest.Server) (string, error) {
-	t.Helper()
-	resp, err := server.Client().Get("http://localhost/path?q=1")
+func get(server *wiretest.Server, url string) (string, error) {
+	resp, err := (&http.Client{Transport: server.Transport}).Get(url)
 	if err != nil {
 		return "", err
 	}
@@ -38,97 +36,32 @@ func get(t *testing.T, server *wiretest.Server) (string, error) {
 	return fmt.Sprintf("%d %s", resp.StatusCode, body), err
 }
 
-func TestStepsAreTakenInOrder(t *testing.T) {
+func TestAScriptThatDoesNotFitFailsTheTest(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		server := wiretest.NewServer(t,
-			wiretest.Refuse(),
-			wiretest.Reply(200, "one"),
-			wiretest.HangUp(),
-			wiretest.Reply(404, "three", "Content-Type: text/plain"),
-		)
-
-		_, refused := get(t, server)
-		one, err := get(t, server)
-		require.NoError(t, err)
-		time.Sleep(time.Minute)
-		three, err := get(t, server) // net/http repeats a GET that a used connection lost
-		require.NoError(t, err)
-
-		assert.ErrorContains(t, refused, "connection refused")
-		assert.Equal(t, "200 one", one)
-		assert.Equal(t, "404 three", three)
-		assert.Equal(t, []time.Duration{0, time.Minute, time.Minute}, server.Times())
-		first := server.Requests()[0]
-		assert.Equal(t, "GET", first.Method)
-		assert.Equal(t, "/path?q=1", first.Target)
-		assert.Contains(t, first.Raw, "GET /path?q=1 HTTP/1.1\r\nHost: localhost\r\n")
-	})
-}
-
-func TestAStepThatNothingCameForFailsTheTest(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		v := &verdict{TB: t}
-		wiretest.NewServer(v, wiretest.HangUp(), wiretest.HangUp())
-
-		v.cleanups[0]()
-
-		assert.Equal(t, []string{`wiretest: nothing came for the step "read and hang up" and the 1 after it`}, v.errors)
-	})
-}
-
-func TestARequestWithoutAStepFailsTheTest(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		v := &verdict{TB: t}
-		server := wiretest.NewServer(v, wiretest.Reply(200, ""))
-		_, err := get(t, server)
-		require.NoError(t, err)
-
-		_, err = get(t, server)
-
-		require.Error(t, err)
-		assert.Contains(t, v.errors[0], "wiretest: a request on connection 1 has no step")
-		v.cleanups[0]()
-	})
-}
-
-func TestHTTP2FramesByHand(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		server := wiretest.NewServer(t, wiretest.HTTP2Conn("one reply", func(h *wiretest.HTTP2) {
-			h.Reply(h.Read(), 201, `{}`)
-		}))
-		server.UseHTTP2()
-
-		got, err := get(t, server)
-
-		require.NoError(t, err)
-		assert.Equal(t, "201 {}", got)
-		assert.Equal(t, http.MethodGet, server.Requests()[0].Method)
-	})
-}
-
-func TestTLS(t *testing.T) {
-	t.Parallel()
-	for protocol, step := range map[string]wiretest.Step{
-		"http/1.1": wiretest.Reply(201, `{}`),
-		"h2":       wiretest.HTTP2Conn("one reply", func(h *wiretest.HTTP2) { h.Reply(h.Read(), 201, `{}`) }),
+	for name, tt := range map[string]struct {
+		script []wiretest.Step
+		want   string
+	}{
+		"steps left over":      {[]wiretest.Step{wiretest.Reply(200, ""), wiretest.HangUp(), wiretest.HangUp()}, `wiretest: no request for the step "send \"\" and hang up" and the 1 after it`},
+		"a dial too many":      {nil, "wiretest: a dial has no step"},
+		"a request too many":   {[]wiretest.Step{wiretest.Reply(200, "")}, `wiretest: a request on an open connection has no step, but ""`},
+		"a request for a dial": {[]wiretest.Step{wiretest.Reply(200, ""), wiretest.Refuse()}, `wiretest: a request on an open connection has no step, but "dial: `},
 	} {
-		t.Run(protocol, func(t *testing.T) {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				server := wiretest.NewServer(t, step)
-				server.UseTLS(protocol)
+				v := &verdict{TB: t}
+				server := wiretest.NewServer(v, tt.script...)
 
-				resp, err := server.Client().Get("https://localhost/")
+				_, _ = get(server, "http://localhost")
+				if len(tt.script) < 3 {
+					_, err := get(server, "http://localhost")
+					require.Error(t, err)
+				}
+				v.end()
 
-				require.NoError(t, err)
-				resp.Body.Close()
-				assert.Equal(t, 201, resp.StatusCode)
-				assert.Equal(t, protocol, resp.TLS.NegotiatedProtocol)
-				assert.Len(t, server.Requests(), 1)
+				require.NotEmpty(t, v.errors)
+				assert.Contains(t, v.errors[0], tt.want)
 			})
 		})
 	}

@@ -11,14 +11,14 @@ import (
 	"sync"
 )
 
-// UseTLS makes the server and its Transport speak a protocol over TLS: "h2" or
-// "http/1.1". The URLs of requests begin with https.
+// UseTLS makes the server and its Transport use TLS with one protocol, "h2" or "http/1.1".
+// The URLs of the requests then begin with https.
 func (s *Server) UseTLS(protocol string) {
 	s.tls = &tls.Config{
 		Certificates: []tls.Certificate{certificate()},
 		NextProtos:   []string{protocol},
-		// A ticket is written after the handshake, when the client may be writing too,
-		// and a pipe has no buffer.
+		// The server would write tickets while the client may write too, and a pipe has
+		// no buffer.
 		SessionTicketsDisabled: true,
 	}
 	s.Transport.DialTLSContext = nil
@@ -28,7 +28,7 @@ func (s *Server) UseTLS(protocol string) {
 	s.Transport.Protocols.SetHTTP2(true)
 }
 
-// certificate is one for all servers, which no client verifies.
+// certificate returns the certificate of all servers, which no client verifies.
 var certificate = sync.OnceValue(func() tls.Certificate {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -29,11 +29,26 @@ func TestSegment(t *testing.T) {
 	}
 }
 
-func TestSegmentRefusesWhatNamesAnotherPath(t *testing.T) {
+func TestSegmentRejectsOtherPaths(t *testing.T) {
 	t.Parallel()
 	for _, s := range []string{"", " ", "\t", ".", "..", "%2e", "%2E%2e", ".%2e", "%2E.", "a\x00", "a\nb", "\x7f", "\u0085", "\xff", "a\xc3"} {
 		segment, err := segment(s)
 		assert.Error(t, err, "%q", s)
 		assert.Empty(t, segment)
 	}
+}
+
+func TestRequestIDsAreRandomUUIDs(t *testing.T) {
+	t.Parallel()
+	const n = 100_000
+	seen := make(map[string]bool, n)
+	for range n {
+		id := NewRequestID()
+		require.Len(t, id, 36)
+		require.Equal(t, byte('4'), id[14], "version")
+		require.Contains(t, "89ab", id[19:20], "variant")
+		seen[id] = true
+	}
+	assert.Len(t, seen, n)
+	assert.Regexp(t, `^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`, NewRequestID())
 }
