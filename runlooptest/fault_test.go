@@ -375,7 +375,7 @@ func TestUnfiredFaultsFailTheTest(t *testing.T) {
 			inject: func(s *runlooptest.Server) {
 				s.Inject(runlooptest.DeleteNetworkPolicy, runlooptest.Status(503))
 			},
-			want: []string{"deleteNetworkPolicy: fault 1 (answer 503): no request came"},
+			want: []string{"deleteNetworkPolicy: fault 1 (status 503): no request came"},
 		},
 		{
 			name: "too few requests came",
@@ -486,7 +486,7 @@ func TestFaultsAreValues(t *testing.T) {
 	assert.Equal(t, "1", r.header.Get("A"))
 	assert.Empty(t, r.header.Get("B"))
 	assert.Empty(t, s.Policies())
-	assert.Equal(t, "delay 1s, answer 429 after commit", changed.String())
+	assert.Equal(t, "delay 1s, status 429 after commit", changed.String())
 }
 
 func TestFaultStrings(t *testing.T) {
@@ -495,8 +495,8 @@ func TestFaultStrings(t *testing.T) {
 		"none":                    {},
 		"set headers":             runlooptest.Fault{}.WithHeader("A", "b"),
 		"delay 1m0s":              runlooptest.Delay(time.Minute),
-		"answer 503":              runlooptest.Status(503),
-		"answer 200 after commit": runlooptest.Respond(200, "x").AfterCommit(),
+		"status 503":              runlooptest.Status(503),
+		"status 200 after commit": runlooptest.Respond(200, "x").AfterCommit(),
 		"disconnect":              runlooptest.Disconnect(),
 		"disconnect after commit": runlooptest.Disconnect().AfterCommit(),
 		"cut body after 7 bytes":  runlooptest.CutBody(7).AfterCommit(),
@@ -505,12 +505,12 @@ func TestFaultStrings(t *testing.T) {
 		"delay 2s, disconnect":    runlooptest.Disconnect().WithDelay(2 * time.Second),
 		"delay 1ms, replace body": runlooptest.ReplaceBody("").WithDelay(time.Millisecond),
 		"cut body after 0 bytes":  runlooptest.CutBody(0),
-		"answer 429":              runlooptest.Status(429).WithHeader("Retry-After", "1"),
-		"delay 3s, answer 502":    runlooptest.Respond(502, "").WithDelay(3 * time.Second),
+		"status 429":              runlooptest.Status(429).WithHeader("Retry-After", "1"),
+		"delay 3s, status 502":    runlooptest.Respond(502, "").WithDelay(3 * time.Second),
 		"call":                    runlooptest.Before(func() {}),
 		"deliver 5s late":         runlooptest.Late(5 * time.Second).AfterCommit(),
 		"replay":                  runlooptest.Replay().AfterCommit(),
-		"call, delay 1s, answer 404 after commit, cut body after 9 bytes": runlooptest.Page(404).WithCutBody(9).WithDelay(time.Second).AfterCommit().Before(func() {}),
+		"call, delay 1s, status 404 after commit, cut body after 9 bytes": runlooptest.Page(404).WithCutBody(9).WithDelay(time.Second).AfterCommit().Before(func() {}),
 		"cut body after 3 bytes": runlooptest.CutBody(3).WithHeader("A", "b"),
 	} {
 		assert.Equal(t, want, f.String())
@@ -602,7 +602,7 @@ func TestRandomFaults(t *testing.T) {
 		t.Parallel()
 		count := kinds(run(t, 0.3, 7))
 		assert.InDelta(t, 210, count[""], 30)
-		for _, kind := range []string{"answer 429", "answer 503", "answer 502 after commit", "disconnect", "disconnect after commit", "cut body"} {
+		for _, kind := range []string{"status 429", "status 503", "status 502 after commit", "disconnect", "disconnect after commit", "cut body"} {
 			assert.InDelta(t, 15, count[kind], 12, kind)
 		}
 		assert.Len(t, count, 7)
@@ -618,7 +618,7 @@ func TestRandomFaults(t *testing.T) {
 	t.Run("scripted faults come first and shift nothing", func(t *testing.T) {
 		t.Parallel()
 		want := run(t, 0.5, 7)
-		want[0], want[1] = "answer 504", ""
+		want[0], want[1] = "status 504", ""
 		assert.Equal(t, want, run(t, 0.5, 7, runlooptest.Status(504), runlooptest.Fault{}))
 	})
 }
