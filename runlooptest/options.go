@@ -124,8 +124,11 @@ func WithNormalizedNames(normalize func(name string) string) Option {
 }
 
 // WithDefaultProtocol sets the protocol that is stored for a port rule without one. By
-// default, none is.
+// default, none is. It panics if the protocol is not TCP, UDP or empty.
 func WithDefaultProtocol(protocol runloop.Protocol) Option {
+	if protocol != "" && protocol != runloop.ProtocolTCP && protocol != runloop.ProtocolUDP {
+		panic(fmt.Sprintf("runlooptest: default protocol %q is neither TCP nor UDP", protocol))
+	}
 	return func(c *config) { c.defaultProtocol = protocol }
 }
 
@@ -146,8 +149,13 @@ func WithClock(now func() time.Time) Option { return func(c *config) { c.clock =
 func WithClockSkew(d time.Duration) Option { return func(c *config) { c.clockSkew = d } }
 
 // WithLatency delays every request by d before it is applied, in addition to the delays
-// of faults. The default is 0.
-func WithLatency(d time.Duration) Option { return func(c *config) { c.latency = d } }
+// of faults. The default is 0. WithLatency panics if d is negative.
+func WithLatency(d time.Duration) Option {
+	if d < 0 {
+		panic(fmt.Sprintf("runlooptest: latency %v is negative", d))
+	}
+	return func(c *config) { c.latency = d }
+}
 
 // WithPolicies adds policies to the account, oldest first, as [API.AddPolicy] does. It
 // may be used several times.

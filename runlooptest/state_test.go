@@ -82,6 +82,8 @@ func TestInvalidArgumentsPanic(t *testing.T) {
 		"rate below 0":                func() { runlooptest.WithRandomFaults(-0.1, 1) },
 		"rate above 1":                func() { runlooptest.WithRandomFaults(1.1, 1) },
 		"rate that is not a number":   func() { runlooptest.WithRandomFaults(math.NaN(), 1) },
+		"negative latency":            func() { runlooptest.WithLatency(-1) },
+		"protocol in lower case":      func() { runlooptest.WithDefaultProtocol("tcp") },
 		"negative startup":            func() { runlooptest.WithStartup(-1) },
 		"informational status":        func() { runlooptest.Respond(100, "") },
 		"status beyond 999":           func() { runlooptest.Status(1000) },
