@@ -61,10 +61,9 @@ type call struct {
 	body    []byte
 	bodyErr *refusal
 
-	fault          Fault
-	faultNumber    int  // its number in the operation's script; 0 if it was not scripted
-	cursorRepeated bool // by a list
-	missed         bool // the fault had nothing to act on
+	fault       Fault
+	faultNumber int  // its number in the operation's script; 0 if it was not scripted
+	missed      bool // the fault had nothing to act on
 }
 
 // ServeHTTP serves one request.
@@ -99,6 +98,7 @@ func (a *API) arrive(c *call) *Request {
 	if c.route != nil {
 		record.Operation = c.route.op
 		c.fault, c.faultNumber = a.nextFault(c.route.op)
+		c.missed = c.fault.kind == repeatCursor // until a list repeats it
 	}
 	if !c.fault.none() {
 		record.Fault = c.fault.String()
@@ -141,7 +141,7 @@ func (a *API) respond(c *call) response {
 		return response{}
 	}
 	res, ok := c.fault.distort(res)
-	c.missed = !ok || c.fault.kind == repeatCursor && !c.cursorRepeated
+	c.missed = c.missed || !ok
 	return res
 }
 

@@ -1,6 +1,7 @@
 package runlooptest
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"time"
@@ -171,10 +172,7 @@ func (a *API) waitForDevboxStatus(c *call) (any, *refusal) {
 			return nil, badRequest("statuses: %q is not a devbox status", s)
 		}
 	}
-	seconds := defaultHoldSeconds
-	if params.TimeoutSeconds != nil {
-		seconds = *params.TimeoutSeconds
-	}
+	seconds := *cmp.Or(params.TimeoutSeconds, new(defaultHoldSeconds))
 	if seconds < 1 || seconds > maxHoldSeconds {
 		return nil, badRequest("timeout_seconds is not from 1 to %d", maxHoldSeconds)
 	}

@@ -86,7 +86,7 @@ func (q *listQuery[T]) page(a *API, c *call, matches func(*T) bool) (shown []*T,
 			shown = []*T{q.cursor}
 		}
 		more = len(shown) > 0
-		c.cursorRepeated = more
+		c.missed = !more
 	}
 	if q.includeTotalCount {
 		total = &count

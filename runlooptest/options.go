@@ -1,6 +1,7 @@
 package runlooptest
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -51,9 +52,7 @@ func newConfig(opts []Option) config {
 	if clock, skew := c.clock, c.clockSkew; skew != 0 {
 		c.clock = func() time.Time { return clock().Add(skew) }
 	}
-	if c.logger == nil {
-		c.logger = slog.New(slog.DiscardHandler)
-	}
+	c.logger = cmp.Or(c.logger, slog.New(slog.DiscardHandler))
 	return c
 }
 

@@ -1,6 +1,7 @@
 package runlooptest
 
 import (
+	"cmp"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -158,17 +159,13 @@ func (p *policyParams) applyTo(v *policyView, c *config) *refusal {
 		}
 		v.Name = name
 	}
-	if p.Description != nil {
-		v.Description = p.Description
-	}
+	v.Description = cmp.Or(p.Description, v.Description)
 	e := &v.Egress
-	setBool(&e.AllowAll, p.AllowAll)
-	setBool(&e.AllowDevboxToDevbox, p.AllowDevboxToDevbox)
-	setBool(&e.AllowAgentGateway, p.AllowAgentGateway)
-	setBool(&e.AllowMCPGateway, p.AllowMCPGateway)
-	if p.AllowRunloopMirrors != nil {
-		e.AllowRunloopMirrors = p.AllowRunloopMirrors
-	}
+	e.AllowAll = *cmp.Or(p.AllowAll, &e.AllowAll)
+	e.AllowDevboxToDevbox = *cmp.Or(p.AllowDevboxToDevbox, &e.AllowDevboxToDevbox)
+	e.AllowAgentGateway = *cmp.Or(p.AllowAgentGateway, &e.AllowAgentGateway)
+	e.AllowMCPGateway = *cmp.Or(p.AllowMCPGateway, &e.AllowMCPGateway)
+	e.AllowRunloopMirrors = cmp.Or(p.AllowRunloopMirrors, e.AllowRunloopMirrors)
 	// The API stores what allow_all implies: it stays on when allow_all is turned off.
 	e.AllowDevboxToDevbox = e.AllowDevboxToDevbox || e.AllowAll
 
@@ -180,12 +177,6 @@ func (p *policyParams) applyTo(v *policyView, c *config) *refusal {
 		e.AllowedCIDRs, err = checkCIDRs(p.AllowedCIDRs, string(c.defaultProtocol))
 	}
 	return err
-}
-
-func setBool(to, from *bool) {
-	if from != nil {
-		*to = *from
-	}
 }
 
 // checkHostnames refuses only what is certainly not a host name, because the API does

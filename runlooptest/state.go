@@ -1,6 +1,7 @@
 package runlooptest
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -129,9 +130,7 @@ func (a *API) AddDevbox(d Devbox) Devbox {
 	if d.ID == "" {
 		stored.ID = a.devboxes.newID()
 	}
-	if d.Status == "" {
-		stored.Status = statusRunning
-	}
+	stored.Status = cmp.Or(d.Status, statusRunning)
 	if d.CreateTime.IsZero() {
 		stored.CreateTime = a.config.clock()
 	}
