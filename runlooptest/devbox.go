@@ -118,7 +118,7 @@ func (a *API) ScriptDevboxes(scripts ...DevboxScript) {
 		if s.Echo != nil {
 			s.Echo = new(*s.Echo)
 		}
-		a.devboxScripts.add(s)
+		a.devboxScripts.items = append(a.devboxScripts.items, s)
 	}
 }
 
@@ -248,9 +248,7 @@ func (d *devbox) view() *devboxView {
 // echoing returns launch parameters, or nil for none, with another policy, or without one.
 func echoing(launch jsontext.Value, policyID string) jsontext.Value {
 	fields := map[string]jsontext.Value{}
-	if launch != nil {
-		_ = jsonv2.Unmarshal(launch, &fields) // it is an object, checked on arrival
-	}
+	_ = jsonv2.Unmarshal(launch, &fields) // it is an object, or nil
 	delete(fields, "network_policy_id")
 	if policyID != "" {
 		fields["network_policy_id"] = mustMarshal(policyID)

@@ -147,7 +147,7 @@ func (a *API) listDevboxes(c *call) (any, *refusal) {
 }
 
 func (a *API) shutdownDevbox(c *call) (any, *refusal) {
-	if err := c.decode(new(emptyParams)); err != nil {
+	if err := c.decode(new(struct{})); err != nil {
 		return nil, err
 	}
 	d, err := a.findDevbox(c.id)

@@ -31,6 +31,7 @@
 //   - [NewLoopbackServer] does the same on a port of 127.0.0.1.
 //   - [NewServer] is for programs that are not tests.
 //   - [New] returns the [http.Handler] without a server.
+//   - The command runloop-fake serves programs in any language.
 //
 // # Clients and transports
 //
@@ -78,12 +79,6 @@
 // [Before] calls a function when the request arrives, such as a concurrent delete. A
 // fault that does not fire, or a devbox script that no launch takes, fails the test.
 // [WithRandomFaults] injects faults at random, reproducibly from a seed.
-//
-// # Other languages
-//
-// The command runloop-fake serves the fake to any program:
-//
-//	go run github.com/runloop-community/runloop-go/cmd/runloop-fake@latest -policies 50
 //
 // # Behavior
 //

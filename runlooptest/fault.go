@@ -213,12 +213,10 @@ func (f Fault) distort(res response) (response, bool) {
 }
 
 // A script is a sequence of faults, or of devbox scripts.
-type script[T interface{ none() bool }] struct {
+type script[T any] struct {
 	items []T
 	taken int
 }
-
-func (s *script[T]) add(items ...T) { s.items = append(s.items, items...) }
 
 // take returns the next item and its number, or the zero item and 0 at the end.
 func (s *script[T]) take() (item T, number int) {
@@ -227,16 +225,6 @@ func (s *script[T]) take() (item T, number int) {
 	}
 	s.taken++
 	return s.items[s.taken-1], s.taken
-}
-
-// unfired appends a line for each item that is not a placeholder and was not taken.
-func (s *script[T]) unfired(lines []string, line func(number int, item T) string) []string {
-	for i := s.taken; i < len(s.items); i++ {
-		if !s.items[i].none() {
-			lines = append(lines, line(i+1, s.items[i]))
-		}
-	}
-	return lines
 }
 
 // Inject scripts faults for an operation: its next request meets the first fault, the
@@ -256,7 +244,7 @@ func (a *API) Inject(op Operation, faults ...Fault) {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	s.add(faults...)
+	s.items = append(s.items, faults...)
 }
 
 // Unfired describes the scripted faults that did not fire, and the devbox scripts that
@@ -267,13 +255,19 @@ func (a *API) Unfired() []string {
 	defer a.mu.Unlock()
 	lines := slices.Clone(a.missed)
 	for _, op := range slices.Sorted(maps.Keys(a.faults)) {
-		lines = a.faults[op].unfired(lines, func(n int, f Fault) string {
-			return fmt.Sprintf("%s: fault %d (%v): no request came", op, n, f)
-		})
+		s := a.faults[op]
+		for i, f := range s.items[s.taken:] {
+			if !f.none() {
+				lines = append(lines, fmt.Sprintf("%s: fault %d (%v): no request came", op, s.taken+i+1, f))
+			}
+		}
 	}
-	return a.devboxScripts.unfired(lines, func(n int, _ DevboxScript) string {
-		return fmt.Sprintf("devbox script %d: no launch came", n)
-	})
+	for i, s := range a.devboxScripts.items[a.devboxScripts.taken:] {
+		if !s.none() {
+			lines = append(lines, fmt.Sprintf("devbox script %d: no launch came", a.devboxScripts.taken+i+1))
+		}
+	}
+	return lines
 }
 
 // nextFault returns the fault that the next request of the operation meets and, if it

@@ -84,6 +84,7 @@ func inBubble(test func(*testing.T)) func(*testing.T) {
 // A reply is a response of the fake, read to its end.
 type reply struct {
 	status int
+	proto  int // the major version of HTTP
 	header http.Header
 	body   string
 }
@@ -102,13 +103,17 @@ func newRequest(s *runlooptest.Server, method, path, body string) (*http.Request
 
 // do sends a request and reads the response.
 func do(s *runlooptest.Server, req *http.Request) (reply, error) {
-	res, err := s.HTTPClient().Transport.RoundTrip(req)
+	return doOver(s.HTTPClient().Transport, req)
+}
+
+func doOver(transport http.RoundTripper, req *http.Request) (reply, error) {
+	res, err := transport.RoundTrip(req)
 	if err != nil {
 		return reply{}, err
 	}
 	defer res.Body.Close()
 	body, err := io.ReadAll(res.Body)
-	return reply{res.StatusCode, res.Header, string(body)}, err
+	return reply{res.StatusCode, res.ProtoMajor, res.Header, string(body)}, err
 }
 
 func trySend(s *runlooptest.Server, method, path, body string) (reply, error) {

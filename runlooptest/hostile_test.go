@@ -257,7 +257,7 @@ func TestRawBytes(t *testing.T) {
 
 func TestConcurrentClients(t *testing.T) {
 	t.Parallel()
-	const clients, rounds = 64, 5
+	const clients, rounds = 64, 3
 	onBothNetworks(t, func(t *testing.T, s *runlooptest.Server) {
 		var wg sync.WaitGroup
 		created := make(chan string, clients*rounds)

@@ -49,9 +49,8 @@ func newConfig(opts []Option) config {
 	if c.clock == nil {
 		c.clock = time.Now
 	}
-	if clock, skew := c.clock, c.clockSkew; skew != 0 {
-		c.clock = func() time.Time { return clock().Add(skew) }
-	}
+	clock, skew := c.clock, c.clockSkew
+	c.clock = func() time.Time { return clock().Add(skew) }
 	c.logger = cmp.Or(c.logger, slog.New(slog.DiscardHandler))
 	return c
 }

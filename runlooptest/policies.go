@@ -66,7 +66,7 @@ func (a *API) updatePolicy(c *call) (any, *refusal) {
 }
 
 func (a *API) deletePolicy(c *call) (any, *refusal) {
-	if err := c.decode(new(emptyParams), json.RejectUnknownMembers(true)); err != nil {
+	if err := c.decode(new(struct{}), json.RejectUnknownMembers(true)); err != nil {
 		return nil, err
 	}
 	view, err := a.findPolicy(c.id)
@@ -187,7 +187,7 @@ func checkHostnames(items []*string) ([]string, *refusal) {
 		if item == nil {
 			return nil, badRequest("allowed_hostnames[%d] is null", i)
 		}
-		if *item == "" || strings.ContainsFunc(*item, isBlankOrControl) {
+		if *item == "" || strings.ContainsFunc(*item, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
 			return nil, badRequest("allowed_hostnames[%d] is not a host name: %q", i, *item)
 		}
 		if _, rest, _ := strings.Cut(*item, "."); strings.Contains(rest, "*") {
@@ -197,8 +197,6 @@ func checkHostnames(items []*string) ([]string, *refusal) {
 	}
 	return hostnames, nil
 }
-
-func isBlankOrControl(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }
 
 func checkCIDRs(items []*cidrParams, defaultProtocol string) ([]cidrView, *refusal) {
 	cidrs := make([]cidrView, 0, len(items))

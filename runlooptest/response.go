@@ -14,8 +14,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// maxBodySize limits a request's body, in bytes. A policy with thousands of host names
-// stays well below it.
+// maxBodySize limits a request's body, in bytes.
 const maxBodySize = 1 << 20
 
 // readBody reads the request's body, or as much of it as is allowed.

@@ -150,8 +150,7 @@ func newPipeNetwork() *pipeNetwork {
 	return n
 }
 
-// DialContext connects to the listener, whatever the address. It refuses the connection
-// once the listener is closed.
+// DialContext connects to the listener, whatever the address, until it is closed.
 func (n *pipeNetwork) DialContext(ctx context.Context, network, _ string) (net.Conn, error) {
 	err := ctx.Err() // first, because select picks any case that is ready
 	if err == nil {
@@ -168,7 +167,6 @@ func (n *pipeNetwork) DialContext(ctx context.Context, network, _ string) (net.C
 	return nil, &net.OpError{Op: "dial", Net: network, Addr: n.Addr(), Err: err}
 }
 
-// Accept returns the server's end of the next connection.
 func (n *pipeNetwork) Accept() (net.Conn, error) {
 	select {
 	case conn := <-n.conns:
@@ -178,11 +176,9 @@ func (n *pipeNetwork) Accept() (net.Conn, error) {
 	}
 }
 
-// Close makes Accept fail and refuses further connections.
 func (n *pipeNetwork) Close() error {
 	n.close()
 	return nil
 }
 
-// Addr returns an address that only names the network.
 func (n *pipeNetwork) Addr() net.Addr { return &net.UnixAddr{Name: "in memory", Net: "pipe"} }

@@ -90,9 +90,6 @@ type policyListView struct {
 	TotalCount      *int          `json:"total_count,omitzero"`
 }
 
-// emptyParams is the body of calls without parameters.
-type emptyParams struct{}
-
 // devboxParams has the fields of a launch that the fake uses.
 type devboxParams struct {
 	Name                 *string           `json:"name"`
