@@ -10,10 +10,7 @@ import (
 )
 
 // The time for which wait_for_status holds a request.
-const (
-	defaultHoldSeconds = 10
-	maxHoldSeconds     = 30
-)
+const defaultHoldSeconds, maxHoldSeconds = 10, 30
 
 func (a *API) createDevbox(c *call) (any, *refusal) { return a.launch(c, false) }
 

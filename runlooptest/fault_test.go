@@ -34,20 +34,6 @@ func TestFaultsMeetTheRequestsOfTheirOperationInOrder(t *testing.T) {
 	assert.Empty(t, s.Unfired())
 }
 
-func TestEveryOperationCanFail(t *testing.T) {
-	t.Parallel()
-	s := runlooptest.NewTestServer(t, seeded(1))
-	for _, target := range everyOperation {
-		s.Inject(target.op, runlooptest.Status(503))
-		r := send(t, s, target.method, target.path, ``)
-		requireRefusal(t, r, 503, "Service Unavailable")
-		require.Len(t, s.Requests(target.op), 1)
-		assert.Equal(t, s.Requests(target.op)[0].ID, r.header.Get("X-Runloop-Request-Id"))
-	}
-	assert.Len(t, s.Policies(), 1)
-	assert.Empty(t, s.Devboxes())
-}
-
 // Each fault meets a create of the policy x, or an invalid create.
 func TestResponsesOfFaults(t *testing.T) {
 	t.Parallel()
@@ -262,53 +248,46 @@ func TestLateDelivery(t *testing.T) {
 
 func TestReplay(t *testing.T) {
 	t.Parallel()
-	onBothNetworks(t, func(t *testing.T, s *runlooptest.Server) {
-		s.Inject(runlooptest.CreateNetworkPolicy, runlooptest.Replay())
-		s.Inject(runlooptest.CreateDevbox, runlooptest.Replay())
-		postRefused(t, s, policiesPath, createX, "already exists")
-		assert.Len(t, s.Policies(), 1)
-		assert.Equal(t, "dbx_000002", field(t, post(t, s, devboxesPath, ``), "id"))
-		assert.Len(t, s.Devboxes(), 2)
-		assert.Len(t, s.Requests(), 2)
-	})
+	s := runlooptest.NewTestServer(t)
+	s.Inject(runlooptest.CreateNetworkPolicy, runlooptest.Replay())
+	s.Inject(runlooptest.CreateDevbox, runlooptest.Replay())
+	postRefused(t, s, policiesPath, createX, "already exists")
+	assert.Len(t, s.Policies(), 1)
+	assert.Equal(t, "dbx_000002", field(t, post(t, s, devboxesPath, ``), "id"))
+	assert.Len(t, s.Devboxes(), 2)
+	assert.Len(t, s.Requests(), 2)
 }
 
 func TestUnfiredFaultsFailTheTest(t *testing.T) {
 	t.Parallel()
 	const nothing = ": the response gave it nothing to act on"
-	inject := func(op runlooptest.Operation, faults ...runlooptest.Fault) func(*runlooptest.Server) {
-		return func(s *runlooptest.Server) { s.Inject(op, faults...) }
-	}
-	script := func(scripts ...runlooptest.DevboxScript) func(*runlooptest.Server) {
-		return func(s *runlooptest.Server) { s.ScriptDevboxes(scripts...) }
-	}
+	const list = runlooptest.ListNetworkPolicies
+	type faults = []runlooptest.Fault
+	type scripts = []runlooptest.DevboxScript
 	for name, tt := range map[string]struct {
-		script func(*runlooptest.Server)
-		query  string // of the one list of policies
-		want   []string
+		op      runlooptest.Operation
+		faults  faults
+		scripts scripts
+		query   string // of the one list of policies
+		want    []string
 	}{
-		"no request came": {inject(runlooptest.DeleteNetworkPolicy, runlooptest.Status(503)), "",
-			[]string{"deleteNetworkPolicy: fault 1 (status 503): no request came"}},
-		"too few requests came": {inject(runlooptest.ListNetworkPolicies, runlooptest.Status(503), runlooptest.Fault{}, runlooptest.Disconnect().AfterCommit(), runlooptest.Fault{}), "",
+		"no request": {runlooptest.GetDevbox, faults{runlooptest.Status(503)}, nil, "", []string{"getDevbox: fault 1 (status 503): no request came"}},
+		"too few requests": {list, faults{runlooptest.Status(503), {}, runlooptest.Disconnect().AfterCommit(), {}}, nil, "",
 			[]string{"listNetworkPolicies: fault 3 (disconnect after commit): no request came"}},
-		"no cursor to repeat": {inject(runlooptest.ListNetworkPolicies, runlooptest.RepeatCursor()), "",
-			[]string{"listNetworkPolicies: fault 1 (repeat cursor)" + nothing}},
-		"no list to repeat the cursor of": {inject(runlooptest.ListNetworkPolicies, runlooptest.RepeatCursor()), "limit=0",
-			[]string{"listNetworkPolicies: fault 1 (repeat cursor)" + nothing}},
-		"body too short to be cut": {inject(runlooptest.ListNetworkPolicies, runlooptest.CutBody(56)), "",
-			[]string{"listNetworkPolicies: fault 1 (cut body after 56 bytes)" + nothing}},
-		"too few launches": {script(runlooptest.DevboxScript{Statuses: []string{"queued"}}, runlooptest.DevboxScript{}, runlooptest.DevboxScript{Echo: new("")}), "",
-			[]string{"devbox script 3: no launch came"}},
-		"placeholders of faults":  {inject(runlooptest.GetDevbox, runlooptest.Fault{}, runlooptest.Fault{}), "", nil},
-		"placeholders of scripts": {script(runlooptest.DevboxScript{}, runlooptest.DevboxScript{}), "", nil},
-		"all fired":               {inject(runlooptest.ListNetworkPolicies, runlooptest.CutBody(55)), "", nil},
+		"no cursor":        {list, faults{runlooptest.RepeatCursor()}, nil, "", []string{"listNetworkPolicies: fault 1 (repeat cursor)" + nothing}},
+		"a refused list":   {list, faults{runlooptest.RepeatCursor()}, nil, "limit=0", []string{"listNetworkPolicies: fault 1 (repeat cursor)" + nothing}},
+		"a short body":     {list, faults{runlooptest.CutBody(56)}, nil, "", []string{"listNetworkPolicies: fault 1 (cut body after 56 bytes)" + nothing}},
+		"a long body":      {list, faults{runlooptest.CutBody(55)}, nil, "", nil},
+		"too few launches": {list, nil, scripts{{Statuses: []string{"queued"}}, {}, {Echo: new("")}}, "", []string{"devbox script 3: no launch came"}},
+		"placeholders":     {runlooptest.GetDevbox, faults{{}, {}}, scripts{{}, {}}, "", nil},
 	} {
 		for network, newServer := range networks {
 			t.Run(name+" "+network, func(t *testing.T) {
 				t.Parallel()
 				tb := new(fakeTB)
 				s := newServer(tb)
-				tt.script(s)
+				s.Inject(tt.op, tt.faults...)
+				s.ScriptDevboxes(tt.scripts...)
 				_, _ = trySend(s, "GET", policiesPath+"?"+tt.query, ``)
 				_, _ = trySend(s, "POST", devboxesPath, ``)
 				assert.Equal(t, tt.want, s.Unfired())

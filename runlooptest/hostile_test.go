@@ -72,6 +72,8 @@ func TestAuthorization(t *testing.T) {
 
 func TestInvalidBodies(t *testing.T) {
 	t.Parallel()
+	s := runlooptest.NewTestServer(t, seeded(1))
+	before := s.Policies()
 	port := func(port string) string {
 		return `{"name": "x", "allowed_cidrs": [{"cidr": "10.0.0.0/8", "ports": [{"port": ` + port + `}]}]}`
 	}
@@ -112,9 +114,6 @@ func TestInvalidBodies(t *testing.T) {
 		"deep":                     {`{"name": ` + strings.Repeat("[", 20_000) + strings.Repeat("]", 20_000) + `}`, "Invalid request body"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := runlooptest.NewTestServer(t, seeded(1))
-			before := s.Policies()
 			postRefused(t, s, policiesPath, tt.body, tt.text)
 			postRefused(t, s, policyPath, tt.body, tt.text)
 			postRefused(t, s, policyPath+"/delete", tt.body, "")

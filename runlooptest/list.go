@@ -6,10 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-const (
-	defaultListLimit = 20
-	maxListLimit     = 5000
-)
+const defaultListLimit, maxListLimit = 20, 5000
 
 // A listQuery has the parameters that every list has.
 type listQuery[T any] struct {

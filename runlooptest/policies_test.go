@@ -56,6 +56,8 @@ func TestCreateAndGetShowTheWholePolicy(t *testing.T) {
 
 func TestInvalidRulesAreRefused(t *testing.T) {
 	t.Parallel()
+	s := runlooptest.NewTestServer(t, seeded(1))
+	before := s.Policies()
 	hostnames := func(items string) string { return `"allowed_hostnames": [` + items + `]` }
 	cidr := func(item string) string { return `"allowed_cidrs": [` + item + `]` }
 	port := func(rule string) string { return cidr(`{"cidr": "10.0.0.0/8", "ports": [` + rule + `]}`) }
@@ -84,9 +86,6 @@ func TestInvalidRulesAreRefused(t *testing.T) {
 		"protocol in lower case":       {port(`{"port": 2, "protocol": "tcp"}`), "protocol"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := runlooptest.NewTestServer(t, seeded(1))
-			before := s.Policies()
 			created := tt.rules
 			if !strings.HasPrefix(created, `"name"`) {
 				created = `"name": "x", ` + created

@@ -48,14 +48,20 @@ func TestRequestsAreRecorded(t *testing.T) {
 	})(t)
 }
 
-func TestRequestsByOperation(t *testing.T) {
+func TestEveryOperationCanFailAndIsRecorded(t *testing.T) {
 	t.Parallel()
 	s := runlooptest.NewTestServer(t, seeded(1))
 	for _, target := range everyOperation {
-		send(t, s, target.method, target.path, ``)
-		send(t, s, target.method, target.path, ``)
-		assert.Len(t, s.Requests(target.op), 2)
+		s.Inject(target.op, runlooptest.Status(503), runlooptest.Status(503))
+		for n := range 2 {
+			r := send(t, s, target.method, target.path, ``)
+			requireRefusal(t, r, 503, "Service Unavailable")
+			require.Len(t, s.Requests(target.op), n+1)
+			assert.Equal(t, s.Requests(target.op)[n].ID, r.header.Get("X-Runloop-Request-Id"))
+		}
 	}
+	assert.Len(t, s.Policies(), 1)
+	assert.Empty(t, s.Devboxes())
 	assert.Len(t, s.Requests(runlooptest.CreateDevbox, runlooptest.GetDevbox), 4)
 	assert.Len(t, s.Requests(), 2*len(everyOperation))
 

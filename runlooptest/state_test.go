@@ -44,14 +44,6 @@ func TestAddedPoliciesAreServed(t *testing.T) {
 	assert.Len(t, s.Requests(), 1, "AddPolicy sends no request")
 }
 
-func TestNewIDsAreNotTaken(t *testing.T) {
-	t.Parallel()
-	s := runlooptest.NewTestServer(t, runlooptest.WithPolicies(
-		runloop.NetworkPolicy{ID: "npol_000001", Name: "a"}, runloop.NetworkPolicy{ID: "npol_000003", Name: "b"}))
-	assert.Equal(t, "npol_000002", create(t, s, `{"name": "c"}`))
-	assert.Equal(t, "npol_000004", create(t, s, `{"name": "d"}`))
-}
-
 func TestStateIsNotShared(t *testing.T) {
 	t.Parallel()
 	rules := runloop.EgressRules{
@@ -71,37 +63,53 @@ func TestStateIsNotShared(t *testing.T) {
 func TestInvalidArgumentsPanic(t *testing.T) {
 	t.Parallel()
 	s := runlooptest.NewTestServer(t, seeded(1))
-	for name, f := range map[string]func(){
-		"no name":                     func() { s.AddPolicy(runloop.NetworkPolicy{}) },
-		"blank name":                  func() { s.AddPolicy(runloop.NetworkPolicy{Name: " "}) },
-		"taken name":                  func() { s.AddPolicy(runloop.NetworkPolicy{Name: "policy-0001"}) },
-		"taken ID":                    func() { s.AddPolicy(runloop.NetworkPolicy{Name: "new", ID: "npol_000001"}) },
-		"taken name of an option":     func() { runlooptest.New(seeded(2), seeded(1)) },
-		"conflict status":             func() { runlooptest.WithConflictStatus(422) },
-		"unknown-ID status":           func() { runlooptest.WithUnknownIDStatus(410) },
-		"rate below 0":                func() { runlooptest.WithRandomFaults(-0.1, 1) },
-		"rate above 1":                func() { runlooptest.WithRandomFaults(1.1, 1) },
-		"rate that is not a number":   func() { runlooptest.WithRandomFaults(math.NaN(), 1) },
-		"negative latency":            func() { runlooptest.WithLatency(-1) },
-		"protocol in lower case":      func() { runlooptest.WithDefaultProtocol("tcp") },
-		"negative startup":            func() { runlooptest.WithStartup(-1) },
-		"informational status":        func() { runlooptest.Respond(100, "") },
-		"status beyond 999":           func() { runlooptest.Status(1000) },
-		"negative cut":                func() { runlooptest.CutBody(-1) },
-		"negative delay":              func() { runlooptest.Late(-1) },
-		"unknown operation":           func() { s.Inject("listPolicies", runlooptest.Status(503)) },
-		"no operation":                func() { s.Inject("", runlooptest.Status(503)) },
-		"no cursor to repeat":         func() { s.Inject(runlooptest.GetNetworkPolicy, runlooptest.RepeatCursor()) },
-		"empty status":                func() { s.ScriptDevboxes(runlooptest.DevboxScript{Statuses: []string{"queued", ""}}) },
-		"reason without its status":   func() { s.ScriptDevboxes(runlooptest.DevboxScript{Statuses: []string{"queued"}, FailureReason: "x"}) },
-		"reason without any status":   func() { s.ScriptDevboxes(runlooptest.DevboxScript{FailureReason: "x"}) },
-		"shutdown reason of failure":  func() { s.ScriptDevboxes(runlooptest.DevboxScript{Statuses: []string{"failure"}, ShutdownReason: "x"}) },
-		"EchoFrom without Echo":       func() { s.ScriptDevboxes(runlooptest.DevboxScript{EchoFrom: 2}) },
-		"negative EchoFrom":           func() { s.ScriptDevboxes(runlooptest.DevboxScript{Echo: new(""), EchoFrom: -1}) },
-		"launch parameters in a list": func() { s.AddDevbox(runlooptest.Devbox{LaunchParameters: []byte(`[]`)}) },
-		"launch parameters cut off":   func() { s.AddDevbox(runlooptest.Devbox{LaunchParameters: []byte(`{`)}) },
+	script := func(s runlooptest.DevboxScript) func(*runlooptest.Server) {
+		return func(server *runlooptest.Server) { server.ScriptDevboxes(s) }
+	}
+	add := func(p runlooptest.Devbox) func(*runlooptest.Server) {
+		return func(s *runlooptest.Server) { s.AddDevbox(p) }
+	}
+	addPolicy := func(p runloop.NetworkPolicy) func(*runlooptest.Server) {
+		return func(s *runlooptest.Server) { s.AddPolicy(p) }
+	}
+	type server = *runlooptest.Server
+	for _, tt := range []struct {
+		text string
+		call func(server)
+	}{
+		{"name is blank", addPolicy(runloop.NetworkPolicy{})},
+		{"name is blank", addPolicy(runloop.NetworkPolicy{Name: " "})},
+		{`name "policy-0001" is taken`, addPolicy(runloop.NetworkPolicy{Name: "policy-0001"})},
+		{`ID "npol_000001" is taken`, addPolicy(runloop.NetworkPolicy{Name: "new", ID: "npol_000001"})},
+		{`name "policy-0001" is taken`, func(server) { runlooptest.New(seeded(2), seeded(1)) }},
+		{"status 422 is neither", func(server) { runlooptest.WithConflictStatus(422) }},
+		{"status 410 is neither", func(server) { runlooptest.WithUnknownIDStatus(410) }},
+		{"-0.1 is not from 0 to 1", func(server) { runlooptest.WithRandomFaults(-0.1, 1) }},
+		{"1.1 is not from 0 to 1", func(server) { runlooptest.WithRandomFaults(1.1, 1) }},
+		{"NaN is not from 0 to 1", func(server) { runlooptest.WithRandomFaults(math.NaN(), 1) }},
+		{"latency -1ns is negative", func(server) { runlooptest.WithLatency(-1) }},
+		{`protocol "tcp" is neither`, func(server) { runlooptest.WithDefaultProtocol("tcp") }},
+		{"startup -1ns is negative", func(server) { runlooptest.WithStartup(-1) }},
+		{"status 199 is not from 200 to 999", func(server) { runlooptest.Respond(199, "") }},
+		{"status 1000 is not from 200 to 999", func(server) { runlooptest.Status(1000) }},
+		{"length -1 of a cut body", func(server) { runlooptest.CutBody(-1) }},
+		{"delay -1ns is negative", func(server) { runlooptest.Late(-1) }},
+		{`unknown operation "listPolicies"`, func(s server) { s.Inject("listPolicies", runlooptest.Status(503)) }},
+		{`unknown operation ""`, func(s server) { s.Inject("", runlooptest.Status(503)) }},
+		{"no cursor to repeat", func(s server) { s.Inject(runlooptest.GetNetworkPolicy, runlooptest.RepeatCursor()) }},
+		{"a status is empty", script(runlooptest.DevboxScript{Statuses: []string{"queued", ""}})},
+		{"FailureReason needs", script(runlooptest.DevboxScript{Statuses: []string{"queued"}, FailureReason: "x"})},
+		{"FailureReason needs", script(runlooptest.DevboxScript{FailureReason: "x"})},
+		{"ShutdownReason needs", script(runlooptest.DevboxScript{Statuses: []string{"failure"}, ShutdownReason: "x"})},
+		{"EchoFrom needs Echo", script(runlooptest.DevboxScript{EchoFrom: 1})},
+		{"EchoFrom is negative", script(runlooptest.DevboxScript{Echo: new(""), EchoFrom: -1})},
+		{"not a JSON object", add(runlooptest.Devbox{LaunchParameters: []byte(`[]`)})},
+		{"not a JSON object", add(runlooptest.Devbox{LaunchParameters: []byte(`{`)})},
 	} {
-		assert.Panics(t, f, name)
+		func() {
+			defer func() { assert.Contains(t, recover(), tt.text) }()
+			tt.call(s)
+		}()
 	}
 	runlooptest.Respond(200, "")
 	runlooptest.Respond(999, "")
