@@ -108,9 +108,9 @@ func ReplaceBody(body string) Fault {
 	return Fault{kind: replaceBody, text: "replace body", body: body}
 }
 
-// RepeatCursor makes a page of a list end with the item that the client started after,
-// and have more: a client that continues runs in a circle. The first page keeps its
-// items, and always has more. It fires only if the page has an item, and only
+// RepeatCursor responds to a list with the item that the client started after, and has
+// more: a client that continues gets the same page again. The first page keeps its
+// items, and has more. RepeatCursor fires only if the page has an item. Only
 // [ListNetworkPolicies] and [ListDevboxes] accept it.
 func RepeatCursor() Fault { return Fault{kind: repeatCursor, text: "repeat cursor"} }
 
@@ -121,7 +121,7 @@ func RepeatCursor() Fault { return Fault{kind: repeatCursor, text: "repeat curso
 // goroutine that serves the request, so it must not call FailNow of a test.
 func Before(do func()) Fault { return Fault{}.Before(do) }
 
-// Before adds a call of do to the fault, as [Before] does. It precedes every delay.
+// Before makes the fault call do first, as [Before] does, ahead of every delay.
 func (f Fault) Before(do func()) Fault {
 	f.before = do
 	return f

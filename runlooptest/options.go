@@ -75,7 +75,8 @@ func WithConflictStatus(status int) Option {
 
 // WithUnknownIDStatus sets the status of the response to a get, update or delete of an
 // unknown policy: 404, the default, as in the API's description, or 400, which the live
-// API sends for some other resources. It panics for any other status.
+// API sends for some other resources. It panics for any other status. A launch with an
+// unknown policy, an unknown devbox and an unknown cursor are always a 400.
 func WithUnknownIDStatus(status int) Option {
 	if status != http.StatusBadRequest && status != http.StatusNotFound {
 		panic(fmt.Sprintf("runlooptest: unknown-ID status %d is neither 400 nor 404", status))
