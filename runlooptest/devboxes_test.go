@@ -145,6 +145,7 @@ func TestRefusedLaunches(t *testing.T) {
 	const unknown = devboxesPath + "/dbx_nonexistent12345"
 	requireRefusal(t, send(t, s, "GET", unknown, ``), 400, "not found")
 	postRefused(t, s, unknown+"/shutdown", ``, "not found")
+	postRefused(t, s, unknown+"/shutdown", `[]`, "not a JSON object")
 	postRefused(t, s, unknown+"/wait_for_status", anyEnd, "not found")
 }
 
