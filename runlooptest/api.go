@@ -5,46 +5,49 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 )
 
-// API is the fake API of one account: an [http.Handler] with state. Create one with
-// [New], or together with a server with [NewServer] or [NewTestServer].
-//
-// Its methods are safe for concurrent use.
+// An API is the fake API of one account: an [http.Handler] with state. Create one with
+// [New], or together with a server by [NewTestServer], [NewLoopbackServer] or
+// [NewServer]. Its methods are safe for concurrent use.
 type API struct {
 	config config
 
-	mu         sync.Mutex // guards all below; never held while anything waits
-	policies   policyStore
-	devboxes   store[*devbox]
-	scripts    map[Operation]*script
-	missed     []string // scripted faults that had nothing to act on
-	random     *rand.Rand
-	requests   []*Request
-	requestIDs int
-
-	devboxScripts    []DevboxScript
-	nextDevboxScript int
+	mu            sync.Mutex // guards the fields below; released while a request waits
+	policies      store[policyView]
+	byName        map[string]*policyView
+	devboxes      store[devbox]
+	devboxScripts script[DevboxScript]
+	faults        map[Operation]*script[Fault]
+	missed        []string // the scripted faults that had nothing to act on
+	random        *rand.Rand
+	requests      []*Request
+	requestCount  int
 }
 
-// New returns an API that listens nowhere. It panics when a policy of
-// [WithPolicies] cannot be added.
+// New returns an API without a server. It panics if a policy of [WithPolicies] cannot
+// be added, or the fields of [WithUnknownFields] are invalid.
 //
 // A fault that closes the connection panics with [http.ErrAbortHandler], which the
-// server of net/http expects. A caller that is not such a server has to recover.
+// servers of net/http and httptest expect. If you call ServeHTTP directly, recover it.
 func New(opts ...Option) *API {
 	a := &API{
 		config:   newConfig(opts),
-		policies: newPolicyStore(),
-		devboxes: newStore[*devbox]("dbx"),
-		scripts:  map[Operation]*script{},
+		policies: store[policyView]{kind: "network policy", prefix: "npol", byID: map[string]*policyView{}},
+		byName:   map[string]*policyView{},
+		devboxes: store[devbox]{kind: "devbox", prefix: "dbx", byID: map[string]*devbox{}},
+		faults:   map[Operation]*script[Fault]{},
+	}
+	for _, r := range routes {
+		a.faults[r.op] = new(script[Fault])
 	}
 	if a.config.faultRate > 0 {
 		a.random = rand.New(rand.NewPCG(a.config.faultSeed, 0))
 	}
-	mustMarshal(a.emptyPolicy()) // checks the unknown fields
+	mustMarshal(a.emptyPolicy()) // panics if the unknown fields are invalid
 	for _, p := range a.config.policies {
 		a.AddPolicy(p)
 	}
@@ -53,30 +56,22 @@ func New(opts ...Option) *API {
 
 // A call is one request on its way through the API.
 type call struct {
+	*http.Request
 	target
-	ctx      context.Context // of the request
-	header   http.Header
-	rawQuery string
-	body     []byte
-	bodyErr  error
+	body    []byte
+	bodyErr *refusal
 
-	fault          Fault
-	faultNumber    int  // its number in the operation's script; 0 if it has none
-	cursorRepeated bool // a list has repeated its cursor
-	missed         bool // the fault had nothing to act on
+	fault       Fault
+	faultNumber int  // its number in the operation's script; 0 if it was not scripted
+	missed      bool // the fault had nothing to act on
 }
 
 // ServeHTTP serves one request.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
-	c := &call{
-		target:   locate(r.Method, r.URL),
-		ctx:      r.Context(),
-		header:   r.Header,
-		rawQuery: r.URL.RawQuery,
-	}
+	c := &call{Request: r, target: locate(r.Method, r.URL)}
 	c.body, c.bodyErr = readBody(w, r)
-	record := a.arrive(c, r)
+	record := a.arrive(c)
 	res := a.respond(c)
 	now := a.finish(c, record, res.status)
 	record.log(r.Context(), a.config.logger, time.Since(start))
@@ -85,24 +80,25 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	res.send(w)
 }
 
-// arrive begins the request's record and picks its fault, in one step: faults meet
-// requests in the order of the record.
-func (a *API) arrive(c *call, r *http.Request) *Request {
-	record := &Request{
-		Operation: c.operation(),
-		Method:    r.Method,
-		Path:      r.URL.EscapedPath(),
-		Query:     r.URL.Query(),
-		Header:    r.Header.Clone(),
-		Body:      c.body,
-	}
+// arrive begins the request's record and picks its fault in one step, so that faults
+// meet requests in the order of the record.
+func (a *API) arrive(c *call) *Request {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.requestIDs++
-	record.ID = fmt.Sprintf("req_%06d", a.requestIDs)
-	record.Time = a.config.clock()
+	a.requestCount++
+	record := &Request{
+		ID:     fmt.Sprintf("req_%06d", a.requestCount),
+		Time:   a.config.clock(),
+		Method: c.Method,
+		Path:   c.URL.EscapedPath(),
+		Query:  c.URL.Query(),
+		Header: c.Header.Clone(),
+		Body:   c.body,
+	}
 	if c.route != nil {
+		record.Operation = c.route.op
 		c.fault, c.faultNumber = a.nextFault(c.route.op)
+		c.missed = c.fault.kind == repeatCursor // until a list repeats it
 	}
 	if !c.fault.none() {
 		record.Fault = c.fault.String()
@@ -113,67 +109,83 @@ func (a *API) arrive(c *call, r *http.Request) *Request {
 	return record
 }
 
-// respond applies the request, unless its fault forbids that, and returns what the
-// client sees.
+// respond applies the request, unless its fault prevents that, and returns what the
+// client receives.
 func (a *API) respond(c *call) response {
 	if c.fault.before != nil {
 		c.fault.before()
 	}
-	ctx := c.ctx
 	delayBefore, delayAfter := c.fault.delay, time.Duration(0)
 	if c.fault.afterCommit {
 		delayBefore, delayAfter = delayAfter, delayBefore
 	}
-	if !sleep(ctx, a.config.latency) || !sleep(ctx, delayBefore) {
+	ctx := c.Context()
+	if !sleep(ctx, a.config.latency, nil) || !sleep(ctx, delayBefore, nil) {
 		return response{}
 	}
 	var res response
 	switch {
 	case c.fault.kind == late:
+		gone, cancel := context.WithCancel(context.Background())
+		cancel() // the client waits for nothing
 		orphan := *c
-		time.AfterFunc(c.fault.lateBy, func() { a.deliver(&orphan) })
+		orphan.Request = c.WithContext(gone)
+		time.AfterFunc(c.fault.lateBy, func() { a.perform(&orphan) })
 	case c.fault.kind == replay:
 		a.perform(c)
 		res = a.perform(c)
 	case c.fault.commits():
 		res = a.perform(c)
 	}
-	if !sleep(ctx, delayAfter) {
+	if !sleep(ctx, delayAfter, nil) {
 		return response{}
 	}
 	res, ok := c.fault.distort(res)
-	c.missed = !ok || c.fault.kind == repeatCursor && !c.cursorRepeated
+	c.missed = c.missed || !ok
 	return res
-}
-
-// deliver performs a request whose client has gone.
-func (a *API) deliver(c *call) {
-	var cancel context.CancelFunc
-	c.ctx, cancel = context.WithCancel(context.Background())
-	cancel() // nothing waits for a status
-	a.perform(c)
 }
 
 // perform checks the request and applies it.
 func (a *API) perform(c *call) response {
-	if err := a.authorize(c.header); err != nil {
-		return errorResponse(err)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	err := a.authorize(c.Header)
+	var view any
+	switch {
+	case err != nil:
+	case c.route == nil:
+		err = c.noRoute()
+	case c.bodyErr != nil:
+		err = c.bodyErr
+	default:
+		view, err = c.route.perform(a, c)
 	}
-	if c.route == nil {
-		return errorResponse(noRoute(c.allowed))
-	}
-	if c.bodyErr != nil {
-		return errorResponse(c.bodyErr)
-	}
-	view, err := c.route.perform(a, c)
 	if err != nil {
-		return errorResponse(err)
+		return err.response()
 	}
-	return viewResponse(view)
+	return newResponse(http.StatusOK, mustMarshal(view))
 }
 
-// finish completes the record before the response is sent, so that a client that
-// has its response finds its request complete. It returns the time.
+// authorize refuses a request without a valid bearer token with 401, and any other with
+// 403 if the account lacks the capability. It does not repeat what the client sent.
+func (a *API) authorize(header http.Header) *refusal {
+	token := ""
+	if values := header.Values("Authorization"); len(values) == 1 {
+		if scheme, rest, _ := strings.Cut(values[0], " "); strings.EqualFold(scheme, "Bearer") {
+			token = strings.TrimSpace(rest)
+		}
+	}
+	if token == "" || a.config.apiKey != "" && token != a.config.apiKey {
+		return refuse(http.StatusUnauthorized, "unauthorized", "Invalid or missing authentication").with("Www-Authenticate", "Bearer")
+	}
+	if a.config.withoutCapability {
+		return refuse(http.StatusForbidden, "forbidden", "Account does not have devbox capability")
+	}
+	return nil
+}
+
+// finish completes the record before the response is sent: a client that has its
+// response finds the request complete. It returns the time.
 func (a *API) finish(c *call, record *Request, status int) time.Time {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -184,11 +196,11 @@ func (a *API) finish(c *call, record *Request, status int) time.Time {
 	return a.config.clock()
 }
 
-// nowMS is the time as the API has it.
+// nowMS returns the time by the clock of the API.
 func (a *API) nowMS() int64 { return a.config.clock().UnixMilli() }
 
-// sleep returns true after d, or false as soon as the context is done.
-func sleep(ctx context.Context, d time.Duration) bool {
+// sleep returns true after d, or when wake is closed, and false when the context ends.
+func sleep(ctx context.Context, d time.Duration, wake <-chan struct{}) bool {
 	if d <= 0 {
 		return ctx.Err() == nil
 	}
@@ -196,6 +208,8 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	defer timer.Stop()
 	select {
 	case <-timer.C:
+		return true
+	case <-wake:
 		return true
 	case <-ctx.Done():
 		return false

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	jsonv2 "github.com/go-json-experiment/json"
@@ -11,90 +12,84 @@ import (
 )
 
 const (
-	statusProvisioning = "provisioning"
-	statusRunning      = "running"
-	statusFailure      = "failure"
-	statusShutdown     = "shutdown"
+	statusRunning  = "running"
+	statusFailure  = "failure"
+	statusShutdown = "shutdown"
 )
 
 // devboxStatuses are the statuses that the API knows. A script may use others.
-var devboxStatuses = []string{
-	"queued", statusProvisioning, "initializing", statusRunning,
-	"suspending", "suspended", "resuming", statusFailure, statusShutdown,
-}
+var devboxStatuses = strings.Fields("queued provisioning initializing running suspending suspended resuming failure shutdown")
 
-// A Devbox is a devbox of the fake.
+// A Devbox is a devbox of the fake's account.
 type Devbox struct {
 	// ID is "dbx_000001" for the first devbox, and so on.
 	ID string
-	// Name is empty when the devbox has none.
+	// Name is empty if the launch did not set one.
 	Name string
-	// Status is "provisioning", "running", "shutdown", or any other that a script
-	// sets.
+	// Status is "provisioning", "running" or "shutdown", or any status of a script.
 	Status string
-	// NetworkPolicyID is the policy that the launch asked for, whatever a script
-	// makes responses show. It is empty when the devbox was launched without one.
+	// NetworkPolicyID is the policy that the launch asked for, even if a script makes
+	// responses show another. It is empty without a policy.
 	NetworkPolicyID string
-	// BlueprintID, BlueprintName and SnapshotID are what the devbox was launched
-	// from. At most one is set.
+	// BlueprintID, BlueprintName and SnapshotID are the source of the devbox. At most
+	// one is set.
 	BlueprintID, BlueprintName, SnapshotID string
-	// Entrypoint is empty when the devbox has none.
+	// Entrypoint is the launch's entrypoint, if any.
 	Entrypoint string
 	// EnvironmentVariables are those of the launch. No response shows them.
 	EnvironmentVariables map[string]string
 	// Metadata is that of the launch.
 	Metadata map[string]string
-	// LaunchParameters is the JSON object that the launch had. It is nil when the
-	// launch had none.
+	// LaunchParameters is the JSON object of the launch, or nil.
 	LaunchParameters json.RawMessage
-	// CreateTime is in UTC, to the millisecond.
+	// CreateTime is in UTC, rounded down to milliseconds.
 	CreateTime time.Time
 	// EndTime is when the devbox failed or was shut down. It is zero before.
 	EndTime time.Time
-	// FailureReason is set when the status is "failure" and the script has a reason.
+	// FailureReason is the script's reason, once the status is "failure".
 	FailureReason string
-	// ShutdownReason is "api_shutdown" after a shutdown call, and the script's when
-	// the devbox shut down on its own.
+	// ShutdownReason is "api_shutdown" after a shutdown call. It is the script's reason
+	// if the script shut the devbox down.
 	ShutdownReason string
 }
 
 // over reports whether the devbox has ended.
 func (d *Devbox) over() bool { return d.Status == statusFailure || d.Status == statusShutdown }
 
-// A DevboxScript is how one devbox behaves; see [API.ScriptDevboxes]. The zero
-// DevboxScript changes nothing, which makes it a placeholder between scripts.
+// A DevboxScript sets how one devbox behaves; see [API.ScriptDevboxes]. The zero
+// DevboxScript changes nothing: use it as a placeholder between scripts.
 type DevboxScript struct {
-	// Statuses are the statuses of the devbox, one after the other. The response to
-	// the create shows the first; each look moves the devbox to the next (with
-	// [WithStartup], time does), and the last one stays. One status is enough for a
-	// devbox that is stuck, such as "queued". Statuses that the API does not know
-	// are allowed. Nil means "provisioning", "running".
+	// Statuses are the statuses of the devbox in order. The response to the launch shows
+	// the first, and each look moves the devbox to the next; with [WithStartup], time
+	// does. The last one stays, so one status is enough for a devbox that is stuck.
+	// Statuses that the API does not know are allowed. The default is "provisioning",
+	// "running". A shutdown call ends a scripted devbox like any other.
 	Statuses []string
 	// FailureReason is shown while the status is "failure".
 	FailureReason string
-	// ShutdownReason is shown when the script shuts the devbox down.
+	// ShutdownReason is shown after the script shuts the devbox down.
 	ShutdownReason string
-	// Echo replaces the network_policy_id in the launch parameters that responses
-	// show. The empty string leaves it out, as if the policy were not attached. Nil
-	// shows what the launch asked for.
+	// Echo replaces the network_policy_id in the launch parameters of responses. The
+	// empty string removes it, as if the policy were not attached. Nil shows the
+	// policy that the launch asked for.
 	Echo *string
-	// EchoFrom is the number of the first response to which Echo applies, among the
-	// responses that show the devbox: 1 is the response to the create, 2 is the next
-	// get, wait, shutdown or list that contains the devbox. 0 means 1.
+	// EchoFrom is the number of the first response with the Echo, counting the
+	// responses that show the devbox. The response to the launch is 1, the next get,
+	// wait, shutdown or list with the devbox is 2. The zero value means 1.
 	EchoFrom int
 }
 
-// problem returns what makes no sense about the script, or "".
+// problem returns what is wrong with the script, or "".
 func (s *DevboxScript) problem() string {
 	switch {
 	case slices.Contains(s.Statuses, ""):
-		return "a status is empty"
+		return "a status is empty: leave it out"
 	case s.FailureReason != "" && !slices.Contains(s.Statuses, statusFailure):
-		return `FailureReason needs the status "failure"`
+		return `FailureReason needs "failure" in Statuses`
 	case s.ShutdownReason != "" && !slices.Contains(s.Statuses, statusShutdown):
-		return `ShutdownReason needs the status "shutdown"`
+		return `ShutdownReason needs "shutdown" in Statuses`
 	case s.EchoFrom < 0:
-		return "EchoFrom is negative"
+		return "EchoFrom is negative: use 1 or more"
 	case s.EchoFrom > 0 && s.Echo == nil:
 		return "EchoFrom needs Echo"
 	}
@@ -102,77 +97,64 @@ func (s *DevboxScript) problem() string {
 }
 
 // none reports whether the script changes nothing.
-func (s *DevboxScript) none() bool { return len(s.Statuses) == 0 && s.Echo == nil }
+func (s DevboxScript) none() bool { return len(s.Statuses) == 0 && s.Echo == nil }
 
-// ScriptDevboxes scripts how the next devboxes behave: the next launch takes the
-// first script, the one after that the second, and so on. A launch that is refused
-// takes none. Scripts that are added later follow those that still wait. A server
-// for a test fails the test if no launch takes one.
+// ScriptDevboxes scripts the next devboxes: the next launch takes the first script, the
+// one after that the second, and so on. A refused launch takes none. Later calls add to
+// the scripts that wait. The server of a test fails the test if no launch takes one.
 //
-// A shutdown call ends a scripted devbox like any other.
-//
-// ScriptDevboxes panics when a script makes no sense: an empty status, a reason
-// without its status, or EchoFrom without Echo.
+// ScriptDevboxes panics if a script has an empty status, a reason without its status,
+// or EchoFrom without Echo.
 func (a *API) ScriptDevboxes(scripts ...DevboxScript) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	for i := range scripts {
 		if problem := scripts[i].problem(); problem != "" {
 			panic("runlooptest: invalid DevboxScript: " + problem)
 		}
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
 	for _, s := range scripts {
 		s.Statuses = slices.Clone(s.Statuses)
 		if s.Echo != nil {
 			s.Echo = new(*s.Echo)
 		}
-		a.devboxScripts = append(a.devboxScripts, s)
+		a.devboxScripts.items = append(a.devboxScripts.items, s)
 	}
-}
-
-// nextScript returns the script of the next launch. It expects that a.mu is held.
-func (a *API) nextScript() DevboxScript {
-	if a.nextDevboxScript == len(a.devboxScripts) {
-		return DevboxScript{}
-	}
-	a.nextDevboxScript++
-	return a.devboxScripts[a.nextDevboxScript-1]
 }
 
 // devbox is a devbox as the fake stores it. API.mu guards it.
 type devbox struct {
 	Devbox
-	name        *string // as it was sent: responses tell an empty name from none
+	name        *string // as sent: responses distinguish an empty name from none
 	script      DevboxScript
-	transitions []transitionView // only appended to, so that views may share them
-	changed     chan struct{}    // closed and replaced when the status changes
-	views       int              // how many responses have shown the devbox
+	transitions []transitionView
+	changed     chan struct{} // closed and replaced when the status changes
+	views       int           // the number of responses that showed the devbox
 
 	next     []string // the statuses to come
 	steps    int      // how many there were
 	launched time.Time
-	startup  time.Duration // 0 if looks and not time move the devbox on
+	startup  time.Duration // 0 if looks, and not time, move the devbox on
 }
 
 // start puts the devbox into the first status of its script.
 func (d *devbox) start(nowMS int64) {
 	statuses := d.script.Statuses
 	if len(statuses) == 0 {
-		statuses = []string{statusProvisioning, statusRunning}
+		statuses = []string{"provisioning", statusRunning}
 	}
 	d.launched = time.Now()
 	d.steps = len(statuses) - 1
-	d.next = statuses[1:]
-	d.enter(statuses[0], nowMS)
+	d.changed = make(chan struct{})
+	d.next = statuses
+	d.advance(nowMS)
 }
 
-// enter changes the status and wakes those who wait for that.
+// enter changes the status and wakes the requests that wait for that.
 func (d *devbox) enter(status string, ms int64) {
 	d.Status = status
 	d.transitions = append(d.transitions, transitionView{status, ms})
-	if d.changed != nil {
-		close(d.changed)
-	}
+	close(d.changed)
 	d.changed = make(chan struct{})
 	if d.over() {
 		d.EndTime = fromMS(ms)
@@ -191,12 +173,17 @@ func (d *devbox) advance(ms int64) {
 	d.enter(status, ms)
 }
 
-// look moves the devbox on, as each look of a client does.
-func (d *devbox) look(nowMS int64) {
-	if d.startup == 0 && len(d.next) > 0 {
+// look moves the devbox on, as each look of a client does. It reports whether another
+// look moves it further.
+func (d *devbox) look(nowMS int64) (more bool) {
+	if d.startup > 0 {
+		d.settle()
+		return false
+	}
+	if len(d.next) > 0 {
 		d.advance(nowMS)
 	}
-	d.settle()
+	return len(d.next) > 0
 }
 
 // settle moves the devbox to the status that it has reached by now.
@@ -210,8 +197,8 @@ func (d *devbox) settle() {
 	}
 }
 
-// due returns when the next status begins, as time since the launch. It returns
-// false when there is none, or when it waits for a look.
+// due returns the time from the launch to the next status. It returns false if there
+// is none, or if a look brings it.
 func (d *devbox) due() (time.Duration, bool) {
 	if d.startup == 0 || len(d.next) == 0 {
 		return 0, false
@@ -234,11 +221,10 @@ func (d *devbox) shutDown(nowMS int64) {
 func (d *devbox) view() *devboxView {
 	d.views++
 	launch := jsontext.Value(d.LaunchParameters)
-	if launch == nil {
-		launch = jsontext.Value("{}")
-	}
 	if echo := d.script.Echo; echo != nil && d.views >= d.script.EchoFrom {
 		launch = echoing(launch, *echo)
+	} else if launch == nil {
+		launch = jsontext.Value("{}")
 	}
 	v := &devboxView{
 		ID:               d.ID,
@@ -259,17 +245,15 @@ func (d *devbox) view() *devboxView {
 	return v
 }
 
-// echoing returns launch parameters with another policy, or without one.
+// echoing returns launch parameters, or nil for none, with another policy, or without one.
 func echoing(launch jsontext.Value, policyID string) jsontext.Value {
-	var fields map[string]jsontext.Value
-	if err := jsonv2.Unmarshal(launch, &fields); err != nil {
-		panic("runlooptest: " + err.Error()) // it was decoded when it arrived
-	}
+	fields := map[string]jsontext.Value{}
+	_ = jsonv2.Unmarshal(launch, &fields) // it is an object, or nil
 	delete(fields, "network_policy_id")
 	if policyID != "" {
-		fields["network_policy_id"] = jsontext.Value(mustMarshal(policyID))
+		fields["network_policy_id"] = mustMarshal(policyID)
 	}
-	return jsontext.Value(mustMarshal(fields))
+	return mustMarshal(fields)
 }
 
 // copied returns a copy that shares nothing.

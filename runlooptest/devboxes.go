@@ -1,29 +1,24 @@
 package runlooptest
 
 import (
-	"encoding/json"
-	"fmt"
+	"cmp"
 	"net/http"
 	"slices"
 	"time"
 
-	jsonv2 "github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
+	"github.com/go-json-experiment/json"
 )
 
-// How long wait_for_status holds a request.
-const (
-	defaultHoldSeconds = 10
-	maxHoldSeconds     = 30
-)
+// The time for which wait_for_status holds a request.
+const defaultHoldSeconds, maxHoldSeconds = 10, 30
 
-func (a *API) createDevbox(c *call) (any, error) { return a.launch(c, false) }
+func (a *API) createDevbox(c *call) (any, *refusal) { return a.launch(c, false) }
 
-// createAndAwaitDevbox looks once and does not wait: the API, too, may return a
-// devbox that is not running yet.
-func (a *API) createAndAwaitDevbox(c *call) (any, error) { return a.launch(c, true) }
+// createAndAwaitDevbox looks once and does not wait: the API, too, may return a devbox
+// that is not running yet.
+func (a *API) createAndAwaitDevbox(c *call) (any, *refusal) { return a.launch(c, true) }
 
-func (a *API) launch(c *call, look bool) (any, error) {
+func (a *API) launch(c *call, look bool) (any, *refusal) {
 	var params devboxParams
 	if err := c.decode(&params); err != nil {
 		return nil, err
@@ -31,35 +26,29 @@ func (a *API) launch(c *call, look bool) (any, error) {
 	if err := a.checkSource(&params); err != nil {
 		return nil, err
 	}
-	launch, policyID, err := launchParameters(params.LaunchParameters)
+	policyID, err := a.checkLaunchParameters(&params)
 	if err != nil {
 		return nil, err
-	}
-
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if policyID != nil && a.policies.byID[*policyID] == nil {
-		return nil, badRequest("launch_parameters.network_policy_id: network policy with id %q not found", *policyID)
 	}
 	now := a.nowMS()
 	d := &devbox{
 		Devbox: Devbox{
 			ID:                   a.devboxes.newID(),
 			Name:                 value(params.Name),
-			NetworkPolicyID:      value(policyID),
+			NetworkPolicyID:      policyID,
 			BlueprintID:          value(params.BlueprintID),
 			BlueprintName:        value(params.BlueprintName),
 			SnapshotID:           value(params.SnapshotID),
-			Entrypoint:           value(params.Entrypoint),
+			Entrypoint:           params.Entrypoint,
 			EnvironmentVariables: params.EnvironmentVariables,
 			Metadata:             params.Metadata,
-			LaunchParameters:     json.RawMessage(launch),
+			LaunchParameters:     []byte(params.LaunchParameters),
 			CreateTime:           fromMS(now),
 		},
 		name:    params.Name,
-		script:  a.nextScript(),
 		startup: a.config.startup,
 	}
+	d.script, _ = a.devboxScripts.take()
 	d.start(now)
 	a.devboxes.add(d.ID, d)
 	if look {
@@ -69,169 +58,142 @@ func (a *API) launch(c *call, look bool) (any, error) {
 }
 
 // checkSource checks what the devbox is created from.
-func (a *API) checkSource(p *devboxParams) error {
-	given := 0
-	for _, source := range []*string{p.BlueprintID, p.BlueprintName, p.SnapshotID} {
-		if source == nil {
-			continue
-		}
-		if *source == "" {
-			return badRequest("blueprint_id, blueprint_name and snapshot_id must not be empty")
-		}
-		given++
-	}
-	if given > 1 {
+func (a *API) checkSource(p *devboxParams) *refusal {
+	sources := slices.DeleteFunc([]*string{p.BlueprintID, p.BlueprintName, p.SnapshotID}, func(s *string) bool { return s == nil })
+	switch {
+	case len(sources) > 1:
 		return badRequest("At most one of blueprint_id, blueprint_name and snapshot_id is allowed")
-	}
-	for _, blueprint := range []*string{p.BlueprintID, p.BlueprintName} {
-		if a.config.blueprints != nil && blueprint != nil && !slices.Contains(a.config.blueprints, *blueprint) {
-			return badRequest("Blueprint %q not found", *blueprint)
-		}
+	case len(sources) == 1 && *sources[0] == "":
+		return badRequest("blueprint_id, blueprint_name and snapshot_id must not be empty")
+	case len(sources) == 1 && p.SnapshotID == nil && a.config.blueprints != nil && !slices.Contains(a.config.blueprints, *sources[0]):
+		return badRequest("Blueprint %q not found", *sources[0])
 	}
 	return nil
 }
 
-// launchParameters returns the launch parameters whole, nil if there are none, and
-// the policy among them.
-func launchParameters(sent *jsontext.Value) (launch jsontext.Value, policyID *string, err error) {
-	if sent == nil {
-		return nil, nil, nil
-	}
-	if sent.Kind() != '{' {
-		return nil, nil, badRequest("launch_parameters is not an object")
+// checkLaunchParameters returns the policy of the launch parameters. It sets those to
+// nil if they are null.
+func (a *API) checkLaunchParameters(p *devboxParams) (policyID string, err *refusal) {
+	switch p.LaunchParameters.Kind() {
+	case 0, 'n':
+		p.LaunchParameters = nil
+		return "", nil
+	case '{':
+	default:
+		return "", badRequest("launch_parameters is not an object")
 	}
 	var params launchParams
-	if err := jsonv2.Unmarshal(*sent, &params); err != nil {
-		return nil, nil, badRequest("Invalid launch_parameters: %s", jsonProblem(err))
+	if err := json.Unmarshal(p.LaunchParameters, &params); err != nil {
+		return "", badRequest("Invalid launch_parameters: %s", jsonProblem(err))
 	}
-	return *sent, params.NetworkPolicyID, nil
+	if id := params.NetworkPolicyID; id != nil && a.policies.byID[*id] == nil {
+		return "", badRequest("launch_parameters.network_policy_id: network policy with id %q not found", *id)
+	}
+	return value(params.NetworkPolicyID), nil
 }
 
-func value(s *string) string {
-	if s == nil {
-		return ""
+// value returns *p, or the zero value if p is nil.
+func value[T any](p *T) T {
+	if p == nil {
+		return *new(T)
 	}
-	return *s
+	return *p
 }
 
-func (a *API) getDevbox(c *call) (any, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	d := a.devboxes.byID[c.id]
+// findDevbox returns the devbox with the ID, or a refusal: a 400 and not a 404, as in
+// the live API.
+func (a *API) findDevbox(id string) (*devbox, *refusal) {
+	d := a.devboxes.byID[id]
 	if d == nil {
-		return nil, unknownDevbox(c.id)
+		return nil, refuse(http.StatusBadRequest, "not_found", "Devbox with id %q not found", id)
+	}
+	return d, nil
+}
+
+func (a *API) getDevbox(c *call) (any, *refusal) {
+	d, err := a.findDevbox(c.id)
+	if err != nil {
+		return nil, err
 	}
 	d.look(a.nowMS())
 	return d.view(), nil
 }
 
-func (a *API) shutdownDevbox(c *call) (any, error) {
-	if err := c.decode(new(emptyParams)); err != nil {
+// listDevboxes looks at every devbox, and not only at those of the page: a search by one
+// status after the other then finds a devbox that advances.
+func (a *API) listDevboxes(c *call) (any, *refusal) {
+	var status string
+	q, err := parseList(c, &a.devboxes, map[string]*string{"status": &status})
+	if err != nil {
 		return nil, err
 	}
+	if status != "" && !slices.Contains(devboxStatuses, status) {
+		return nil, badRequest("status: %q is not a devbox status", status)
+	}
+	for _, d := range a.devboxes.ordered {
+		d.look(a.nowMS())
+	}
+	devboxes, total, more := q.page(a, c, func(d *devbox) bool {
+		return status == "" || d.Status == status
+	})
+	view := &devboxListView{HasMore: more, TotalCount: total}
+	for _, d := range devboxes {
+		view.Devboxes = append(view.Devboxes, d.view())
+	}
+	return view, nil
+}
 
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	d := a.devboxes.byID[c.id]
-	if d == nil {
-		return nil, unknownDevbox(c.id)
+func (a *API) shutdownDevbox(c *call) (any, *refusal) {
+	if err := c.decode(new(struct{})); err != nil {
+		return nil, err
+	}
+	d, err := a.findDevbox(c.id)
+	if err != nil {
+		return nil, err
 	}
 	d.shutDown(a.nowMS())
 	return d.view(), nil
 }
 
-func (a *API) waitForDevboxStatus(c *call) (any, error) {
-	params := waitParams{TimeoutSeconds: new(defaultHoldSeconds)}
-	if err := c.decode(&params, jsonv2.RejectUnknownMembers(true)); err != nil {
+// waitForDevboxStatus releases a.mu while it waits, as [sync.Cond.Wait] does.
+func (a *API) waitForDevboxStatus(c *call) (any, *refusal) {
+	var params waitParams
+	if err := c.decode(&params, json.RejectUnknownMembers(true)); err != nil {
 		return nil, err
 	}
-	if err := params.check(); err != nil {
+	if len(params.Statuses) == 0 {
+		return nil, badRequest("statuses must have at least one status")
+	}
+	for _, s := range params.Statuses {
+		if !slices.Contains(devboxStatuses, s) {
+			return nil, badRequest("statuses: %q is not a devbox status", s)
+		}
+	}
+	seconds := *cmp.Or(params.TimeoutSeconds, new(defaultHoldSeconds))
+	if seconds < 1 || seconds > maxHoldSeconds {
+		return nil, badRequest("timeout_seconds is not from 1 to %d", maxHoldSeconds)
+	}
+	d, err := a.findDevbox(c.id)
+	if err != nil {
 		return nil, err
 	}
-	end := time.Now().Add(time.Duration(*params.TimeoutSeconds) * time.Second)
+	end := time.Now().Add(time.Duration(seconds) * time.Second)
 	for {
-		w, err := a.tryStatus(c.id, params.Statuses)
-		if err != nil || w.view != nil {
-			return w.view, err
+		for d.look(a.nowMS()) && !slices.Contains(params.Statuses, d.Status) {
+		}
+		if slices.Contains(params.Statuses, d.Status) {
+			return d.view(), nil
 		}
 		left := time.Until(end)
-		if left <= 0 {
-			break
+		if left <= 0 || c.Context().Err() != nil {
+			return nil, refuse(http.StatusRequestTimeout, "timeout", "Devbox %q did not reach the status within %d seconds", c.id, seconds)
 		}
-		if w.timed {
-			left = min(left, w.due)
+		if due, timed := d.due(); timed {
+			left = min(left, due-time.Since(d.launched))
 		}
-		timer := time.NewTimer(left)
-		select {
-		case <-w.changed:
-		case <-timer.C:
-		case <-c.ctx.Done():
-			end = time.Time{}
-		}
-		timer.Stop()
+		changed := d.changed
+		a.mu.Unlock()
+		sleep(c.Context(), left, changed)
+		a.mu.Lock()
 	}
-	return nil, &apiError{
-		status:  http.StatusRequestTimeout,
-		code:    "timeout",
-		message: fmt.Sprintf("Devbox %q did not reach the status within %d seconds", c.id, *params.TimeoutSeconds),
-	}
-}
-
-func (p *waitParams) check() error {
-	if len(p.Statuses) == 0 {
-		return badRequest("statuses must have at least one status")
-	}
-	for _, s := range p.Statuses {
-		if !slices.Contains(devboxStatuses, s) {
-			return badRequest("statuses: %q is not a devbox status", s)
-		}
-	}
-	if p.TimeoutSeconds == nil {
-		p.TimeoutSeconds = new(defaultHoldSeconds)
-	}
-	if s := *p.TimeoutSeconds; s < 1 || s > maxHoldSeconds {
-		return badRequest("timeout_seconds is not from 1 to %d", maxHoldSeconds)
-	}
-	return nil
-}
-
-// A waitStep is what a wait finds: the view that it waited for, or what to wait
-// for next.
-type waitStep struct {
-	view    any           // nil as long as the devbox has none of the statuses
-	changed chan struct{} // closed when the status changes
-	due     time.Duration // until time changes it
-	timed   bool          // whether time does
-}
-
-// tryStatus looks at a devbox until it has one of the statuses or no look moves it
-// on any more.
-func (a *API) tryStatus(id string, statuses []string) (waitStep, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	d := a.devboxes.byID[id]
-	if d == nil {
-		return waitStep{}, unknownDevbox(id)
-	}
-	d.look(a.nowMS())
-	for d.startup == 0 && len(d.next) > 0 && !slices.Contains(statuses, d.Status) {
-		d.look(a.nowMS())
-	}
-	if slices.Contains(statuses, d.Status) {
-		return waitStep{view: d.view()}, nil
-	}
-	w := waitStep{changed: d.changed}
-	if w.due, w.timed = d.due(); w.timed {
-		w.due -= time.Since(d.launched)
-	}
-	return w, nil
-}
-
-// inUse reports whether an active devbox uses the policy. It expects that a.mu is
-// held.
-func (a *API) inUse(policyID string) bool {
-	return slices.ContainsFunc(a.devboxes.ordered, func(d *devbox) bool {
-		d.settle()
-		return d.NetworkPolicyID == policyID && !d.over()
-	})
 }

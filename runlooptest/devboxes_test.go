@@ -4,11 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"strings"
-	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/runloop-community/runloop-go/runlooptest"
@@ -16,105 +13,73 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// inBubble makes a test that runs in virtual time.
-func inBubble(test func(*testing.T)) func(*testing.T) {
-	return func(t *testing.T) {
-		t.Parallel()
-		synctest.Test(t, test)
-	}
-}
-
 // statusOf looks at a devbox and returns its status.
 func statusOf(t *testing.T, s *runlooptest.Server, id string) string {
 	t.Helper()
-	return field(t, requireOK(t, send(t, s, "GET", "/v1/devboxes/"+id, ``)), "status").(string)
+	return field(t, get(t, s, devboxesPath+"/"+id), "status").(string)
 }
 
-// wait sends a wait_for_status and returns its reply.
-func wait(t *testing.T, s *runlooptest.Server, id, body string) reply {
-	t.Helper()
-	return send(t, s, "POST", "/v1/devboxes/"+id+"/wait_for_status", body)
-}
-
-// listBoxes returns the IDs of the devboxes on a page.
-func listBoxes(t *testing.T, s *runlooptest.Server, query string) (ids []string, body string) {
-	t.Helper()
-	body = requireOK(t, send(t, s, "GET", "/v1/devboxes?"+query, ``))
-	for _, d := range field(t, body, "devboxes").([]any) {
-		ids = append(ids, d.(map[string]any)["id"].(string))
-	}
-	return ids, body
-}
-
-const usable = `{"statuses": ["running", "failure", "shutdown"]`
+const (
+	waitPath = devboxPath + "/wait_for_status"
+	anyEnd   = `{"statuses": ["running", "failure", "shutdown"]}`
+	anyEnd30 = `{"statuses": ["running", "failure", "shutdown"], "timeout_seconds": 30}`
+)
 
 func TestDevboxLifecycle(t *testing.T) {
 	t.Parallel()
 	now := noon
 	s := runlooptest.NewTestServer(t, seeded(1), runlooptest.WithClock(func() time.Time { return now }))
-
-	const view = `
-		"id": "dbx_000001", "name": "box", "blueprint_id": "bp_1", "capabilities": [],
-		"create_time_ms": ` + noonMS + `,
-		"launch_parameters": {"keep_alive_time_seconds": 60, "network_policy_id": "npol_000001", "newer": [1]},
-		"metadata": {"task": "7"}`
-	const provisioning = `{` + view + `, "status": "provisioning", "end_time_ms": null, "state_transitions": [
-		{"status": "provisioning", "transition_time_ms": ` + noonMS + `}
-	]}`
-	const running = `{` + view + `, "status": "running", "end_time_ms": null, "state_transitions": [
-		{"status": "provisioning", "transition_time_ms": ` + noonMS + `},
-		{"status": "running", "transition_time_ms": 1795348801000}
-	]}`
-	assert.JSONEq(t, provisioning, requireOK(t, send(t, s, "POST", "/v1/devboxes", `{
+	const launchParameters = `{"keep_alive_time_seconds": 60, "network_policy_id": "npol_000001", "newer": [1]}`
+	view := func(status, endTime, transitions string) string {
+		return `{"id": "dbx_000001", "name": "box", "blueprint_id": "bp_1", "capabilities": [], "create_time_ms": ` + noonMS + `,
+			"launch_parameters": ` + launchParameters + `, "metadata": {"task": "7"}, "status": ` + status + `, "end_time_ms": ` + endTime + `,
+			"state_transitions": [{"status": "provisioning", "transition_time_ms": ` + noonMS + `}` + transitions + `]}`
+	}
+	const toRunning = `, {"status": "running", "transition_time_ms": 1795348801000}`
+	provisioning, running := view(`"provisioning"`, "null", ""), view(`"running"`, "null", toRunning)
+	assert.JSONEq(t, provisioning, post(t, s, devboxesPath, `{
 		"name": "box", "metadata": {"task": "7"}, "blueprint_id": "bp_1", "environment_variables": {"A": "b"}, "entrypoint": "sh",
-		"launch_parameters": {"keep_alive_time_seconds": 60, "network_policy_id": "npol_000001", "newer": [1]},
-		"mounts": [{"type": "agent_mount"}], "newer": {}
-	}`)))
+		"launch_parameters": `+launchParameters+`, "mounts": [{"type": "agent_mount"}], "newer": {}
+	}`))
 	stored := runlooptest.Devbox{
 		ID: "dbx_000001", Name: "box", Status: "provisioning", NetworkPolicyID: "npol_000001", BlueprintID: "bp_1", Entrypoint: "sh",
 		EnvironmentVariables: map[string]string{"A": "b"}, Metadata: map[string]string{"task": "7"},
-		LaunchParameters: json.RawMessage(`{"keep_alive_time_seconds": 60, "network_policy_id": "npol_000001", "newer": [1]}`),
-		CreateTime:       noon,
+		LaunchParameters: json.RawMessage(launchParameters), CreateTime: noon,
 	}
-	for range 2 {
-		assert.Equal(t, []runlooptest.Devbox{stored}, s.Devboxes(), "the API's own methods are no looks")
+	for range 2 { // Devboxes and Running are not looks
+		assert.Equal(t, []runlooptest.Devbox{stored}, s.Devboxes())
 		assert.Equal(t, []runlooptest.Devbox{stored}, s.Running())
 	}
 
 	now = noon.Add(time.Second)
 	for range 2 {
-		assert.JSONEq(t, running, requireOK(t, send(t, s, "GET", "/v1/devboxes/dbx_000001", ``)))
+		assert.JSONEq(t, running, get(t, s, devboxPath))
 	}
-	assert.JSONEq(t, `{"devboxes": [`+running+`], "has_more": false, "total_count": 1}`, requireOK(t, send(t, s, "GET", "/v1/devboxes", ``)))
-	assert.JSONEq(t, running, requireOK(t, wait(t, s, "dbx_000001", usable+`}`)))
+	assert.JSONEq(t, `{"devboxes": [`+running+`], "has_more": false, "total_count": 1}`, get(t, s, devboxesPath))
+	assert.JSONEq(t, running, post(t, s, waitPath, anyEnd))
 
 	now = noon.Add(2 * time.Second)
-	const shutdown = `{` + view + `, "status": "shutdown", "shutdown_reason": "api_shutdown", "end_time_ms": 1795348802000, "state_transitions": [
-		{"status": "provisioning", "transition_time_ms": ` + noonMS + `},
-		{"status": "running", "transition_time_ms": 1795348801000},
-		{"status": "shutdown", "transition_time_ms": 1795348802000}
-	]}`
-	assert.JSONEq(t, shutdown, requireOK(t, send(t, s, "POST", "/v1/devboxes/dbx_000001/shutdown?force=true", ``)))
+	shutdown := view(`"shutdown", "shutdown_reason": "api_shutdown"`, "1795348802000", toRunning+`, {"status": "shutdown", "transition_time_ms": 1795348802000}`)
+	assert.JSONEq(t, shutdown, post(t, s, devboxPath+"/shutdown?force=true", ``))
 	now = noon.Add(time.Hour)
-	assert.JSONEq(t, shutdown, requireOK(t, send(t, s, "POST", "/v1/devboxes/dbx_000001/shutdown", `{}`)), "a second shutdown changes nothing")
-	assert.JSONEq(t, shutdown, requireOK(t, send(t, s, "GET", "/v1/devboxes/dbx_000001", ``)))
-	assert.JSONEq(t, `{"devboxes": [`+shutdown+`], "has_more": false, "total_count": 1}`, requireOK(t, send(t, s, "GET", "/v1/devboxes", ``)))
+	assert.JSONEq(t, shutdown, post(t, s, devboxPath+"/shutdown", `{}`), "a second shutdown changes nothing")
+	assert.JSONEq(t, shutdown, get(t, s, devboxPath))
+	assert.JSONEq(t, `{"devboxes": [`+shutdown+`], "has_more": false, "total_count": 1}`, get(t, s, devboxesPath))
 	stored.Status, stored.ShutdownReason, stored.EndTime = "shutdown", "api_shutdown", noon.Add(2*time.Second)
 	assert.Equal(t, []runlooptest.Devbox{stored}, s.Devboxes())
 	assert.Empty(t, s.Running())
 }
 
-func TestDevboxLaunchThatWaits(t *testing.T) {
+func TestCreateAndAwaitRunning(t *testing.T) {
 	t.Parallel()
 	s := runlooptest.NewTestServer(t, seeded(1))
-	const path = "/v1/devboxes/create_and_await_running"
-	devbox := requireOK(t, send(t, s, "POST", path, `{"launch_parameters": {"network_policy_id": "npol_000001"}}`))
+	const path = devboxesPath + "/create_and_await_running"
+	devbox := post(t, s, path, `{"launch_parameters": {"network_policy_id": "npol_000001"}}`)
 	assert.Equal(t, "running", field(t, devbox, "status"))
-	assert.JSONEq(t, devbox, requireOK(t, send(t, s, "GET", "/v1/devboxes/dbx_000001", ``)))
+	assert.JSONEq(t, devbox, get(t, s, devboxPath))
 	assert.Len(t, s.Requests(runlooptest.CreateDevbox), 1)
 	assert.Equal(t, "npol_000001", s.Devboxes()[0].NetworkPolicyID)
-
-	requireRefusal(t, send(t, s, "POST", path, `{"launch_parameters": {"network_policy_id": "npol_999999"}}`), 400, "not found")
+	postRefused(t, s, path, `{"launch_parameters": {"network_policy_id": "npol_999999"}}`, "not found")
 	requireRefusal(t, send(t, s, "GET", path, ``), 400, "not found")
 	assert.Len(t, s.Devboxes(), 1)
 }
@@ -125,27 +90,25 @@ func TestDevboxWithoutPolicy(t *testing.T) {
 	bodies := []string{
 		``, `{}`, `{"launch_parameters": null}`, `{"launch_parameters": {}}`, `{"launch_parameters": {"network_policy_id": null}}`,
 		`{"name": null, "metadata": null, "launch_parameters": {"resource_size_request": "SMALL"}}`,
-		// These protect nothing, and nobody says so.
+		// These protect nothing, and the API does not refuse them.
 		`{"network_policy_id": "npol_000001"}`, `{"network_policy_id": 1}`, `{"launch_parameters": {"networkPolicyId": "npol_000001"}}`,
 	}
 	for _, body := range bodies {
-		requireOK(t, send(t, s, "POST", "/v1/devboxes", body))
+		post(t, s, devboxesPath, body)
 	}
-	devboxes := s.Devboxes()
-	assert.Len(t, devboxes, len(bodies))
-	for _, d := range devboxes {
-		assert.Empty(t, d.NetworkPolicyID)
-		assert.Empty(t, d.Name)
-		body := requireOK(t, send(t, s, "GET", "/v1/devboxes/"+d.ID, ``))
-		assert.IsType(t, map[string]any{}, field(t, body, "launch_parameters"))
-		assert.IsType(t, map[string]any{}, field(t, body, "metadata"))
-		assert.NotContains(t, field(t, body), "name")
-		assert.NotContains(t, field(t, body), "network_policy_id")
+	assert.Len(t, s.Devboxes(), len(bodies))
+	for _, d := range s.Devboxes() {
+		assert.Empty(t, d.NetworkPolicyID+d.Name)
+		view := field(t, get(t, s, devboxesPath+"/"+d.ID)).(map[string]any)
+		assert.IsType(t, map[string]any{}, view["launch_parameters"])
+		assert.IsType(t, map[string]any{}, view["metadata"])
+		assert.NotContains(t, view, "name")
+		assert.NotContains(t, view, "network_policy_id")
 	}
-	requireOK(t, send(t, s, "POST", "/v1/network-policies/npol_000001/delete", ``))
+	post(t, s, policyPath+"/delete", ``)
 }
 
-func TestDevboxRefusals(t *testing.T) {
+func TestRefusedLaunches(t *testing.T) {
 	t.Parallel()
 	s := runlooptest.NewTestServer(t, seeded(1), runlooptest.WithBlueprints("bp_1", "base"))
 	for body, text := range map[string]string{
@@ -165,23 +128,25 @@ func TestDevboxRefusals(t *testing.T) {
 		`{"blueprint_id": "bp_2"}`:                                    `Blueprint "bp_2" not found`,
 		`{"blueprint_name": "other"}`:                                 `Blueprint "other" not found`,
 		`{"blueprint_id": ""}`:                                        "must not be empty",
+		`{"snapshot_id": ""}`:                                         "must not be empty",
 		`{"blueprint_id": "bp_1", "blueprint_name": "base"}`:          "At most one of",
 		`{"blueprint_id": "bp_1", "snapshot_id": "snp_1"}`:            "At most one of",
 		`[]`: "not a JSON object",
 	} {
-		requireRefusal(t, send(t, s, "POST", "/v1/devboxes", body), 400, text)
+		postRefused(t, s, devboxesPath, body, text)
 	}
 	assert.Empty(t, s.Devboxes())
 	for _, body := range []string{`{"blueprint_id": "bp_1", "snapshot_id": null}`, `{"blueprint_name": "base"}`, `{"snapshot_id": "snp_1"}`} {
-		requireOK(t, send(t, s, "POST", "/v1/devboxes", body))
+		post(t, s, devboxesPath, body)
 	}
-	requireOK(t, send(t, runlooptest.NewTestServer(t), "POST", "/v1/devboxes", `{"blueprint_id": "any"}`))
-	requireRefusal(t, send(t, runlooptest.NewTestServer(t, runlooptest.WithBlueprints()), "POST", "/v1/devboxes", `{"blueprint_id": "any"}`), 400, "not found")
+	post(t, runlooptest.NewTestServer(t), devboxesPath, `{"blueprint_id": "any"}`)
+	postRefused(t, runlooptest.NewTestServer(t, runlooptest.WithBlueprints()), devboxesPath, `{"blueprint_id": "any"}`, "not found")
 
-	// The live API answers 400 here, and not 404.
-	requireRefusal(t, send(t, s, "GET", "/v1/devboxes/dbx_nonexistent12345", ``), 400, "not found")
-	requireRefusal(t, send(t, s, "POST", "/v1/devboxes/dbx_nonexistent12345/shutdown", ``), 400, "not found")
-	requireRefusal(t, wait(t, s, "dbx_nonexistent12345", usable+`}`), 400, "not found")
+	const unknown = devboxesPath + "/dbx_nonexistent12345"
+	requireRefusal(t, send(t, s, "GET", unknown, ``), 400, "not found")
+	postRefused(t, s, unknown+"/shutdown", ``, "not found")
+	postRefused(t, s, unknown+"/shutdown", `[]`, "not a JSON object")
+	postRefused(t, s, unknown+"/wait_for_status", anyEnd, "not found")
 }
 
 func TestStartupTakesTime(t *testing.T) {
@@ -189,7 +154,7 @@ func TestStartupTakesTime(t *testing.T) {
 		s := runlooptest.NewTestServer(t, runlooptest.WithStartup(time.Minute))
 		s.ScriptDevboxes(runlooptest.DevboxScript{}, runlooptest.DevboxScript{Statuses: []string{"queued", "provisioning", "initializing", "running"}})
 		for range 2 {
-			requireOK(t, send(t, s, "POST", "/v1/devboxes", ``))
+			post(t, s, devboxesPath, ``)
 		}
 		var seen []string
 		for range 5 {
@@ -203,21 +168,17 @@ func TestStartupTakesTime(t *testing.T) {
 	})(t)
 }
 
-// What time brings is there although nobody looks, whoever is the first to ask.
+// A status is reached at its time, whatever observes it first.
 func TestStartupWithoutALook(t *testing.T) {
-	const path = "/v1/devboxes/dbx_000001"
-	for name, ask := range map[string]func(*testing.T, *runlooptest.Server){
-		"a shutdown": func(t *testing.T, s *runlooptest.Server) {
-			body := requireOK(t, send(t, s, "POST", path+"/shutdown", ``))
-			assert.Equal(t, "failure", field(t, body, "status"), "it had failed before")
+	for name, observe := range map[string]func(*testing.T, *runlooptest.Server){
+		"shutdown": func(t *testing.T, s *runlooptest.Server) {
+			assert.Equal(t, "failure", field(t, post(t, s, devboxPath+"/shutdown", ``), "status"), "it had failed before")
 		},
-		"a delete of the policy": func(t *testing.T, s *runlooptest.Server) {
-			requireOK(t, send(t, s, "POST", "/v1/network-policies/npol_000001/delete", ``))
-		},
-		"Running":  func(t *testing.T, s *runlooptest.Server) { assert.Empty(t, s.Running()) },
-		"Devboxes": func(t *testing.T, s *runlooptest.Server) { assert.Equal(t, "failure", s.Devboxes()[0].Status) },
-		"a list": func(t *testing.T, s *runlooptest.Server) {
-			ids, _ := listBoxes(t, s, "status=failure")
+		"delete of the policy": func(t *testing.T, s *runlooptest.Server) { post(t, s, policyPath+"/delete", ``) },
+		"Running":              func(t *testing.T, s *runlooptest.Server) { assert.Empty(t, s.Running()) },
+		"Devboxes":             func(t *testing.T, s *runlooptest.Server) { assert.Equal(t, "failure", s.Devboxes()[0].Status) },
+		"list": func(t *testing.T, s *runlooptest.Server) {
+			ids, _ := listed(t, s, devboxesPath, "status=failure", "id")
 			assert.Len(t, ids, 1)
 		},
 	} {
@@ -227,16 +188,15 @@ func TestStartupWithoutALook(t *testing.T) {
 			start := time.Now().UTC()
 			launch(t, s, "npol_000001")
 			time.Sleep(time.Hour)
+			observe(t, s)
 
-			ask(t, s)
-
-			body := requireOK(t, send(t, s, "GET", path, ``))
+			body := get(t, s, devboxPath)
 			var times []time.Duration
 			for _, transition := range field(t, body, "state_transitions").([]any) {
 				ms := transition.(map[string]any)["transition_time_ms"].(float64)
 				times = append(times, time.UnixMilli(int64(ms)).Sub(start))
 			}
-			assert.Equal(t, []time.Duration{0, 30 * time.Second, time.Minute}, times, "when it happened, not when it was seen")
+			assert.Equal(t, []time.Duration{0, 30 * time.Second, time.Minute}, times)
 			assert.Equal(t, start.Add(time.Minute), s.Devboxes()[0].EndTime)
 			assert.Equal(t, "out_of_disk", field(t, body, "failure_reason"))
 		}))
@@ -245,31 +205,36 @@ func TestStartupWithoutALook(t *testing.T) {
 		s := runlooptest.NewTestServer(t, seeded(1), runlooptest.WithStartup(time.Minute))
 		launch(t, s, "npol_000001")
 		time.Sleep(59 * time.Second)
-		requireRefusal(t, send(t, s, "POST", "/v1/network-policies/npol_000001/delete", ``), 400, "in use")
-		requireOK(t, send(t, s, "POST", path+"/shutdown", ``))
+		postRefused(t, s, policyPath+"/delete", ``, "in use")
+		post(t, s, devboxPath+"/shutdown", ``)
 		time.Sleep(time.Hour)
 		assert.Equal(t, "shutdown", statusOf(t, s, "dbx_000001"))
 	}))
 }
 
-// A search that goes through the statuses in order must find a devbox, whether looks
-// or time move it on.
+// A search by one status after the other finds a devbox that advances with each look.
 func TestAListIsALook(t *testing.T) {
 	t.Parallel()
 	s := runlooptest.NewTestServer(t)
-	s.ScriptDevboxes(runlooptest.DevboxScript{Statuses: []string{"queued", "provisioning", "initializing", "running"}})
-	requireOK(t, send(t, s, "POST", "/v1/devboxes", ``))
+	statuses := []string{"queued", "provisioning", "initializing", "running"}
+	s.ScriptDevboxes(runlooptest.DevboxScript{Statuses: statuses})
+	post(t, s, devboxesPath, ``)
 	var found []int
-	for _, status := range []string{"queued", "provisioning", "initializing", "running"} {
-		ids, _ := listBoxes(t, s, "status="+status)
+	for _, status := range statuses {
+		ids, _ := listed(t, s, devboxesPath, "status="+status, "id")
 		found = append(found, len(ids))
 	}
 	assert.Equal(t, []int{0, 0, 0, 1}, found)
 }
 
 func TestWaitForStatus(t *testing.T) {
-	launch := func(t *testing.T, s *runlooptest.Server) { requireOK(t, send(t, s, "POST", "/v1/devboxes", ``)) }
-	// waiting starts a wait and returns what becomes of it.
+	// started returns a server with one devbox.
+	started := func(t *testing.T, startup time.Duration, statuses ...string) *runlooptest.Server {
+		s := runlooptest.NewTestServer(t, runlooptest.WithStartup(startup))
+		s.ScriptDevboxes(runlooptest.DevboxScript{Statuses: statuses})
+		post(t, s, devboxesPath, ``)
+		return s
+	}
 	type outcome struct {
 		reply
 		err  error
@@ -279,76 +244,66 @@ func TestWaitForStatus(t *testing.T) {
 		done := make(chan outcome, 1)
 		start := time.Now()
 		go func() {
-			r, err := trySend(s, "POST", "/v1/devboxes/dbx_000001/wait_for_status", body)
+			r, err := trySend(s, "POST", waitPath, body)
 			done <- outcome{r, err, time.Since(start)}
 		}()
 		return done
 	}
+	reached := func(t *testing.T, o outcome, status string, took time.Duration) {
+		t.Helper()
+		assert.Equal(t, status, field(t, requireOK(t, o.reply), "status"))
+		assert.Equal(t, took, o.took)
+	}
+	timedOut := func(t *testing.T, o outcome, took time.Duration) {
+		t.Helper()
+		requireRefusal(t, o.reply, 408, fmt.Sprintf("did not reach the status within %d seconds", took/time.Second))
+		assert.Equal(t, took, o.took)
+	}
 
-	t.Run("looks until the status is there", inBubble(func(t *testing.T) {
-		s := runlooptest.NewTestServer(t)
-		s.ScriptDevboxes(runlooptest.DevboxScript{Statuses: []string{"queued", "provisioning", "initializing", "running", "shutdown"}, ShutdownReason: "idle"})
-		launch(t, s)
-		start := time.Now()
-		assert.Equal(t, "running", field(t, requireOK(t, wait(t, s, "dbx_000001", usable+`}`)), "status"))
-		body := requireOK(t, wait(t, s, "dbx_000001", usable+`}`))
-		assert.Equal(t, "shutdown", field(t, body, "status"), "a wait is a look")
-		assert.Equal(t, "idle", field(t, body, "shutdown_reason"))
-		assert.Zero(t, time.Since(start))
+	t.Run("looks until the status is reached", inBubble(func(t *testing.T) {
+		s := started(t, 0, "queued", "provisioning", "initializing", "running", "shutdown")
+		reached(t, <-waiting(s, anyEnd), "running", 0)
+		reached(t, <-waiting(s, anyEnd), "shutdown", 0)
 	}))
-	t.Run("ends when time brings the status", inBubble(func(t *testing.T) {
-		s := runlooptest.NewTestServer(t, runlooptest.WithStartup(25*time.Second))
-		launch(t, s)
-		first := <-waiting(s, usable+`}`)
-		requireRefusal(t, first.reply, 408, "within 10 seconds")
-		assert.Equal(t, 10*time.Second, first.took, "the default")
-		second := <-waiting(s, usable+`, "timeout_seconds": 30}`)
-		assert.Equal(t, "running", field(t, requireOK(t, second.reply), "status"))
-		assert.Equal(t, 15*time.Second, second.took)
+	t.Run("ends at the time of the status", inBubble(func(t *testing.T) {
+		s := started(t, 25*time.Second)
+		timedOut(t, <-waiting(s, anyEnd), 10*time.Second)
+		reached(t, <-waiting(s, anyEnd30), "running", 15*time.Second)
 	}))
-	t.Run("the status comes as the hold ends", inBubble(func(t *testing.T) {
-		s := runlooptest.NewTestServer(t, runlooptest.WithStartup(30*time.Second))
-		launch(t, s)
-		assert.Equal(t, 200, (<-waiting(s, usable+`, "timeout_seconds": 30}`)).status)
+	t.Run("passes other statuses", inBubble(func(t *testing.T) {
+		s := started(t, 20*time.Second, "queued", "provisioning", "initializing", "suspended", "running")
+		reached(t, <-waiting(s, anyEnd30), "running", 20*time.Second)
+	}))
+	t.Run("the status is reached as the hold ends", inBubble(func(t *testing.T) {
+		s := started(t, 30*time.Second)
+		reached(t, <-waiting(s, anyEnd30), "running", 30*time.Second)
 	}))
 	t.Run("stuck", inBubble(func(t *testing.T) {
-		s := runlooptest.NewTestServer(t)
-		s.ScriptDevboxes(runlooptest.DevboxScript{Statuses: []string{"queued"}})
-		launch(t, s)
-		for seconds, body := range map[int]string{
-			10: usable + `}`, 30: usable + `, "timeout_seconds": 30}`, 1: `{"timeout_seconds": 1, "statuses": ["suspended"]}`,
-		} {
-			o := <-waiting(s, body)
-			requireRefusal(t, o.reply, 408, "did not reach")
-			assert.Equal(t, time.Duration(seconds)*time.Second, o.took)
-		}
-		assert.Equal(t, 10*time.Second, (<-waiting(s, usable+`, "timeout_seconds": null}`)).took)
+		s := started(t, 0, "queued")
+		timedOut(t, <-waiting(s, anyEnd), 10*time.Second)
+		timedOut(t, <-waiting(s, anyEnd30), 30*time.Second)
+		timedOut(t, <-waiting(s, `{"timeout_seconds": 1, "statuses": ["suspended"]}`), time.Second)
+		timedOut(t, <-waiting(s, `{"timeout_seconds": null, "statuses": ["running"]}`), 10*time.Second)
 	}))
-	t.Run("a shutdown wakes every wait and needs no lock of theirs", inBubble(func(t *testing.T) {
-		s := runlooptest.NewTestServer(t, runlooptest.WithStartup(time.Hour))
-		launch(t, s)
+	t.Run("a shutdown wakes every wait", inBubble(func(t *testing.T) {
+		s := started(t, time.Hour)
 		var waits []<-chan outcome
 		for range 200 {
-			waits = append(waits, waiting(s, usable+`, "timeout_seconds": 30}`))
+			waits = append(waits, waiting(s, anyEnd30))
 		}
 		time.Sleep(7 * time.Second)
-		requireOK(t, send(t, s, "POST", "/v1/devboxes/dbx_000001/shutdown", ``))
+		post(t, s, devboxPath+"/shutdown", ``)
 		for _, w := range waits {
-			o := <-w
-			assert.Equal(t, "shutdown", field(t, requireOK(t, o.reply), "status"))
-			assert.Equal(t, 7*time.Second, o.took)
+			reached(t, <-w, "shutdown", 7*time.Second)
 		}
 	}))
 	t.Run("the client leaves", inBubble(func(t *testing.T) {
-		s := runlooptest.NewTestServer(t, runlooptest.WithStartup(time.Hour))
-		launch(t, s)
+		s := started(t, time.Hour)
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
-		r, err := http.NewRequestWithContext(ctx, "POST", s.URL+"/v1/devboxes/dbx_000001/wait_for_status", strings.NewReader(usable+`}`))
+		req, err := newRequest(s, "POST", waitPath, anyEnd)
 		require.NoError(t, err)
-		r.Header.Set("Authorization", "Bearer x")
-		r.Header.Set("Content-Type", "application/json")
-		_, err = do(s, r)
+		_, err = do(s, req.WithContext(ctx))
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		start := time.Now()
 		s.Close() // waits for the server's goroutines
@@ -356,23 +311,21 @@ func TestWaitForStatus(t *testing.T) {
 		assert.Zero(t, s.Requests(runlooptest.WaitForDevboxStatus)[0].Status)
 	}))
 	t.Run("the server closes", inBubble(func(t *testing.T) {
-		s := runlooptest.NewTestServer(t, runlooptest.WithStartup(time.Hour))
-		launch(t, s)
-		w := waiting(s, usable+`}`)
+		s := started(t, time.Hour)
+		w := waiting(s, anyEnd)
 		time.Sleep(time.Second)
 		s.Close()
 		assert.Error(t, (<-w).err)
 	}))
-	t.Run("a devbox that is over", inBubble(func(t *testing.T) {
+	t.Run("an added devbox that has ended", inBubble(func(t *testing.T) {
 		s := runlooptest.NewTestServer(t)
 		s.AddDevbox(runlooptest.Devbox{Status: "failure", FailureReason: "out_of_disk"})
-		assert.Equal(t, "out_of_disk", field(t, requireOK(t, wait(t, s, "dbx_000001", usable+`}`)), "failure_reason"))
-		assert.Equal(t, 408, wait(t, s, "dbx_000001", `{"statuses": ["running"]}`).status)
+		assert.Equal(t, "out_of_disk", field(t, post(t, s, waitPath, anyEnd), "failure_reason"))
+		timedOut(t, <-waiting(s, `{"statuses": ["running"]}`), 10*time.Second)
 	}))
 	t.Run("refusals", func(t *testing.T) {
 		t.Parallel()
-		s := runlooptest.NewTestServer(t)
-		launch(t, s)
+		s := started(t, 0)
 		for body, text := range map[string]string{
 			``: "statuses must have", `{}`: "statuses must have", `{"statuses": []}`: "statuses must have", `{"statuses": null}`: "statuses must have",
 			`{"statuses": ["paused"]}`:                           `"paused" is not a devbox status`,
@@ -383,36 +336,39 @@ func TestWaitForStatus(t *testing.T) {
 			`{"statuses": ["running"], "timeout_seconds": "30"}`: "wrong type or value at /timeout_seconds",
 			`{"statuses": ["running"], "timeout": 3}`:            "unknown field at /timeout",
 		} {
-			requireRefusal(t, wait(t, s, "dbx_000001", body), 400, text)
+			postRefused(t, s, waitPath, body, text)
 		}
-		assert.Equal(t, "provisioning", s.Devboxes()[0].Status, "a refused wait is no look")
+		assert.Equal(t, "provisioning", s.Devboxes()[0].Status, "a refused wait is not a look")
 	})
 }
 
 func TestDevboxScripts(t *testing.T) {
 	t.Parallel()
 	s := runlooptest.NewTestServer(t, seeded(2))
-	const id = "npol_000001"
-	echo := "npol_000002"
-	scripts := []runlooptest.DevboxScript{
-		{Statuses: []string{"queued"}},
-		{Statuses: []string{"provisioning", "failure"}, FailureReason: "out_of_memory"},
-		{Statuses: []string{"provisioning", "running", "shutdown"}, ShutdownReason: "entrypoint_exit"},
-		{Statuses: []string{"provisioning", "hibernating"}},
-		{Statuses: []string{"failure"}},
-		{},
-		{Echo: new("")},
-		{Echo: &echo, EchoFrom: 1},
-		{Echo: new(""), EchoFrom: 3},
+	const own, other = "npol_000001", "npol_000002"
+	echo := other
+	rows := []struct {
+		script runlooptest.DevboxScript
+		want   string // what the launch and two gets show
+	}{
+		{runlooptest.DevboxScript{Statuses: []string{"queued"}}, "queued, queued, queued"},
+		{runlooptest.DevboxScript{Statuses: []string{"provisioning", "failure"}, FailureReason: "oom"}, "provisioning, failure oom, failure oom"},
+		{runlooptest.DevboxScript{Statuses: []string{"provisioning", "running", "shutdown"}, ShutdownReason: "idle"}, "provisioning, running, shutdown  idle"},
+		{runlooptest.DevboxScript{Statuses: []string{"provisioning", "hibernating"}}, "provisioning, hibernating, hibernating"},
+		{runlooptest.DevboxScript{Statuses: []string{"failure"}}, "failure, failure, failure"},
+		{runlooptest.DevboxScript{}, "provisioning, running, running"},
+		{runlooptest.DevboxScript{Echo: new("")}, "provisioning without, running without, running without"},
+		{runlooptest.DevboxScript{Echo: &echo, EchoFrom: 1}, "provisioning with npol_000002, running with npol_000002, running with npol_000002"},
+		{runlooptest.DevboxScript{Echo: new(""), EchoFrom: 3}, "provisioning, running, running without"},
+		{runlooptest.DevboxScript{}, "provisioning, running, running"}, // none is left for the last launch
 	}
-	s.ScriptDevboxes(scripts[:2]...)
-	s.ScriptDevboxes(scripts[2:]...)
-	echo = "changed" // scripts are copied
-	scripts[0].Statuses[0] = "changed"
-	requireRefusal(t, send(t, s, "POST", "/v1/devboxes", `{"launch_parameters": {"network_policy_id": "x"}}`), 400, "not found") // takes none
+	for _, row := range rows[:len(rows)-1] {
+		s.ScriptDevboxes(row.script)
+	}
+	echo, rows[0].script.Statuses[0] = "changed", "changed" // scripts are copied
+	postRefused(t, s, devboxesPath, `{"launch_parameters": {"network_policy_id": "x"}}`, "not found")
 
-	type seen struct{ status, failure, shutdown, policy string }
-	looks := func(body string) seen {
+	look := func(body string) string {
 		var d struct {
 			Status           string            `json:"status"`
 			FailureReason    string            `json:"failure_reason"`
@@ -420,140 +376,90 @@ func TestDevboxScripts(t *testing.T) {
 			LaunchParameters map[string]string `json:"launch_parameters"`
 		}
 		require.NoError(t, json.Unmarshal([]byte(body), &d))
-		assert.Equal(t, "SMALL", d.LaunchParameters["resource_size_request"], "the rest stays")
-		return seen{d.Status, d.FailureReason, d.ShutdownReason, d.LaunchParameters["network_policy_id"]}
+		assert.Equal(t, "SMALL", d.LaunchParameters["resource_size_request"], "an Echo keeps other parameters")
+		seen := strings.TrimRight(d.Status+" "+d.FailureReason+" "+d.ShutdownReason, " ")
+		switch policy, ok := d.LaunchParameters["network_policy_id"]; {
+		case !ok:
+			return seen + " without"
+		case policy != own:
+			return seen + " with " + policy
+		}
+		return seen
 	}
-	for i, want := range [][3]seen{
-		{{"queued", "", "", id}, {"queued", "", "", id}, {"queued", "", "", id}},
-		{{"provisioning", "", "", id}, {"failure", "out_of_memory", "", id}, {"failure", "out_of_memory", "", id}},
-		{{"provisioning", "", "", id}, {"running", "", "", id}, {"shutdown", "", "entrypoint_exit", id}},
-		{{"provisioning", "", "", id}, {"hibernating", "", "", id}, {"hibernating", "", "", id}},
-		{{"failure", "", "", id}, {"failure", "", "", id}, {"failure", "", "", id}},
-		{{"provisioning", "", "", id}, {"running", "", "", id}, {"running", "", "", id}},
-		{{"provisioning", "", "", ""}, {"running", "", "", ""}, {"running", "", "", ""}},
-		{{"provisioning", "", "", "npol_000002"}, {"running", "", "", "npol_000002"}, {"running", "", "", "npol_000002"}},
-		{{"provisioning", "", "", id}, {"running", "", "", id}, {"running", "", "", ""}},
-		{{"provisioning", "", "", id}, {"running", "", "", id}, {"running", "", "", id}}, // no script left
-	} {
-		created := requireOK(t, send(t, s, "POST", "/v1/devboxes", `{"launch_parameters": {"resource_size_request": "SMALL", "network_policy_id": "`+id+`"}}`))
-		path := fmt.Sprintf("/v1/devboxes/dbx_%06d", i+1)
-		got := [3]seen{looks(created), looks(requireOK(t, send(t, s, "GET", path, ``))), looks(requireOK(t, send(t, s, "GET", path, ``)))}
-		assert.Equal(t, want, got, "script %d", i+1)
-		assert.Equal(t, id, s.Devboxes()[i].NetworkPolicyID, "what the launch asked for")
-	}
-
 	var running []string
-	for _, d := range s.Running() {
-		running = append(running, d.ID)
-		requireOK(t, send(t, s, "POST", "/v1/devboxes/"+d.ID+"/shutdown", ``))
+	for i, row := range rows {
+		created := post(t, s, devboxesPath, `{"launch_parameters": {"resource_size_request": "SMALL", "network_policy_id": "`+own+`"}}`)
+		id := fmt.Sprintf("dbx_%06d", i+1)
+		path := devboxesPath + "/" + id
+		assert.Equal(t, row.want, look(created)+", "+look(get(t, s, path))+", "+look(get(t, s, path)), "script %d", i+1)
+		assert.Equal(t, own, s.Devboxes()[i].NetworkPolicyID)
+		if !strings.Contains(row.want, "failure") && !strings.Contains(row.want, "shutdown") {
+			running = append(running, id)
+		}
+	}
+	for i, d := range s.Running() {
+		assert.Equal(t, running[i], d.ID)
+		post(t, s, devboxesPath+"/"+d.ID+"/shutdown", ``)
 		assert.Equal(t, "shutdown", statusOf(t, s, d.ID), "a shutdown ends a script")
 	}
-	assert.Equal(t, []string{"dbx_000001", "dbx_000004", "dbx_000006", "dbx_000007", "dbx_000008", "dbx_000009", "dbx_000010"}, running)
+	assert.Len(t, running, 7)
 	assert.Empty(t, s.Running())
-	body := requireOK(t, send(t, s, "POST", "/v1/devboxes/dbx_000002/shutdown", ``))
-	assert.Equal(t, "failure", field(t, body, "status"), "a failure is final")
-	assert.Equal(t, "entrypoint_exit", s.Devboxes()[2].ShutdownReason)
+	assert.Equal(t, "failure", field(t, post(t, s, devboxesPath+"/dbx_000002/shutdown", ``), "status"), "a failure is final")
+	assert.Equal(t, "idle", s.Devboxes()[2].ShutdownReason)
 	assert.False(t, s.Devboxes()[2].EndTime.IsZero())
 }
 
-// Lists and waits count among the responses that show a devbox if they show it.
 func TestEchoFromCountsResponsesThatShowTheDevbox(t *testing.T) {
 	t.Parallel()
 	s := runlooptest.NewTestServer(t, seeded(1))
 	s.ScriptDevboxes(runlooptest.DevboxScript{Echo: new(""), EchoFrom: 4})
 	const policy = `"network_policy_id":"npol_000001"`
-	id := launch(t, s, "npol_000001") // 1
+	launch(t, s, "npol_000001") // 1
 	for range 3 {
-		_, body := listBoxes(t, s, "status=queued")
-		assert.NotContains(t, body, id)
+		assert.NotContains(t, get(t, s, devboxesPath+"?status=queued"), "dbx_000001")
 	}
-	_, body := listBoxes(t, s, "") // 2
-	assert.Contains(t, body, policy)
-	assert.Contains(t, requireOK(t, wait(t, s, id, usable+`}`)), policy) // 3
-	assert.NotContains(t, requireOK(t, send(t, s, "POST", "/v1/devboxes/"+id+"/shutdown", ``)), policy)
-}
-
-func TestScriptsThatMakeNoSensePanic(t *testing.T) {
-	t.Parallel()
-	s := runlooptest.NewTestServer(t)
-	for name, script := range map[string]runlooptest.DevboxScript{
-		"empty status":            {Statuses: []string{"queued", ""}},
-		"failure without failure": {Statuses: []string{"queued"}, FailureReason: "x"},
-		"a reason alone":          {FailureReason: "x"},
-		"shutdown without it":     {Statuses: []string{"failure"}, ShutdownReason: "idle"},
-		"echo from nowhere":       {EchoFrom: 2},
-		"negative echo":           {Echo: new(""), EchoFrom: -1},
-	} {
-		assert.Panics(t, func() { s.ScriptDevboxes(script) }, name)
-	}
+	assert.Contains(t, get(t, s, devboxesPath), policy)      // 2
+	assert.Contains(t, post(t, s, waitPath, anyEnd), policy) // 3
+	assert.NotContains(t, post(t, s, devboxPath+"/shutdown", ``), policy)
 }
 
 func TestListDevboxes(t *testing.T) {
 	t.Parallel()
-	for _, oldestFirst := range []bool{false, true} {
-		t.Run(fmt.Sprint(oldestFirst), func(t *testing.T) {
-			t.Parallel()
-			var opts []runlooptest.Option
-			if oldestFirst {
-				opts = append(opts, runlooptest.WithOldestFirst())
-			}
-			s := runlooptest.NewTestServer(t, opts...)
-			var all []string
-			for i := range 1000 {
-				status := "running"
-				if i%10 == 0 {
-					status = "shutdown"
-				}
-				id := s.AddDevbox(runlooptest.Devbox{Status: status}).ID
-				if oldestFirst {
-					all = append(all, id)
-				} else {
-					all = append([]string{id}, all...)
-				}
-			}
-			ids, body := listBoxes(t, s, "")
-			assert.Equal(t, all[:20], ids)
-			assert.Equal(t, true, field(t, body, "has_more"))
-			assert.InDelta(t, 1000, field(t, body, "total_count"), 0)
-
-			ids, body = listBoxes(t, s, "limit=5000&include_total_count=false")
-			assert.Equal(t, all, ids)
-			assert.Equal(t, false, field(t, body, "has_more"))
-			assert.NotContains(t, field(t, body), "total_count")
-
-			var walked []string
-			for query := "status=running&limit=70"; ; {
-				page, body := listBoxes(t, s, query)
-				assert.InDelta(t, 900-len(walked)/70, field(t, body, "total_count"), 0)
-				walked = append(walked, page...)
-				if more, _ := field(t, body, "has_more").(bool); !more {
-					break
-				}
-				// A cursor that no longer has the status still leads on.
-				last := page[len(page)-1]
-				requireOK(t, send(t, s, "POST", "/v1/devboxes/"+last+"/shutdown", ``))
-				query = "status=running&limit=70&starting_after=" + last
-			}
-			assert.Len(t, walked, 900)
-		})
-	}
-	s := runlooptest.NewTestServer(t)
-	for query, text := range map[string]string{
-		"starting_after=dbx_gone": "not found", "status=paused": "not a devbox status", "limit=0": "from 1 to 5000", "limit=5001": "from 1 to 5000",
-		"include_total_count=1": "must be true or false", "status=running&status=queued": "more than once", "%": "Malformed",
-	} {
-		requireRefusal(t, send(t, s, "GET", "/v1/devboxes?"+query, ``), 400, text)
-	}
+	s := runlooptest.NewTestServer(t, runlooptest.WithOldestFirst())
 	assert.JSONEq(t, `{"devboxes": [], "has_more": false, "total_count": 0}`,
-		requireOK(t, send(t, s, "GET", "/v1/devboxes?status=&limit=&starting_after=&include_total_count=&name=x&id=y", ``)))
-
-	s.AddDevbox(runlooptest.Devbox{})
-	s.Inject(runlooptest.ListDevboxes, runlooptest.RepeatCursor(), runlooptest.RepeatCursor())
-	for _, query := range []string{"", "starting_after=dbx_000001"} {
-		ids, body := listBoxes(t, s, query)
-		assert.Equal(t, []string{"dbx_000001"}, ids)
-		assert.Equal(t, true, field(t, body, "has_more"))
+		get(t, s, devboxesPath+"?status=&limit=&starting_after=&include_total_count=&name=x&id=y"))
+	for query, text := range map[string]string{
+		"starting_after=dbx_gone": `starting_after: devbox with id "dbx_gone" not found`, "status=paused": `"paused" is not a devbox status`,
+		"status=running&status=queued": "more than once", "limit=5001": "from 1 to 5000",
+	} {
+		requireRefusal(t, send(t, s, "GET", devboxesPath+"?"+query, ``), 400, text)
 	}
+	var want, running []string
+	for i := range 1000 {
+		status := []string{"shutdown", "running", "running"}[i%3]
+		if id := s.AddDevbox(runlooptest.Devbox{Status: status}).ID; status == "running" {
+			want = append(want, id)
+		}
+	}
+	for query := "status=running&limit=70"; ; {
+		ids, page := listed(t, s, devboxesPath, query, "id")
+		assert.InDelta(t, len(want)-len(running)/70, page["total_count"], 0)
+		running = append(running, ids...)
+		if page["has_more"] == false {
+			break
+		}
+		last := ids[len(ids)-1] // the cursor need not have the status
+		post(t, s, devboxesPath+"/"+last+"/shutdown", ``)
+		query = "status=running&limit=70&starting_after=" + last
+	}
+	assert.Equal(t, want, running)
+	ids, _ := listed(t, s, devboxesPath, "", "id")
+	assert.Equal(t, []string{"dbx_000001", "dbx_000020"}, []string{ids[0], ids[19]})
+	newest := runlooptest.NewTestServer(t)
+	newest.AddDevbox(runlooptest.Devbox{})
+	newest.AddDevbox(runlooptest.Devbox{})
+	ids, _ = listed(t, newest, devboxesPath, "", "id")
+	assert.Equal(t, []string{"dbx_000002", "dbx_000001"}, ids)
 }
 
 func TestAddDevbox(t *testing.T) {
@@ -571,64 +477,34 @@ func TestAddDevbox(t *testing.T) {
 		"create_time_ms": 1795345200000, "end_time_ms": null, "metadata": {"a": "b"},
 		"launch_parameters": {"architecture": "arm64", "network_policy_id": "npol_000001"},
 		"state_transitions": [{"status": "suspended", "transition_time_ms": 1795345200000}]
-	}`, requireOK(t, send(t, s, "GET", "/v1/devboxes/dbx_000002", ``)))
-	requireRefusal(t, send(t, s, "POST", "/v1/network-policies/npol_000001/delete", ``), 400, "in use")
+	}`, get(t, s, devboxesPath+"/dbx_000002"))
+	postRefused(t, s, policyPath+"/delete", ``, "in use")
 
 	assert.Equal(t, runlooptest.Devbox{ID: "dbx_000001", Status: "running", CreateTime: noon}, s.AddDevbox(runlooptest.Devbox{}))
 	assert.Equal(t, runlooptest.Devbox{ID: "x", Status: "shutdown", CreateTime: noon, EndTime: noon}, s.AddDevbox(runlooptest.Devbox{ID: "x", Status: "shutdown"}))
-	requireOK(t, send(t, s, "POST", "/v1/devboxes", ``))
-	assert.Equal(t, "dbx_000003", s.Devboxes()[3].ID, "no ID is used twice")
+	post(t, s, devboxesPath, ``)
+	assert.Equal(t, "dbx_000003", s.Devboxes()[3].ID, "IDs are not reused")
 	assert.Panics(t, func() { s.AddDevbox(runlooptest.Devbox{ID: "x"}) })
-	assert.Panics(t, func() { s.AddDevbox(runlooptest.Devbox{LaunchParameters: json.RawMessage(`[]`)}) })
-	assert.Len(t, s.Devboxes(), 4, "the lock is free")
+	assert.Equal(t, `{"network_policy_id":"npol_1"}`, string(s.AddDevbox(runlooptest.Devbox{NetworkPolicyID: "npol_1"}).LaunchParameters))
+	assert.Len(t, s.Devboxes(), 5)
 }
 
-func TestManyLaunchesAtOnce(t *testing.T) {
-	t.Parallel()
-	bothNetworks(t, func(t *testing.T, s *runlooptest.Server) {
-		var wg sync.WaitGroup
-		for i := range 200 {
-			wg.Go(func() {
-				r, err := trySend(s, "POST", "/v1/devboxes", fmt.Sprintf(`{"metadata": {"i": "%d"}}`, i))
-				if !assert.NoError(t, err) {
-					return
-				}
-				id := strings.Split(r.body, `"`)[3]
-				for _, step := range []struct{ method, path, body string }{
-					{"GET", "/v1/devboxes?limit=5000", ``},
-					{"POST", "/v1/devboxes/" + id + "/wait_for_status", usable + `}`},
-					{"GET", "/v1/devboxes/" + id, ``},
-					{"POST", "/v1/devboxes/" + id + "/shutdown", ``},
-				} {
-					r, err := trySend(s, step.method, step.path, step.body)
-					if assert.NoError(t, err) {
-						assert.Equal(t, 200, r.status, r.body)
-					}
-				}
-			})
-		}
-		wg.Wait()
-		assert.Len(t, s.Devboxes(), 200)
-		assert.Empty(t, s.Running())
-	})
-}
-
-func TestPolicyInUseCannotBeDeleted(t *testing.T) {
+func TestAPolicyInUseCannotBeDeleted(t *testing.T) {
 	t.Parallel()
 	s := runlooptest.NewTestServer(t, seeded(2))
-	const used, other = "npol_000001", "npol_000002"
-	first, second := launch(t, s, used), launch(t, s, used)
+	const used = policyPath + "/delete"
+	for range 2 {
+		launch(t, s, "npol_000001")
+	}
+	postRefused(t, s, used, `{}`, "in use by active devboxes")
+	post(t, s, policiesPath+"/npol_000002/delete", `{}`)
+	post(t, s, policyPath, `{"allow_all": true}`) // an update is allowed
 
-	requireRefusal(t, send(t, s, "POST", "/v1/network-policies/"+used+"/delete", `{}`), 400, "in use by active devboxes")
-	requireOK(t, send(t, s, "POST", "/v1/network-policies/"+other+"/delete", `{}`))
-	requireOK(t, send(t, s, "POST", "/v1/network-policies/"+used, `{"allow_all": true}`)) // a change is allowed
-
-	requireOK(t, send(t, s, "POST", "/v1/devboxes/"+first+"/shutdown", ``))
-	requireRefusal(t, send(t, s, "POST", "/v1/network-policies/"+used+"/delete", ``), 400, "in use by active devboxes")
-	requireOK(t, send(t, s, "POST", "/v1/devboxes/"+second+"/shutdown", ``))
-	requireOK(t, send(t, s, "POST", "/v1/network-policies/"+used+"/delete", ``))
+	post(t, s, devboxPath+"/shutdown", ``)
+	postRefused(t, s, used, ``, "in use by active devboxes")
+	post(t, s, devboxesPath+"/dbx_000002/shutdown", ``)
+	post(t, s, used, ``)
 	assert.Empty(t, s.Policies())
-
-	requireRefusal(t, send(t, s, "POST", "/v1/devboxes", `{"launch_parameters": {"network_policy_id": "`+used+`"}}`), 400, "not found")
-	assert.Equal(t, used, s.Devboxes()[0].NetworkPolicyID, "a devbox that is shut down keeps the id")
+	postRefused(t, s, devboxesPath, `{"launch_parameters": {"network_policy_id": "npol_000001"}}`, "not found")
+	assert.Equal(t, "npol_000001", s.Devboxes()[0].NetworkPolicyID, "a devbox that is shut down keeps the ID")
 }

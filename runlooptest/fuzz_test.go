@@ -8,22 +8,44 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"github.com/go-json-experiment/json"
 	"github.com/runloop-community/runloop-go/runlooptest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
-// FuzzAPI sends any method, path, query and body: the fake never fails by itself,
-// and every answer is one JSON object.
+// serve serves a request without a server.
+func serve(api *runlooptest.API, method string, u *url.URL, body string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(body))
+	r.Method, r.URL = method, u
+	r.Header.Set("Authorization", "Bearer x")
+	r.Header.Set("Content-Type", "application/json")
+	w := httptest.NewRecorder()
+	api.ServeHTTP(w, r)
+	return w
+}
+
+func TestAPIWithoutAServer(t *testing.T) {
+	t.Parallel()
+	api := runlooptest.New()
+	assert.Equal(t, 200, serve(api, "POST", &url.URL{Path: policiesPath}, `{"name": "x"}`).Code)
+	assert.Equal(t, 404, serve(api, "GET", &url.URL{Path: "*"}, ``).Code)
+	api.Inject(runlooptest.GetNetworkPolicy, runlooptest.Disconnect(), runlooptest.CutBody(1))
+	for range 2 {
+		assert.PanicsWithValue(t, http.ErrAbortHandler, func() { serve(api, "GET", &url.URL{Path: policyPath}, ``) })
+	}
+	assert.Equal(t, 200, serve(api, "GET", &url.URL{Path: policyPath}, ``).Code)
+}
+
+// FuzzAPI sends any method, path, query and body. The response must not be a server
+// error, and must be one JSON object.
 func FuzzAPI(f *testing.F) {
 	for _, target := range everyOperation {
 		f.Add(target.method, target.path, "limit=1&starting_after=npol_000001", `{}`)
 	}
-	f.Add("POST", "/v1/network-policies", "", `{"name": "x", "allowed_hostnames": ["a.example", null], "allowed_cidrs": [{"cidr": "10.0.0.0/8", "ports": [{"port": 1, "end_port": 2, "protocol": "TCP"}]}]}`)
-	f.Add("POST", "/v1/network-policies/npol_000001", "", `{"name": "\ud800", "allow_all": null}`)
-	f.Add("POST", "/v1/network-policies/npol_000001/delete", "", "\xff")
-	f.Add("POST", "/v1/devboxes", "", `{"launch_parameters": {"network_policy_id": "npol_000001"}, "metadata": {"a": "b"}}`)
+	f.Add("POST", policiesPath, "", `{"name": "x", "allowed_hostnames": ["a.example", null], "allowed_cidrs": [{"cidr": "10.0.0.0/8", "ports": [{"port": 1, "end_port": 2, "protocol": "TCP"}]}]}`)
+	f.Add("POST", policyPath, "", `{"name": "\ud800", "allow_all": null}`)
+	f.Add("POST", policyPath+"/delete", "", "\xff")
+	f.Add("POST", devboxesPath, "", `{"launch_parameters": {"network_policy_id": "npol_000001"}, "metadata": {"a": "b"}}`)
 	f.Add("GET", "/v1/network-policies/%2e%2e/%2F", "name=%ff&;=&limit=99999999999", ``)
 	f.Add("HEAD", "//v1/../v1/network-policies", "%", `[`)
 	f.Fuzz(func(t *testing.T, method, path, query, body string) {
@@ -33,17 +55,10 @@ func FuzzAPI(f *testing.F) {
 		}
 		u.RawQuery = query
 		api := runlooptest.New(seeded(2))
-		r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(body))
-		r.Method, r.URL = method, u
-		r.Header.Set("Authorization", "Bearer x")
-		r.Header.Set("Content-Type", "application/json")
-		w := httptest.NewRecorder()
-		api.ServeHTTP(w, r)
-
+		w := serve(api, method, u, body)
 		require.Less(t, w.Code, 500, w.Body)
 		assert.Equal(t, "application/json", w.Header().Get("Content-Type"))
-		var object map[string]any
-		require.NoError(t, json.Unmarshal(w.Body.Bytes(), &object), w.Body)
+		object := field(t, w.Body.String()).(map[string]any)
 		if w.Code >= 400 {
 			assert.NotEmpty(t, object["message"])
 		}

@@ -3,15 +3,16 @@ package runlooptest
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 )
 
-// An Operation is one call of the API. Faults are scripted and requests are
-// recorded by operation. The values for network policies are the operation IDs of
-// the API's OpenAPI description.
+// An Operation is one call of the API, by which faults are injected and requests are
+// recorded. For network policies, it is the operation ID of the API's OpenAPI
+// description.
 type Operation string
 
-// The operations that the fake knows.
+// The operations of the fake.
 const (
 	CreateNetworkPolicy Operation = "createNetworkPolicy" // POST /v1/network-policies
 	ListNetworkPolicies Operation = "listNetworkPolicies" // GET /v1/network-policies
@@ -25,12 +26,12 @@ const (
 	ShutdownDevbox      Operation = "shutdownDevbox"      // POST /v1/devboxes/{id}/shutdown
 )
 
-// A route leads a method and a path to an operation.
+// A route maps a method and a path to an operation.
 type route struct {
 	op      Operation
 	method  string
-	path    []string // its segments; "{id}" stands for any one segment
-	perform func(*API, *call) (any, error)
+	path    []string // its segments; "{id}" matches any one segment
+	perform func(*API, *call) (view any, err *refusal)
 }
 
 var routes = []route{
@@ -47,85 +48,54 @@ var routes = []route{
 	{ShutdownDevbox, http.MethodPost, []string{"v1", "devboxes", "{id}", "shutdown"}, (*API).shutdownDevbox},
 }
 
-// A target is where a request leads. Without a route, allowed lists the methods
-// that the path has; it is empty for a path that does not exist.
+// A target is the route of a request. Without a route, allowed lists the methods of the
+// path; it is empty for an unknown path.
 type target struct {
 	route   *route
-	id      string
+	id      string // the segment that matches "{id}"
 	allowed []string
 }
 
-// operation returns the target's operation, "" if there is none.
-func (t target) operation() Operation {
-	if t.route == nil {
-		return ""
+// noRoute refuses an unknown path, or a method that the path does not have.
+func (t target) noRoute() *refusal {
+	if len(t.allowed) == 0 {
+		return refuse(http.StatusNotFound, "unknown_path", "No such path")
 	}
-	return t.route.op
+	return refuse(http.StatusMethodNotAllowed, "method_not_allowed", "The path does not have this method").with("Allow", strings.Join(t.allowed, ", "))
 }
 
-// locate finds the target of a request by its path as it was sent. It is written
-// by hand because http.ServeMux cleans paths and redirects, which would lead a
-// client's badly escaped id to another operation.
+// locate finds the target of a request by its escaped path. An http.ServeMux would
+// clean paths and redirect, so a badly escaped ID would reach another operation.
 func locate(method string, u *url.URL) target {
 	var t target
-	segments, ok := splitPath(u.EscapedPath())
-	if !ok {
-		return t
-	}
+	segments := splitPath(u.EscapedPath())
 	for i := range routes {
-		id, ok := routes[i].match(segments)
-		if !ok {
-			continue
+		r := &routes[i]
+		switch {
+		case !slices.EqualFunc(r.path, segments, func(p, s string) bool { return p == "{id}" || p == s }):
+		case r.method != method:
+			t.allowed = append(t.allowed, r.method)
+		default:
+			t.route = r
+			if i := slices.Index(r.path, "{id}"); i >= 0 {
+				t.id = segments[i]
+			}
+			return t
 		}
-		if routes[i].method == method {
-			return target{route: &routes[i], id: id}
-		}
-		t.allowed = append(t.allowed, routes[i].method)
 	}
 	return t
 }
 
-// splitPath returns the unescaped segments of an escaped path. It refuses empty
-// segments and dot segments, escaped or not: neither is ever part of a route or
-// an id.
-func splitPath(escaped string) ([]string, bool) {
-	rest, ok := strings.CutPrefix(escaped, "/")
-	if !ok {
-		return nil, false
-	}
-	segments := strings.Split(rest, "/")
+// splitPath returns the unescaped segments of an escaped path, or nil if one is empty or
+// a dot segment, escaped or not: these are never part of a route or an ID.
+func splitPath(escaped string) []string {
+	segments := strings.Split(strings.TrimPrefix(escaped, "/"), "/")
 	for i, s := range segments {
 		s, err := url.PathUnescape(s)
 		if err != nil || s == "" || s == "." || s == ".." {
-			return nil, false
+			return nil
 		}
 		segments[i] = s
 	}
-	return segments, true
-}
-
-// match returns the id that the segments have where the route has "{id}".
-func (r *route) match(segments []string) (id string, ok bool) {
-	if len(segments) != len(r.path) {
-		return "", false
-	}
-	for i, s := range r.path {
-		switch {
-		case s == "{id}":
-			id = segments[i]
-		case s != segments[i]:
-			return "", false
-		}
-	}
-	return id, true
-}
-
-// known reports whether op is an operation of the API.
-func (op Operation) known() bool {
-	for i := range routes {
-		if routes[i].op == op {
-			return true
-		}
-	}
-	return false
+	return segments
 }

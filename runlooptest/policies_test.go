@@ -1,6 +1,7 @@
 package runlooptest_test
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -12,321 +13,235 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestCreateAnswersTheWholeView(t *testing.T) {
+const everyFieldNull = `{"name": null, "description": null, "allow_all": null, "allow_devbox_to_devbox": null, "allowed_hostnames": null,
+	"allow_agent_gateway": null, "allow_mcp_gateway": null, "allow_runloop_mirrors": null, "allowed_cidrs": null}`
+
+func TestCreateAndGetShowTheWholePolicy(t *testing.T) {
 	t.Parallel()
-	tests := []struct{ name, body, want string }{
-		{
-			name: "name only: every default, and nothing allowed",
-			body: `{"name": "build"}`,
-			want: `{
-				"id": "npol_000001", "name": "build", "description": null,
-				"egress": {
-					"allow_all": false, "allow_devbox_to_devbox": false, "allowed_hostnames": [],
-					"allow_agent_gateway": false, "allow_mcp_gateway": false,
-					"allow_runloop_mirrors": false, "allowed_cidrs": []
-				},
-				"create_time_ms": ` + noonMS + `, "update_time_ms": ` + noonMS + `
-			}`,
+	for name, tt := range map[string]struct{ body, description, rules string }{
+		"every default": {`{"name": "build"}`, "null", ""},
+		"null":          {strings.Replace(everyFieldNull, `"name": null`, `"name": "build"`, 1), "null", ""},
+		"every field": {
+			`{"name": "build", "description": "registries <only> é", "allow_all": false,
+				"allow_devbox_to_devbox": true, "allowed_hostnames": ["github.com", "*.npmjs.org"], "allow_agent_gateway": true,
+				"allow_mcp_gateway": true, "allow_runloop_mirrors": true, "allowed_cidrs": [
+					{"cidr": "10.0.0.0/8"}, {"cidr": "0.0.0.0/0", "ports": null}, {"cidr": "192.0.2.1/32", "ports": [
+					{"port": 1}, {"port": 65535, "end_port": 65535, "protocol": "UDP"}, {"port": 22, "end_port": null, "protocol": null}]}]}`,
+			`"registries <only> é"`,
+			`"allow_devbox_to_devbox": true, "allowed_hostnames": ["github.com", "*.npmjs.org"], "allow_agent_gateway": true,
+				"allow_mcp_gateway": true, "allow_runloop_mirrors": true, "allowed_cidrs": [
+					{"cidr": "10.0.0.0/8", "ports": []}, {"cidr": "0.0.0.0/0", "ports": []}, {"cidr": "192.0.2.1/32", "ports": [
+					{"port": 1, "end_port": null, "protocol": null}, {"port": 65535, "end_port": 65535, "protocol": "UDP"},
+					{"port": 22, "end_port": null, "protocol": null}]}]`,
 		},
-		{
-			name: "null is the default",
-			body: `{
-				"name": "build", "description": null, "allow_all": null, "allow_devbox_to_devbox": null,
-				"allowed_hostnames": null, "allow_agent_gateway": null, "allow_mcp_gateway": null,
-				"allow_runloop_mirrors": null, "allowed_cidrs": null
-			}`,
-			want: `{
-				"id": "npol_000001", "name": "build", "description": null,
-				"egress": {
-					"allow_all": false, "allow_devbox_to_devbox": false, "allowed_hostnames": [],
-					"allow_agent_gateway": false, "allow_mcp_gateway": false,
-					"allow_runloop_mirrors": false, "allowed_cidrs": []
-				},
-				"create_time_ms": ` + noonMS + `, "update_time_ms": ` + noonMS + `
-			}`,
+		"allow_all turns on devbox-to-devbox and keeps host names": {
+			`{"name": "build", "allow_all": true, "allow_devbox_to_devbox": false, "allowed_hostnames": ["a.example"]}`, "null",
+			`"allow_all": true, "allow_devbox_to_devbox": true, "allowed_hostnames": ["a.example"]`,
 		},
-		{
-			name: "every member",
-			body: `{
-				"name": "build", "description": "registries <only> é", "allow_all": false,
-				"allow_devbox_to_devbox": true, "allowed_hostnames": ["github.com", "*.npmjs.org"],
-				"allow_agent_gateway": true, "allow_mcp_gateway": true, "allow_runloop_mirrors": true,
-				"allowed_cidrs": [
-					{"cidr": "10.0.0.0/8"},
-					{"cidr": "192.0.2.1/32", "ports": [
-						{"port": 443},
-						{"port": 8000, "end_port": 8080, "protocol": "UDP"},
-						{"port": 22, "end_port": null, "protocol": null}
-					]},
-					{"cidr": "0.0.0.0/0", "ports": null}
-				]
-			}`,
-			want: `{
-				"id": "npol_000001", "name": "build", "description": "registries <only> é",
-				"egress": {
-					"allow_all": false, "allow_devbox_to_devbox": true,
-					"allowed_hostnames": ["github.com", "*.npmjs.org"],
-					"allow_agent_gateway": true, "allow_mcp_gateway": true, "allow_runloop_mirrors": true,
-					"allowed_cidrs": [
-						{"cidr": "10.0.0.0/8", "ports": []},
-						{"cidr": "192.0.2.1/32", "ports": [
-							{"port": 443, "end_port": null, "protocol": null},
-							{"port": 8000, "end_port": 8080, "protocol": "UDP"},
-							{"port": 22, "end_port": null, "protocol": null}
-						]},
-						{"cidr": "0.0.0.0/0", "ports": []}
-					]
-				},
-				"create_time_ms": ` + noonMS + `, "update_time_ms": ` + noonMS + `
-			}`,
+		"devbox-to-devbox does not turn on allow_all": {
+			`{"name": "build", "allow_devbox_to_devbox": true, "allowed_hostnames": ["*.a.example", "github.com", "*.b.example"]}`, "null",
+			`"allow_devbox_to_devbox": true, "allowed_hostnames": ["*.a.example", "github.com", "*.b.example"]`,
 		},
-		{
-			name: "allow_all turns devbox-to-devbox on and stores the host names",
-			body: `{"name": "open", "allow_all": true, "allow_devbox_to_devbox": false, "allowed_hostnames": ["a.example"]}`,
-			want: `{
-				"id": "npol_000001", "name": "open", "description": null,
-				"egress": {
-					"allow_all": true, "allow_devbox_to_devbox": true, "allowed_hostnames": ["a.example"],
-					"allow_agent_gateway": false, "allow_mcp_gateway": false,
-					"allow_runloop_mirrors": false, "allowed_cidrs": []
-				},
-				"create_time_ms": ` + noonMS + `, "update_time_ms": ` + noonMS + `
-			}`,
-		},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
+		"empty host names": {"{\n  \"name\": \"build\",\n  \"allowed_hostnames\": [\n  ]\n}\n", "null", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := runlooptest.NewTestServer(t, atNoon())
-			created := requireOK(t, send(t, s, "POST", "/v1/network-policies", tt.body))
-			assert.JSONEq(t, tt.want, created)
-			assert.JSONEq(t, tt.want, requireOK(t, send(t, s, "GET", "/v1/network-policies/npol_000001", "")))
+			want := policyJSON(t, "npol_000001", "build", tt.description, tt.rules)
+			assert.JSONEq(t, want, post(t, s, policiesPath, tt.body))
+			assert.JSONEq(t, want, get(t, s, policyPath))
 		})
 	}
 }
 
-func TestRulesAreChecked(t *testing.T) {
+func TestInvalidRulesAreRefused(t *testing.T) {
 	t.Parallel()
-	tests := []struct{ name, members, text string }{
-		{"blank name", `"name": " \t\n "`, "name must not be blank"},
-		{"empty name", `"name": ""`, "name must not be blank"},
-		{"null host name", `"name": "x", "allowed_hostnames": ["a.example", null]`, "allowed_hostnames[1] is null"},
-		{"empty host name", `"name": "x", "allowed_hostnames": [""]`, "allowed_hostnames[0]"},
-		{"blank in a host name", `"name": "x", "allowed_hostnames": ["a example"]`, "not a host name"},
-		{"NUL in a host name", `"name": "x", "allowed_hostnames": ["a\u0000"]`, "not a host name"},
-		{"wildcard in the second label", `"name": "x", "allowed_hostnames": ["a.*.example"]`, "first label"},
-		{"null CIDR", `"name": "x", "allowed_cidrs": [null]`, "allowed_cidrs[0].cidr is required"},
-		{"CIDR without a range", `"name": "x", "allowed_cidrs": [{"ports": []}]`, "allowed_cidrs[0].cidr is required"},
-		{"address without a length", `"name": "x", "allowed_cidrs": [{"cidr": "10.0.0.0"}]`, "not an IPv4 CIDR"},
-		{"empty range", `"name": "x", "allowed_cidrs": [{"cidr": ""}]`, "not an IPv4 CIDR"},
-		{"length beyond 32", `"name": "x", "allowed_cidrs": [{"cidr": "10.0.0.0/33"}]`, "not an IPv4 CIDR"},
-		{"IPv6", `"name": "x", "allowed_cidrs": [{"cidr": "2001:db8::/32"}]`, "not an IPv4 CIDR"},
-		{"IPv4 in IPv6", `"name": "x", "allowed_cidrs": [{"cidr": "::ffff:10.0.0.0/104"}]`, "not an IPv4 CIDR"},
-		{"host bits", `"name": "x", "allowed_cidrs": [{"cidr": "10.0.0.1/8"}]`, `should be \"10.0.0.0/8\"`},
-		{"port 0", `"name": "x", "allowed_cidrs": [{"cidr": "10.0.0.0/8", "ports": [{"port": 0}]}]`, "allowed_cidrs[0].ports[0].port"},
-		{"port 65536", `"name": "x", "allowed_cidrs": [{"cidr": "10.0.0.0/8", "ports": [{"port": 65536}]}]`, "65535"},
-		{"no port", `"name": "x", "allowed_cidrs": [{"cidr": "10.0.0.0/8", "ports": [{"end_port": 1}]}]`, "port is required"},
-		{"null port rule", `"name": "x", "allowed_cidrs": [{"cidr": "10.0.0.0/8", "ports": [null]}]`, "port is required"},
-		{"end before start", `"name": "x", "allowed_cidrs": [{"cidr": "10.0.0.0/8", "ports": [{"port": 2, "end_port": 1}]}]`, "end_port"},
-		{"end beyond 65535", `"name": "x", "allowed_cidrs": [{"cidr": "10.0.0.0/8", "ports": [{"port": 2, "end_port": 65536}]}]`, "end_port"},
-		{"protocol", `"name": "x", "allowed_cidrs": [{"cidr": "10.0.0.0/8", "ports": [{"port": 2, "protocol": "tcp"}]}]`, "protocol"},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			s := runlooptest.NewTestServer(t, runlooptest.WithPolicies(runloop.NetworkPolicy{Name: "old"}))
-			before := s.Policies()
-			text := strings.ReplaceAll(tt.text, `\"`, `"`)
-			requireRefusal(t, send(t, s, "POST", "/v1/network-policies", "{"+tt.members+"}"), 400, text)
-			requireRefusal(t, send(t, s, "POST", "/v1/network-policies/npol_000001", "{"+tt.members+"}"), 400, text)
+	s := runlooptest.NewTestServer(t, seeded(1))
+	before := s.Policies()
+	hostnames := func(items string) string { return `"allowed_hostnames": [` + items + `]` }
+	cidr := func(item string) string { return `"allowed_cidrs": [` + item + `]` }
+	port := func(rule string) string { return cidr(`{"cidr": "10.0.0.0/8", "ports": [` + rule + `]}`) }
+	for name, tt := range map[string]struct{ rules, text string }{
+		"blank name":                   {`"name": " \t\n "`, "name must not be blank"},
+		"empty name":                   {`"name": ""`, "name must not be blank"},
+		"null host name":               {hostnames(`"a.example", null`), "allowed_hostnames[1] is null"},
+		"empty host name":              {hostnames(`""`), "allowed_hostnames[0]"},
+		"space in a host name":         {hostnames(`"a example"`), "not a host name"},
+		"NUL in a host name":           {hostnames(`"a\u0000"`), "not a host name"},
+		"wildcard in a second label":   {hostnames(`"a.*.example"`), "first label"},
+		"null CIDR":                    {cidr(`null`), "allowed_cidrs[0].cidr is required"},
+		"CIDR without a range":         {cidr(`{"ports": []}`), "allowed_cidrs[0].cidr is required"},
+		"address without a length":     {cidr(`{"cidr": "10.0.0.0"}`), "not an IPv4 CIDR"},
+		"empty range":                  {cidr(`{"cidr": ""}`), "not an IPv4 CIDR"},
+		"length beyond 32":             {cidr(`{"cidr": "10.0.0.0/33"}`), "not an IPv4 CIDR"},
+		"IPv6":                         {cidr(`{"cidr": "2001:db8::/32"}`), "not an IPv4 CIDR"},
+		"IPv4 in IPv6":                 {cidr(`{"cidr": "::ffff:10.0.0.0/104"}`), "not an IPv4 CIDR"},
+		"host bits":                    {cidr(`{"cidr": "10.0.0.1/8"}`), `should be "10.0.0.0/8"`},
+		"port 0":                       {port(`{"port": 0}`), "allowed_cidrs[0].ports[0].port"},
+		"port 65536":                   {port(`{"port": 65536}`), "65535"},
+		"no port":                      {port(`{"end_port": 1}`), "port is required"},
+		"null port rule":               {port(`null`), "port is required"},
+		"range that ends too early":    {port(`{"port": 2, "end_port": 1}`), "end_port"},
+		"range that ends beyond 65535": {port(`{"port": 2, "end_port": 65536}`), "end_port"},
+		"protocol in lower case":       {port(`{"port": 2, "protocol": "tcp"}`), "protocol"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			created := tt.rules
+			if !strings.HasPrefix(created, `"name"`) {
+				created = `"name": "x", ` + created
+			}
+			postRefused(t, s, policiesPath, "{"+created+"}", tt.text)
+			postRefused(t, s, policyPath, "{"+tt.rules+"}", tt.text)
 			assert.Equal(t, before, s.Policies())
 		})
 	}
 }
 
-func TestNameIsRequiredOnCreateOnly(t *testing.T) {
+func TestOnlyCreateNeedsAName(t *testing.T) {
 	t.Parallel()
 	s := runlooptest.NewTestServer(t)
 	for _, body := range []string{``, `{}`, `{"name": null}`, `{"description": "x"}`} {
-		requireRefusal(t, send(t, s, "POST", "/v1/network-policies", body), 400, "name is required")
+		postRefused(t, s, policiesPath, body, "name is required")
 	}
 	assert.Empty(t, s.Policies())
-	id := create(t, s, `{"name": "x"}`)
+	create(t, s, `{"name": "x"}`)
 	for _, body := range []string{``, `{}`, `{"name": null}`} {
-		requireOK(t, send(t, s, "POST", "/v1/network-policies/"+id, body))
+		post(t, s, policyPath, body)
 	}
 	assert.Equal(t, "x", s.Policies()[0].Name)
 }
 
 func TestNamesAreUnique(t *testing.T) {
 	t.Parallel()
-	tests := []struct {
-		name   string
+	for _, tt := range []struct {
 		opts   []runlooptest.Option
 		status int
 	}{
-		{"as the description says", nil, 400},
-		{"400 by option", []runlooptest.Option{runlooptest.WithConflictStatus(http.StatusBadRequest)}, 400},
-		{"409 by option", []runlooptest.Option{runlooptest.WithConflictStatus(http.StatusConflict)}, 409},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			s := runlooptest.NewTestServer(t, tt.opts...)
-			a := create(t, s, `{"name": "a"}`)
-			b := create(t, s, `{"name": "b"}`)
-			requireRefusal(t, send(t, s, "POST", "/v1/network-policies", `{"name": "a"}`), tt.status, "already exists")
-			requireRefusal(t, send(t, s, "POST", "/v1/network-policies/"+b, `{"name": "a", "allow_all": true}`), tt.status, "already exists")
-			assert.False(t, s.Policies()[1].Egress.AllowAll, "a refused rename must change nothing")
+		{nil, 400},
+		{[]runlooptest.Option{runlooptest.WithConflictStatus(400)}, 400},
+		{[]runlooptest.Option{runlooptest.WithConflictStatus(409)}, 409},
+	} {
+		s := runlooptest.NewTestServer(t, tt.opts...)
+		a, b := policiesPath+"/"+create(t, s, `{"name": "a"}`), policiesPath+"/"+create(t, s, `{"name": "b"}`)
+		requireRefusal(t, send(t, s, "POST", policiesPath, `{"name": "a"}`), tt.status, "already exists")
+		requireRefusal(t, send(t, s, "POST", b, `{"name": "a", "allow_all": true}`), tt.status, "already exists")
+		assert.False(t, s.Policies()[1].Egress.AllowAll, "a refused rename changes nothing")
 
-			// Names count to the letter, and a name is free again after a rename
-			// and after a delete.
-			create(t, s, `{"name": "A"}`)
-			requireOK(t, send(t, s, "POST", "/v1/network-policies/"+a, `{"name": "a"}`))
-			requireOK(t, send(t, s, "POST", "/v1/network-policies/"+a, `{"name": "c"}`))
-			requireOK(t, send(t, s, "POST", "/v1/network-policies/"+b, `{"name": "a"}`))
-			requireOK(t, send(t, s, "POST", "/v1/network-policies/"+b+"/delete", ``))
-			create(t, s, `{"name": "a"}`)
-		})
+		create(t, s, `{"name": "A"}`)
+		post(t, s, a, `{"name": "a"}`)
+		post(t, s, a, `{"name": "c"}`)
+		post(t, s, b, `{"name": "a"}`) // free after a rename
+		post(t, s, b+"/delete", ``)
+		create(t, s, `{"name": "a"}`) // and after a delete
 	}
 }
 
-func TestUpdateMergesByField(t *testing.T) {
+// This test and those above repeat what Runloop's own tests of the live API assert, in
+// its Python and TypeScript clients.
+func TestUpdateChangesTheFieldsThatItHas(t *testing.T) {
 	t.Parallel()
-	const before = `{
-		"name": "build", "description": "old", "allow_devbox_to_devbox": true,
-		"allowed_hostnames": ["a.example", "b.example"], "allow_agent_gateway": true,
-		"allow_mcp_gateway": true, "allow_runloop_mirrors": true,
-		"allowed_cidrs": [{"cidr": "10.0.0.0/8", "ports": [{"port": 1}]}]
-	}`
-	unchanged := runloop.NetworkPolicy{
-		ID: "npol_000001", Name: "build", Description: "old", CreateTime: noon, UpdateTime: noon,
-		Egress: runloop.EgressRules{
-			AllowDevboxToDevbox: true,
-			AllowedHostnames:    []string{"a.example", "b.example"},
-			AllowAgentGateway:   true,
-			AllowMCPGateway:     true,
-			AllowRunloopMirrors: true,
-			AllowedCIDRs:        []runloop.AllowedCIDR{{CIDR: "10.0.0.0/8", Ports: []runloop.PortRule{{Port: 1}}}},
-		},
-	}
-	tests := []struct {
-		name, body string
-		change     func(*runloop.NetworkPolicy)
+	const before = `{"name": "build", "description": "old", "allow_devbox_to_devbox": true, "allow_agent_gateway": true, "allow_mcp_gateway": true,
+		"allow_runloop_mirrors": true, "allowed_hostnames": ["a.example", "b.example"], "allowed_cidrs": [{"cidr": "10.0.0.0/8", "ports": [{"port": 1}]}]}`
+	type policy = runloop.NetworkPolicy
+	unchanged := policy{ID: "npol_000001", Name: "build", Description: "old", CreateTime: noon, UpdateTime: noon, Egress: runloop.EgressRules{
+		AllowDevboxToDevbox: true, AllowedHostnames: []string{"a.example", "b.example"}, AllowAgentGateway: true, AllowMCPGateway: true,
+		AllowRunloopMirrors: true, AllowedCIDRs: []runloop.AllowedCIDR{{CIDR: "10.0.0.0/8", Ports: []runloop.PortRule{{Port: 1}}}},
+	}}
+	for name, tt := range map[string]struct {
+		body   string
+		change func(*policy)
 	}{
-		{"nothing", `{}`, func(*runloop.NetworkPolicy) {}},
-		{"no body", ``, func(*runloop.NetworkPolicy) {}},
-		{
-			"null keeps",
-			`{
-				"name": null, "description": null, "allow_all": null, "allow_devbox_to_devbox": null,
-				"allowed_hostnames": null, "allow_agent_gateway": null, "allow_mcp_gateway": null,
-				"allow_runloop_mirrors": null, "allowed_cidrs": null
-			}`,
-			func(*runloop.NetworkPolicy) {},
+		"nothing":                             {`{}`, func(*policy) {}},
+		"no body":                             {``, func(*policy) {}},
+		"null":                                {everyFieldNull, func(*policy) {}},
+		"name":                                {`{"name": "new"}`, func(p *policy) { p.Name = "new" }},
+		"description":                         {`{"description": "new"}`, func(p *policy) { p.Description = "new" }},
+		"an empty description":                {`{"description": ""}`, func(p *policy) { p.Description = "" }},
+		"allow_all":                           {`{"allow_all": true}`, func(p *policy) { p.Egress.AllowAll = true }},
+		"allow_all turns on devbox-to-devbox": {`{"allow_all": true, "allow_devbox_to_devbox": false}`, func(p *policy) { p.Egress.AllowAll = true }},
+		"false": {
+			`{"allow_devbox_to_devbox": false, "allow_agent_gateway": false, "allow_mcp_gateway": false, "allow_runloop_mirrors": false}`,
+			func(p *policy) {
+				p.Egress = runloop.EgressRules{AllowedHostnames: p.Egress.AllowedHostnames, AllowedCIDRs: p.Egress.AllowedCIDRs}
+			},
 		},
-		{"name", `{"name": "new"}`, func(p *runloop.NetworkPolicy) { p.Name = "new" }},
-		{"description", `{"description": "new"}`, func(p *runloop.NetworkPolicy) { p.Description = "new" }},
-		{"empty description clears", `{"description": ""}`, func(p *runloop.NetworkPolicy) { p.Description = "" }},
-		{"allow_all brings devbox-to-devbox", `{"allow_all": true, "allow_devbox_to_devbox": false}`, func(p *runloop.NetworkPolicy) {
-			p.Egress.AllowAll = true
+		"host names":    {`{"allowed_hostnames": ["c.example"]}`, func(p *policy) { p.Egress.AllowedHostnames = []string{"c.example"} }},
+		"no host names": {`{"allowed_hostnames": []}`, func(p *policy) { p.Egress.AllowedHostnames = nil }},
+		"CIDRs":         {`{"allowed_cidrs": [{"cidr": "192.0.2.0/24"}]}`, func(p *policy) { p.Egress.AllowedCIDRs = []runloop.AllowedCIDR{{CIDR: "192.0.2.0/24"}} }},
+		"no CIDRs":      {`{"allowed_cidrs": []}`, func(p *policy) { p.Egress.AllowedCIDRs = nil }},
+		"name, description and host names": {`{"name": "b", "description": "d", "allowed_hostnames": ["*.c.example"]}`, func(p *policy) {
+			p.Name, p.Description, p.Egress.AllowedHostnames = "b", "d", []string{"*.c.example"}
 		}},
-		{"flags off", `{"allow_devbox_to_devbox": false, "allow_agent_gateway": false, "allow_mcp_gateway": false, "allow_runloop_mirrors": false}`, func(p *runloop.NetworkPolicy) {
-			p.Egress.AllowDevboxToDevbox = false
-			p.Egress.AllowAgentGateway = false
-			p.Egress.AllowMCPGateway = false
-			p.Egress.AllowRunloopMirrors = false
-		}},
-		{"host names are replaced", `{"allowed_hostnames": ["c.example"]}`, func(p *runloop.NetworkPolicy) {
-			p.Egress.AllowedHostnames = []string{"c.example"}
-		}},
-		{"host names are emptied", `{"allowed_hostnames": []}`, func(p *runloop.NetworkPolicy) {
-			p.Egress.AllowedHostnames = nil
-		}},
-		{"CIDRs are replaced", `{"allowed_cidrs": [{"cidr": "192.0.2.0/24"}]}`, func(p *runloop.NetworkPolicy) {
-			p.Egress.AllowedCIDRs = []runloop.AllowedCIDR{{CIDR: "192.0.2.0/24"}}
-		}},
-		{"CIDRs are emptied", `{"allowed_cidrs": []}`, func(p *runloop.NetworkPolicy) {
-			p.Egress.AllowedCIDRs = nil
-		}},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
+	} {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			now := noon
 			s := runlooptest.NewTestServer(t, runlooptest.WithClock(func() time.Time { return now }))
-			id := create(t, s, before)
-			require.Equal(t, []runloop.NetworkPolicy{unchanged}, s.Policies())
+			create(t, s, before)
+			require.Equal(t, []policy{unchanged}, s.Policies())
 
 			now = noon.Add(time.Minute)
-			updated := requireOK(t, send(t, s, "POST", "/v1/network-policies/"+id, tt.body))
+			updated := post(t, s, policyPath, tt.body)
 			want := unchanged
 			want.UpdateTime = now
 			tt.change(&want)
-			assert.Equal(t, []runloop.NetworkPolicy{want}, s.Policies())
-			assert.JSONEq(t, updated, requireOK(t, send(t, s, "GET", "/v1/network-policies/"+id, ``)))
+			assert.Equal(t, []policy{want}, s.Policies())
+			assert.JSONEq(t, updated, get(t, s, policyPath))
 		})
 	}
 }
 
-func TestDevboxToDevboxStaysOnWhenAllowAllGoes(t *testing.T) {
+func TestDevboxToDevboxStaysOnAfterAllowAll(t *testing.T) {
 	t.Parallel()
 	s := runlooptest.NewTestServer(t)
-	id := create(t, s, `{"name": "x", "allow_all": true}`)
-	requireOK(t, send(t, s, "POST", "/v1/network-policies/"+id, `{"allow_all": false}`))
-	assert.True(t, s.Policies()[0].Egress.AllowDevboxToDevbox)
-	requireOK(t, send(t, s, "POST", "/v1/network-policies/"+id, `{"allow_devbox_to_devbox": false}`))
+	create(t, s, `{"name": "x", "allow_all": true}`)
+	post(t, s, policyPath, `{"allow_all": false, "allowed_hostnames": ["github.com"]}`)
+	assert.Equal(t, runloop.EgressRules{AllowDevboxToDevbox: true, AllowedHostnames: []string{"github.com"}}, s.Policies()[0].Egress)
+	post(t, s, policyPath, `{"allow_devbox_to_devbox": false}`)
 	assert.False(t, s.Policies()[0].Egress.AllowDevboxToDevbox)
+	post(t, s, policyPath, `{"allow_devbox_to_devbox": true}`)
+	assert.True(t, s.Policies()[0].Egress.AllowDevboxToDevbox)
 }
 
-func TestDeleteAnswersTheDeletedPolicy(t *testing.T) {
+func TestDeleteReturnsTheDeletedPolicy(t *testing.T) {
 	t.Parallel()
-	for name, body := range map[string]string{"no body": ``, "empty object": `{}`} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := runlooptest.NewTestServer(t)
-			id := create(t, s, `{"name": "x", "allowed_hostnames": ["a.example"]}`)
-			before := requireOK(t, send(t, s, "GET", "/v1/network-policies/"+id, ``))
-			deleted := requireOK(t, send(t, s, "POST", "/v1/network-policies/"+id+"/delete", body))
-			assert.JSONEq(t, before, deleted)
-			assert.Empty(t, s.Policies())
-			requireRefusal(t, send(t, s, "GET", "/v1/network-policies/"+id, ``), 404, "not found")
-			requireRefusal(t, send(t, s, "POST", "/v1/network-policies/"+id+"/delete", body), 404, "not found")
-			assert.NotEqual(t, id, create(t, s, `{"name": "x"}`), "ids are not used again")
-		})
+	for _, body := range []string{``, `{}`} {
+		s := runlooptest.NewTestServer(t)
+		create(t, s, `{"name": "x", "allowed_hostnames": ["a.example"]}`)
+		postRefused(t, s, policyPath+"/delete", `{"force": true}`, "unknown field at /force")
+		assert.JSONEq(t, get(t, s, policyPath), post(t, s, policyPath+"/delete", body))
+		assert.Empty(t, s.Policies())
+		requireRefusal(t, send(t, s, "GET", policyPath, ``), 404, "not found")
+		requireRefusal(t, send(t, s, "POST", policyPath+"/delete", body), 404, "not found")
+		assert.Equal(t, "npol_000002", create(t, s, `{"name": "x"}`), "IDs are not reused")
 	}
 }
 
-func TestUnknownIDs(t *testing.T) {
+func TestUnknownPolicies(t *testing.T) {
 	t.Parallel()
+	ids := []string{"npol_000001", "x", "a%2Fb", "a%20b", "%00", "é", "%FF", "npol_000001%2Fdelete", strings.Repeat("x", 9000)}
 	for _, status := range []int{http.StatusNotFound, http.StatusBadRequest} {
-		t.Run(http.StatusText(status), func(t *testing.T) {
-			t.Parallel()
-			s := runlooptest.NewTestServer(t, runlooptest.WithUnknownIDStatus(status))
-			for _, id := range []string{"npol_000001", "x", "a%2Fb", "a%20b", "%00", "é", "%FF", "npol_000001%2Fdelete", strings.Repeat("x", 9000)} {
-				requireRefusal(t, send(t, s, "GET", "/v1/network-policies/"+id, ``), status, "not found")
-				requireRefusal(t, send(t, s, "POST", "/v1/network-policies/"+id, `{}`), status, "not found")
-				requireRefusal(t, send(t, s, "POST", "/v1/network-policies/"+id+"/delete", ``), status, "not found")
-			}
-		})
+		s := runlooptest.NewTestServer(t, runlooptest.WithUnknownIDStatus(status))
+		for _, id := range ids {
+			requireRefusal(t, send(t, s, "GET", policiesPath+"/"+id, ``), status, "not found")
+			requireRefusal(t, send(t, s, "POST", policiesPath+"/"+id, `{}`), status, "not found")
+			requireRefusal(t, send(t, s, "POST", policiesPath+"/"+id+"/delete", ``), status, "not found")
+		}
 	}
 }
 
 func TestPolicyLimit(t *testing.T) {
 	t.Parallel()
-	s := runlooptest.NewTestServer(t, runlooptest.WithPolicyLimit(2), runlooptest.WithPolicies(runloop.NetworkPolicy{Name: "a"}))
+	s := runlooptest.NewTestServer(t, runlooptest.WithPolicyLimit(2), seeded(1))
 	b := create(t, s, `{"name": "b"}`)
-	requireRefusal(t, send(t, s, "POST", "/v1/network-policies", `{"name": "c"}`), 400, "limit")
-	requireRefusal(t, send(t, s, "POST", "/v1/network-policies", `{"name": "b"}`), 400, "already exists")
-	requireOK(t, send(t, s, "POST", "/v1/network-policies/"+b+"/delete", ``))
+	postRefused(t, s, policiesPath, `{"name": "c"}`, "limit")
+	postRefused(t, s, policiesPath, `{"name": "b"}`, "already exists")
+	post(t, s, policiesPath+"/"+b+"/delete", ``)
 	create(t, s, `{"name": "c"}`)
-}
 
-func TestPolicyLimitByDefault(t *testing.T) {
-	t.Parallel()
-	s := runlooptest.NewTestServer(t, seeded(99))
+	s = runlooptest.NewTestServer(t, seeded(99))
 	create(t, s, `{"name": "a"}`)
-	requireRefusal(t, send(t, s, "POST", "/v1/network-policies", `{"name": "b"}`), 400, "limit of 100 network policies")
+	postRefused(t, s, policiesPath, `{"name": "b"}`, "limit of 100 network policies")
 	assert.Len(t, s.Policies(), 100)
 	for _, limit := range []int{0, -1} {
 		create(t, runlooptest.NewTestServer(t, seeded(101), runlooptest.WithPolicyLimit(limit)), `{"name": "a"}`)
@@ -336,10 +251,10 @@ func TestPolicyLimitByDefault(t *testing.T) {
 func TestNormalizedNames(t *testing.T) {
 	t.Parallel()
 	s := runlooptest.NewTestServer(t, runlooptest.WithNormalizedNames(func(name string) string { return strings.ToLower(strings.TrimSpace(name)) }))
-	id := create(t, s, `{"name": " Build "}`)
+	create(t, s, `{"name": " Build "}`)
 	assert.Equal(t, "build", s.Policies()[0].Name)
-	requireRefusal(t, send(t, s, "POST", "/v1/network-policies", `{"name": "BUILD"}`), 400, "already exists")
-	requireOK(t, send(t, s, "POST", "/v1/network-policies/"+id, `{"name": "Other"}`))
+	postRefused(t, s, policiesPath, `{"name": "BUILD"}`, "already exists")
+	post(t, s, policyPath, `{"name": "Other"}`)
 	assert.Equal(t, "other", s.Policies()[0].Name)
 	create(t, s, `{"name": "BUILD"}`)
 }
@@ -356,24 +271,48 @@ func TestDefaultProtocol(t *testing.T) {
 
 func TestUnknownFields(t *testing.T) {
 	t.Parallel()
-	s := runlooptest.NewTestServer(t, seeded(1), runlooptest.WithUnknownFields(map[string]any{"ruleset_version": 2, "audit": map[string]any{"enabled": false}}))
-	created := requireOK(t, send(t, s, "POST", "/v1/network-policies", `{"name": "x", "allow_all": true}`))
-	updated := requireOK(t, send(t, s, "POST", "/v1/network-policies/npol_000001", `{"allow_all": true}`))
-	for _, body := range []string{created, updated} {
-		assert.Equal(t, map[string]any{
-			"allow_all": true, "allow_devbox_to_devbox": true, "allowed_hostnames": []any{}, "allow_agent_gateway": false, "allow_mcp_gateway": false,
-			"allow_runloop_mirrors": false, "allowed_cidrs": []any{}, "ruleset_version": 2.0, "audit": map[string]any{"enabled": false},
-		}, field(t, body, "egress"))
-	}
+	s := runlooptest.NewTestServer(t, seeded(1), atNoon(), runlooptest.WithUnknownFields(map[string]any{"ruleset_version": 2, "audit": map[string]any{"enabled": false}}))
+	const rules = `"allow_all": true, "allow_devbox_to_devbox": true, "ruleset_version": 2, "audit": {"enabled": false}`
+	assert.JSONEq(t, policyJSON(t, "npol_000002", "x", "null", rules), post(t, s, policiesPath, `{"name": "x", "allow_all": true}`))
+	assert.JSONEq(t, policyJSON(t, "npol_000001", "policy-0001", "null", rules), post(t, s, policyPath, `{"allow_all": true}`))
 	client, err := s.Client()
 	require.NoError(t, err)
 	policy, err := client.NetworkPolicies.Get(t.Context(), "npol_000001")
 	require.NoError(t, err)
 	assert.Equal(t, s.Policies()[0], *policy)
 
-	for name, fields := range map[string]map[string]any{
-		"known field": {"allow_all": true}, "no JSON": {"f": func() {}},
-	} {
-		assert.Panics(t, func() { runlooptest.New(runlooptest.WithUnknownFields(fields)) }, name)
+	for _, fields := range []map[string]any{{"allow_all": true}, {"f": func() {}}} {
+		assert.Panics(t, func() { runlooptest.New(runlooptest.WithUnknownFields(fields)) }, fmt.Sprint(fields))
 	}
+}
+
+func TestVersion01HasNoNewerFields(t *testing.T) {
+	t.Parallel()
+	s := runlooptest.NewTestServer(t, runlooptest.WithVersion01(), atNoon())
+	const view = `{"id": "npol_000001", "name": "build", "description": "x", "egress": {
+		"allow_all": false, "allow_devbox_to_devbox": false, "allowed_hostnames": ["a.example"], "allow_agent_gateway": true, "allow_mcp_gateway": false
+	}, "create_time_ms": ` + noonMS + `, "update_time_ms": ` + noonMS + `}`
+	assert.JSONEq(t, view, post(t, s, policiesPath, `{"name": "build", "description": "x", "allowed_hostnames": ["a.example"], "allow_agent_gateway": true}`))
+	assert.JSONEq(t, view, get(t, s, policyPath))
+	assert.JSONEq(t, view, post(t, s, policyPath, `{}`))
+	assert.JSONEq(t, `{"network_policies": [`+view+`], "has_more": false, "total_count": 1}`, get(t, s, policiesPath))
+	for _, newer := range []string{
+		`"allow_runloop_mirrors": true`, `"allow_runloop_mirrors": false`, `"allow_runloop_mirrors": null`,
+		`"allowed_cidrs": []`, `"allowed_cidrs": null`, `"allowed_cidrs": [{"cidr": "10.0.0.0/8"}]`,
+	} {
+		postRefused(t, s, policiesPath, `{"name": "y", `+newer+`}`, "unknown field")
+		postRefused(t, s, policyPath, `{`+newer+`}`, "unknown field")
+	}
+
+	added := s.AddPolicy(runloop.NetworkPolicy{Name: "0002", Egress: runloop.EgressRules{
+		AllowRunloopMirrors: true, AllowedCIDRs: []runloop.AllowedCIDR{{CIDR: "10.0.0.0/8"}},
+	}})
+	assert.Equal(t, runloop.EgressRules{}, added.Egress)
+	assert.Len(t, field(t, get(t, s, policiesPath+"/"+added.ID), "egress"), 5)
+
+	names, _ := list(t, s, "search=0002&search=twice")
+	assert.Len(t, names, 2, "search is ignored")
+	names, _ = list(t, s, "name=0002")
+	assert.Len(t, names, 1)
+	assert.JSONEq(t, view, post(t, s, policyPath+"/delete", ``))
 }

@@ -12,64 +12,57 @@ import (
 
 // A Request is a request that the fake received, and its outcome.
 type Request struct {
-	// ID is that of the response header X-Runloop-Request-Id: "req_000001" for the
-	// first request, and so on.
+	// ID is the response header X-Runloop-Request-Id: "req_000001" for the first
+	// request, and so on.
 	ID string
 	// Time is when the request arrived, by the clock of the API.
 	Time time.Time
-	// Operation is empty when the API does not have the method and path.
+	// Operation is empty if the API does not have the method and path.
 	Operation Operation
 	// Method is the HTTP method.
 	Method string
-	// Path is the path as it was sent, still escaped.
+	// Path is the path as sent, still escaped.
 	Path string
-	// Query is the query, decoded.
+	// Query is the decoded query.
 	Query url.Values
 	// Header has all headers, including Authorization.
 	Header http.Header
-	// Body is the body, up to 1 MiB, the most that a request may have.
+	// Body is the body, or its first MiB.
 	Body []byte
-	// Status is the status of the response. It is 0 while the request is in
-	// progress, and when there was no response.
+	// Status is the status of the response. It is 0 without a response, and while the
+	// request is in progress.
 	Status int
-	// Fault describes the fault that the request met, as [Fault.String] does. It is
-	// empty if there was none.
+	// Fault is the String of the request's [Fault], or empty without one.
 	Fault string
 }
 
-// Requests returns the requests so far in the order of their arrival: those of the
-// given operations, or all of them if none is given. A request has its status in the
-// record before the client has the response.
+// Requests returns the requests so far in the order of their arrival: those of the given
+// operations, or all if none is given. A client that has its response finds the request
+// complete. The caller owns the result.
 func (a *API) Requests(ops ...Operation) []Request {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	var requests []Request
 	for _, r := range a.requests {
 		if len(ops) == 0 || slices.Contains(ops, r.Operation) {
-			requests = append(requests, r.clone())
+			c := *r
+			c.Query = url.Values(http.Header(r.Query).Clone())
+			c.Header = r.Header.Clone()
+			c.Body = bytes.Clone(r.Body)
+			requests = append(requests, c)
 		}
 	}
 	return requests
 }
 
-// ResetRequests clears the record of requests. Policies, devboxes, scripts and
-// request IDs continue.
+// ResetRequests clears the record of requests. Nothing else changes; request IDs continue.
 func (a *API) ResetRequests() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.requests = nil
 }
 
-func (r *Request) clone() Request {
-	c := *r
-	c.Query = url.Values(http.Header(r.Query).Clone())
-	c.Header = r.Header.Clone()
-	c.Body = bytes.Clone(r.Body)
-	return c
-}
-
-// log writes the request without its headers and body, which hold the key and
-// the user's rules.
+// log omits headers and bodies, which have the key and the user's rules.
 func (r *Request) log(ctx context.Context, logger *slog.Logger, took time.Duration) {
 	attrs := []slog.Attr{
 		slog.String("method", r.Method),

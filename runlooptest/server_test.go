@@ -2,16 +2,13 @@ package runlooptest_test
 
 import (
 	"context"
-	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
-	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
+	"github.com/runloop-community/runloop-go"
 	"github.com/runloop-community/runloop-go/internal/wiretest"
 	"github.com/runloop-community/runloop-go/runlooptest"
 	"github.com/stretchr/testify/assert"
@@ -23,27 +20,22 @@ var _ runlooptest.TB = testing.TB(nil)
 func TestServerOnLoopback(t *testing.T) {
 	t.Parallel()
 	s := runlooptest.NewServer()
-	defer s.Close()
 	u, err := url.Parse(s.URL)
 	require.NoError(t, err)
-	assert.Equal(t, "http", u.Scheme)
-	assert.Equal(t, "127.0.0.1", u.Hostname())
+	assert.Equal(t, &url.URL{Scheme: "http", Host: "127.0.0.1:" + u.Port()}, u)
 	assert.NotEmpty(t, u.Port())
-	assert.Empty(t, u.Path)
-
-	// Any client reaches it.
-	res, err := http.Get(s.URL + "/v1/network-policies")
+	res, err := http.Get(s.URL + policiesPath)
 	require.NoError(t, err)
 	require.NoError(t, res.Body.Close())
-	assert.Equal(t, 401, res.StatusCode)
+	assert.Equal(t, 401, res.StatusCode, "any client reaches it")
 
 	s.Close()
-	_, err = http.Get(s.URL + "/v1/network-policies")
+	_, err = http.Get(s.URL + policiesPath)
 	requireRefused(t, err)
-	s.Close() // once more does no harm
+	s.Close()
 }
 
-// requireRefused requires the error of a dial when nothing listens.
+// requireRefused requires the error of a dial to a closed port.
 func requireRefused(t *testing.T, err error) {
 	t.Helper()
 	var refused *net.OpError
@@ -59,84 +51,59 @@ func TestServerInMemory(t *testing.T) {
 	other := runlooptest.NewTestServer(t)
 	create(t, s, `{"name": "x"}`)
 	assert.Len(t, s.Policies(), 1)
-	assert.Empty(t, other.Policies(), "servers with the same URL are apart")
+	assert.Empty(t, other.Policies(), "servers with the same URL are separate")
+	s.HTTPClient().Timeout = time.Nanosecond
+	assert.Zero(t, s.HTTPClient().Timeout, "each HTTPClient is a new one")
 
 	tb.end()
-	_, err := trySend(s, "GET", "/v1/network-policies", ``)
+	_, err := trySend(s, "GET", policiesPath, ``)
 	requireRefused(t, err)
 	s.Close()
 	assert.Empty(t, tb.errors)
+
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = other.HTTPClient().Transport.(*http.Transport).DialContext(ctx, "tcp", "127.0.0.1:80")
+	require.ErrorIs(t, err, context.Canceled)
 }
 
 func TestHTTP2WithoutTLS(t *testing.T) {
 	t.Parallel()
 	wiretest.NeedHTTP2(t)
-	for name, s := range map[string]*runlooptest.Server{
-		"loopback": runlooptest.NewLoopbackServer(t),
-		"memory":   runlooptest.NewTestServer(t),
-	} {
-		t.Run(name, func(t *testing.T) {
-			transport := s.HTTPClient().Transport.(*http.Transport).Clone()
-			transport.Protocols = new(http.Protocols)
-			transport.Protocols.SetUnencryptedHTTP2(true)
-			t.Cleanup(transport.CloseIdleConnections)
-			post := func(body string) (reply, error) {
-				req, err := http.NewRequest("POST", s.URL+"/v1/network-policies", strings.NewReader(body))
-				require.NoError(t, err)
-				req.Header.Set("Authorization", "Bearer any-key")
-				req.Header.Set("Content-Type", "application/json")
-				res, err := transport.RoundTrip(req)
-				if err != nil {
-					return reply{}, err
-				}
-				defer res.Body.Close()
-				assert.Equal(t, 2, res.ProtoMajor)
-				got, err := io.ReadAll(res.Body)
-				return reply{res.StatusCode, res.Header, string(got)}, err
-			}
-
-			s.Inject(runlooptest.CreateNetworkPolicy,
-				runlooptest.Disconnect(),
-				runlooptest.Disconnect().AfterCommit(),
-				runlooptest.CutBody(5),
-				runlooptest.Fault{})
-			for _, want := range []int{0, 1} {
-				_, err := post(`{"name": "lost"}`)
-				require.Error(t, err)
-				assert.Len(t, s.Policies(), want)
-			}
-			cut, err := post(`{"name": "cut"}`)
-			require.Error(t, err)
-			assert.Len(t, cut.body, 5)
-			taken, err := post(`{"name": "cut"}`)
+	onBothNetworks(t, func(t *testing.T, s *runlooptest.Server) {
+		transport := s.HTTPClient().Transport.(*http.Transport).Clone()
+		transport.Protocols = new(http.Protocols)
+		transport.Protocols.SetUnencryptedHTTP2(true)
+		t.Cleanup(transport.CloseIdleConnections)
+		create := func(name string) (reply, error) {
+			req, err := newRequest(s, "POST", policiesPath, `{"name": "`+name+`"}`)
 			require.NoError(t, err)
-			requireRefusal(t, taken, 400, "already exists")
-		})
-	}
-}
-
-func TestServerInABubble(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		start := time.Now()
-		s := runlooptest.NewTestServer(t)
-		create(t, s, `{"name": "x"}`)
-		assert.Equal(t, start.UnixMilli(), s.Policies()[0].CreateTime.UnixMilli(), "times are the bubble's")
-		time.Sleep(24 * time.Hour)
-		requireOK(t, send(t, s, "POST", "/v1/network-policies/npol_000001", `{}`))
-		assert.Equal(t, 24*time.Hour, s.Policies()[0].UpdateTime.Sub(s.Policies()[0].CreateTime))
-		// The bubble's end finds goroutines that are left over.
+			return doOver(transport, req)
+		}
+		s.Inject(runlooptest.CreateNetworkPolicy,
+			runlooptest.Disconnect(), runlooptest.Disconnect().AfterCommit(), runlooptest.CutBody(5), runlooptest.Fault{})
+		for policies := range 2 {
+			_, err := create("lost")
+			require.Error(t, err)
+			assert.Len(t, s.Policies(), policies)
+		}
+		cut, err := create("cut")
+		require.Error(t, err)
+		assert.Len(t, cut.body, 5)
+		taken, err := create("cut")
+		require.NoError(t, err)
+		requireRefusal(t, taken, 400, "already exists")
+		assert.Equal(t, 2, taken.proto)
 	})
 }
 
-func TestCloseEndsRequestsUnderWay(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+func TestCloseEndsRequestsInProgress(t *testing.T) {
+	inBubble(func(t *testing.T) {
 		s := runlooptest.NewTestServer(t)
 		s.Inject(runlooptest.CreateNetworkPolicy, runlooptest.Delay(time.Hour))
 		done := make(chan error)
 		go func() {
-			_, err := trySend(s, "POST", "/v1/network-policies", `{"name": "x"}`)
+			_, err := trySend(s, "POST", policiesPath, `{"name": "x"}`)
 			done <- err
 		}()
 		time.Sleep(time.Minute)
@@ -146,103 +113,88 @@ func TestCloseEndsRequestsUnderWay(t *testing.T) {
 		assert.Zero(t, s.Requests()[0].Status)
 		assert.Empty(t, s.Policies())
 		require.Error(t, <-done)
-	})
-}
-
-func TestNoDialWithoutAContext(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		s := runlooptest.NewTestServer(t)
-		ctx, cancel := context.WithCancel(t.Context())
-		cancel()
-		transport := s.HTTPClient().Transport.(*http.Transport)
-		_, err := transport.DialContext(ctx, "tcp", "127.0.0.1:80")
-		require.ErrorIs(t, err, context.Canceled)
-	})
-}
-
-func TestNilClockAndLoggerAreTheDefaults(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		s := runlooptest.NewTestServer(t, runlooptest.WithClock(nil), runlooptest.WithLogger(nil))
-		create(t, s, `{"name": "x"}`)
-		assert.Equal(t, time.Now().UTC(), s.Policies()[0].CreateTime)
-	})
-}
-
-func TestHTTPClientsMayBeConfigured(t *testing.T) {
-	t.Parallel()
-	s := runlooptest.NewTestServer(t)
-	s.HTTPClient().Timeout = time.Nanosecond
-	assert.Zero(t, s.HTTPClient().Timeout, "each call makes a new one")
-}
-
-func TestAPIWithoutAServer(t *testing.T) {
-	t.Parallel()
-	api := runlooptest.New()
-	serve := func(method, path, body string) *httptest.ResponseRecorder {
-		r := httptest.NewRequest(method, path, strings.NewReader(body))
-		r.Header.Set("Authorization", "Bearer x")
-		r.Header.Set("Content-Type", "application/json")
-		w := httptest.NewRecorder()
-		api.ServeHTTP(w, r)
-		return w
-	}
-	assert.Equal(t, 200, serve("POST", "/v1/network-policies", `{"name": "x"}`).Code)
-	assert.Equal(t, 404, serve("GET", "*", ``).Code)
-	api.Inject(runlooptest.GetNetworkPolicy, runlooptest.Disconnect(), runlooptest.CutBody(1))
-	for range 2 {
-		assert.PanicsWithValue(t, http.ErrAbortHandler, func() { serve("GET", "/v1/network-policies/npol_000001", ``) })
-	}
-	assert.Equal(t, 200, serve("GET", "/v1/network-policies/npol_000001", ``).Code)
-}
-
-func TestEveryAnswerHasARequestID(t *testing.T) {
-	t.Parallel()
-	s := runlooptest.NewTestServer(t)
-	s.Inject(runlooptest.ListNetworkPolicies, runlooptest.Status(503))
-	seen := map[string]bool{}
-	for _, path := range []string{"/v1/network-policies", "/v1/network-policies", "/v1/network-policies/x", "/nowhere", "/v1/devboxes"} {
-		id := send(t, s, "GET", path, ``).header.Get("X-Runloop-Request-Id")
-		assert.Regexp(t, `^req_\d{6}$`, id)
-		assert.False(t, seen[id])
-		seen[id] = true
-	}
+	})(t)
 }
 
 func TestDatesAreThoseOfTheAPIsClock(t *testing.T) {
 	t.Parallel()
-	const path = "/v1/network-policies"
 	check := func(t *testing.T, s *runlooptest.Server, want time.Time) {
 		t.Helper()
 		s.Inject(runlooptest.CreateNetworkPolicy, runlooptest.Fault{}, runlooptest.Page(502), runlooptest.Status(503).WithHeader("Date", "yesterday"))
 		for _, date := range []string{want.Format(http.TimeFormat), want.Format(http.TimeFormat), "yesterday"} {
-			assert.Equal(t, []string{date}, send(t, s, "POST", path, `{"name": "x"}`).header["Date"])
+			assert.Equal(t, []string{date}, send(t, s, "POST", policiesPath, `{"name": "x"}`).header["Date"])
 		}
 		assert.Equal(t, want, s.Policies()[0].CreateTime)
 		assert.Equal(t, want, s.Requests()[0].Time.UTC())
 	}
-	bothServers := map[string]func(runlooptest.TB, ...runlooptest.Option) *runlooptest.Server{
-		"in memory": runlooptest.NewTestServer, "on loopback": runlooptest.NewLoopbackServer,
-	}
-	for name, newServer := range bothServers {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			check(t, newServer(t, atNoon()), noon)
-			check(t, newServer(t, runlooptest.WithClockSkew(-24*time.Hour), atNoon()), noon.Add(-24*time.Hour))
-		})
-	}
+	check(t, runlooptest.NewTestServer(t, atNoon()), noon)
+	check(t, runlooptest.NewLoopbackServer(t, runlooptest.WithClockSkew(-24*time.Hour), atNoon()), noon.Add(-24*time.Hour))
 	t.Run("in a bubble", inBubble(func(t *testing.T) {
 		check(t, runlooptest.NewTestServer(t), time.Now().UTC())
 		time.Sleep(time.Hour)
 		s := runlooptest.NewTestServer(t, runlooptest.WithClockSkew(6*time.Minute), runlooptest.WithStartup(time.Second))
 		check(t, s, time.Now().UTC().Add(6*time.Minute))
 
-		// A startup takes as long as it does on a clock that is right.
-		requireOK(t, send(t, s, "POST", "/v1/devboxes", ``))
-		assert.Equal(t, "provisioning", statusOf(t, s, "dbx_000001"))
+		post(t, s, devboxesPath, ``)
+		assert.Equal(t, "provisioning", statusOf(t, s, "dbx_000001"), "the skew does not shorten a startup")
 		time.Sleep(time.Second)
 		assert.Equal(t, "running", statusOf(t, s, "dbx_000001"))
 		assert.Equal(t, time.Now().UTC().Add(6*time.Minute-time.Second), s.Devboxes()[0].CreateTime)
 	}))
+}
+
+func TestClientReachesItsServer(t *testing.T) {
+	t.Parallel()
+	onBothNetworks(t, func(t *testing.T, s *runlooptest.Server) {
+		client, err := s.Client()
+		require.NoError(t, err)
+		rules := runloop.EgressRules{
+			AllowedHostnames: []string{"github.com", "*.npmjs.org"}, AllowMCPGateway: true, AllowRunloopMirrors: true,
+			AllowedCIDRs: []runloop.AllowedCIDR{
+				{CIDR: "10.0.0.0/8", Ports: []runloop.PortRule{{Port: 1, Protocol: runloop.ProtocolUDP}, {Port: 2, EndPort: 3, Protocol: runloop.ProtocolTCP}}},
+				{CIDR: "192.0.2.0/24"},
+			},
+		}
+		created, err := client.NetworkPolicies.Create(t.Context(), runloop.NetworkPolicyCreateParams{Name: "build", Description: "d", Egress: rules})
+		require.NoError(t, err)
+		assert.Equal(t, s.Policies()[0], *created)
+		assert.Equal(t, rules, created.Egress)
+		_, err = client.NetworkPolicies.Create(t.Context(), runloop.NetworkPolicyCreateParams{Name: "build"})
+		require.ErrorIs(t, err, runloop.ErrNameTaken)
+	}, runlooptest.WithAPIKey("the-key"))
+}
+
+func TestClientOptionsOverrideTheServers(t *testing.T) {
+	t.Parallel()
+	s := runlooptest.NewTestServer(t, runlooptest.WithAPIKey("the-key"))
+	client, err := s.Client(runloop.WithAPIKey("another"))
+	require.NoError(t, err)
+	_, err = client.NetworkPolicies.Get(t.Context(), "npol_000001")
+	require.ErrorIs(t, err, runloop.ErrUnauthorized)
+	_, err = s.Client(runloop.WithBaseURL("no url"))
+	require.Error(t, err)
+}
+
+// It sets the environment, so it is not parallel.
+func TestClientIgnoresTheEnvironment(t *testing.T) {
+	for name, value := range map[string]string{
+		"RUNLOOP_API_KEY": "not a key", "RUNLOOP_BASE_URL": "not a URL", "RUNLOOP_CUSTOM_HEADERS": "no colon",
+		"HTTP_PROXY": "http://127.0.0.1:1", "http_proxy": "http://127.0.0.1:1",
+	} {
+		t.Setenv(name, value)
+	}
+	s := runlooptest.NewTestServer(t, runlooptest.WithAPIKey("the-key"))
+	client, err := s.Client()
+	require.NoError(t, err)
+	_, err = client.NetworkPolicies.Create(t.Context(), runloop.NetworkPolicyCreateParams{Name: "build"})
+	require.NoError(t, err)
+
+	t.Setenv("RUNLOOP_CUSTOM_HEADERS", "X-From-Environment: yes")
+	client, err = s.Client(runloop.WithHeader("X-From-Option", "yes"))
+	require.NoError(t, err)
+	_, err = client.NetworkPolicies.Get(t.Context(), "npol_000001")
+	require.NoError(t, err)
+	header := s.Requests(runlooptest.GetNetworkPolicy)[0].Header
+	assert.Empty(t, header["X-From-Environment"])
+	assert.Equal(t, []string{"yes"}, header["X-From-Option"])
 }

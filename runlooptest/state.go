@@ -1,16 +1,49 @@
 package runlooptest
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/runloop-community/runloop-go"
 )
 
-// Policies returns the account's current policies, oldest first. Each is deeply equal
-// to what a client of the SDK gets. The caller owns them.
+// A store has the account's items of one kind.
+type store[T any] struct {
+	kind    string // in words
+	prefix  string // of the IDs
+	ordered []*T   // oldest first
+	byID    map[string]*T
+	count   int // of the IDs that newID returned
+}
+
+// newID returns the next ID that is not taken.
+func (s *store[T]) newID() string {
+	for {
+		s.count++
+		id := fmt.Sprintf("%s_%06d", s.prefix, s.count)
+		if s.byID[id] == nil {
+			return id
+		}
+	}
+}
+
+func (s *store[T]) add(id string, item *T) {
+	s.ordered = append(s.ordered, item)
+	s.byID[id] = item
+}
+
+func (s *store[T]) remove(id string) {
+	i := slices.Index(s.ordered, s.byID[id])
+	s.ordered = slices.Delete(s.ordered, i, i+1)
+	delete(s.byID, id)
+}
+
+// Policies returns the account's policies, oldest first. Each is deeply equal to what a
+// client of the SDK gets. The caller owns the result.
 func (a *API) Policies() []runloop.NetworkPolicy {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -21,22 +54,22 @@ func (a *API) Policies() []runloop.NetworkPolicy {
 	return policies
 }
 
-// AddPolicy adds a policy to the account, as its newest, and returns it as it is
-// stored. No request is recorded. An empty ID gets the next one in the fake's order,
-// a zero CreateTime is now, and a zero UpdateTime is the CreateTime.
+// AddPolicy adds a policy to the account, as the newest, and returns it as stored. No
+// request is recorded. An empty ID defaults to the fake's next ID, a zero CreateTime to
+// now, and a zero UpdateTime to the CreateTime. The rules are not checked: an account
+// may have policies that are older than the API's checks.
 //
-// AddPolicy panics when the name is blank, or the name or ID is taken. The rules are
-// not checked: an account may have policies that are older than the API's checks.
+// AddPolicy panics if the name is blank, or if the name or ID is taken.
 func (a *API) AddPolicy(p runloop.NetworkPolicy) runloop.NetworkPolicy {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	switch {
 	case strings.TrimSpace(p.Name) == "":
-		panic("runlooptest: a policy needs a name")
-	case a.policies.byName[p.Name] != nil:
-		panic(fmt.Sprintf("runlooptest: the policy name %q is taken", p.Name))
+		panic("runlooptest: the policy name is blank: set Name")
+	case a.byName[p.Name] != nil:
+		panic(fmt.Sprintf("runlooptest: the policy name %q is taken: use another", p.Name))
 	case a.policies.byID[p.ID] != nil:
-		panic(fmt.Sprintf("runlooptest: the policy id %q is taken", p.ID))
+		panic(fmt.Sprintf("runlooptest: the policy ID %q is taken: use another, or none", p.ID))
 	}
 	if p.ID == "" {
 		p.ID = a.policies.newID()
@@ -48,71 +81,56 @@ func (a *API) AddPolicy(p runloop.NetworkPolicy) runloop.NetworkPolicy {
 		p.UpdateTime = p.CreateTime
 	}
 	view := a.viewOf(p)
-	a.policies.add(view)
+	a.addPolicy(view)
 	return view.policy()
 }
 
 // Devboxes returns the account's devboxes, oldest first, including those that have
-// ended. It is not a look: it moves no devbox on. The caller owns them.
+// ended. It is not a look, so it moves no devbox on. The caller owns the result.
 func (a *API) Devboxes() []Devbox {
-	return a.devboxesThat(func(*devbox) bool { return true })
-}
-
-// Running returns the devboxes that have not ended, oldest first: all whose status is
-// neither "failure" nor "shutdown". A test for leaks requires that there are none.
-func (a *API) Running() []Devbox {
-	return a.devboxesThat(func(d *devbox) bool { return !d.over() })
-}
-
-func (a *API) devboxesThat(keep func(*devbox) bool) []Devbox {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	devboxes := make([]Devbox, 0, len(a.devboxes.ordered))
 	for _, d := range a.devboxes.ordered {
 		d.settle()
-		if keep(d) {
-			devboxes = append(devboxes, d.copied())
-		}
+		devboxes = append(devboxes, d.copied())
 	}
 	return devboxes
 }
 
-// AddDevbox adds a devbox to the account, as its newest, and returns it as it is
-// stored. No request is recorded, no script is taken, and the devbox keeps its status
-// until it is shut down. An empty ID gets the next one in the fake's order, an empty
-// Status is "running", a zero CreateTime is now, and a zero EndTime of a devbox that
-// has ended is the CreateTime. The policy of NetworkPolicyID need not exist; it is
-// added to the launch parameters.
+// Running returns the devboxes that have neither failed nor been shut down, like
+// [API.Devboxes]. A test for leaked devboxes requires that there are none.
+func (a *API) Running() []Devbox {
+	return slices.DeleteFunc(a.Devboxes(), func(d Devbox) bool { return d.over() })
+}
+
+// AddDevbox adds a devbox to the account, as the newest, and returns it as stored. No
+// request is recorded and no script is taken, and the devbox keeps its status until it
+// is shut down. An empty ID defaults to the fake's next ID, an empty Status to
+// "running", a zero CreateTime to now, and, if the devbox has ended, a zero EndTime to
+// the CreateTime. NetworkPolicyID is added to the launch parameters; the policy need
+// not exist.
 //
-// AddDevbox panics when the ID is taken or the LaunchParameters are not a JSON
-// object.
+// AddDevbox panics if the ID is taken, or if LaunchParameters is not a JSON object.
 func (a *API) AddDevbox(d Devbox) Devbox {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.devboxes.byID[d.ID] != nil {
-		panic(fmt.Sprintf("runlooptest: the devbox ID %q is taken", d.ID))
+		panic(fmt.Sprintf("runlooptest: the devbox ID %q is taken: use another, or none", d.ID))
 	}
-	stored := &devbox{Devbox: d, changed: make(chan struct{})}
+	stored := &devbox{Devbox: d, name: optional(d.Name), changed: make(chan struct{})}
 	stored.Devbox = stored.copied()
 	launch := jsontext.Value(stored.LaunchParameters)
 	if launch != nil && (!launch.IsValid() || launch.Kind() != '{') {
-		panic("runlooptest: the launch parameters are not a JSON object")
+		panic("runlooptest: the LaunchParameters are not a JSON object")
 	}
 	if d.NetworkPolicyID != "" {
-		if launch == nil {
-			launch = jsontext.Value("{}")
-		}
 		stored.LaunchParameters = json.RawMessage(echoing(launch, d.NetworkPolicyID))
 	}
 	if d.ID == "" {
 		stored.ID = a.devboxes.newID()
 	}
-	if d.Name != "" {
-		stored.name = &stored.Name
-	}
-	if d.Status == "" {
-		stored.Status = statusRunning
-	}
+	stored.Status = cmp.Or(d.Status, statusRunning)
 	if d.CreateTime.IsZero() {
 		stored.CreateTime = a.config.clock()
 	}
@@ -125,16 +143,14 @@ func (a *API) AddDevbox(d Devbox) Devbox {
 	return stored.copied()
 }
 
-// viewOf returns the view of a policy that is not the API's.
+// viewOf returns the view of a policy, sharing nothing that its owner may change.
 func (a *API) viewOf(p runloop.NetworkPolicy) *policyView {
 	view := a.emptyPolicy()
 	view.ID = p.ID
 	view.Name = p.Name
 	view.CreateTimeMS = p.CreateTime.UnixMilli()
 	view.UpdateTimeMS = p.UpdateTime.UnixMilli()
-	if p.Description != "" {
-		view.Description = &p.Description
-	}
+	view.Description = optional(p.Description)
 	e := &view.Egress
 	e.AllowAll = p.Egress.AllowAll
 	e.AllowDevboxToDevbox = p.Egress.AllowDevboxToDevbox || p.Egress.AllowAll
@@ -145,71 +161,53 @@ func (a *API) viewOf(p runloop.NetworkPolicy) *policyView {
 		return view
 	}
 	e.AllowRunloopMirrors = &p.Egress.AllowRunloopMirrors
-	for _, cidr := range p.Egress.AllowedCIDRs {
-		e.AllowedCIDRs = append(e.AllowedCIDRs, cidrViewOf(cidr))
+	for _, c := range p.Egress.AllowedCIDRs {
+		cidr := cidrView{CIDR: c.CIDR}
+		for _, rule := range c.Ports {
+			cidr.Ports = append(cidr.Ports, portView{rule.Port, optional(rule.EndPort), optional(string(rule.Protocol))})
+		}
+		e.AllowedCIDRs = append(e.AllowedCIDRs, cidr)
 	}
 	return view
 }
 
-func cidrViewOf(c runloop.AllowedCIDR) cidrView {
-	view := cidrView{CIDR: c.CIDR}
-	for _, rule := range c.Ports {
-		port := portView{Port: rule.Port}
-		if rule.EndPort != 0 {
-			port.EndPort = &rule.EndPort
-		}
-		if rule.Protocol != "" {
-			port.Protocol = new(string(rule.Protocol))
-		}
-		view.Ports = append(view.Ports, port)
+// optional returns a pointer to v, or nil if v is the zero value.
+func optional[T comparable](v T) *T {
+	if v == *new(T) {
+		return nil
 	}
-	return view
+	return &v
 }
 
 // policy returns a policy that shares nothing with the view.
 func (v *policyView) policy() runloop.NetworkPolicy {
 	p := runloop.NetworkPolicy{
-		ID:   v.ID,
-		Name: v.Name,
+		ID:          v.ID,
+		Name:        v.Name,
+		Description: value(v.Description),
 		Egress: runloop.EgressRules{
 			AllowAll:            v.Egress.AllowAll,
 			AllowDevboxToDevbox: v.Egress.AllowDevboxToDevbox,
 			AllowedHostnames:    append([]string(nil), v.Egress.AllowedHostnames...),
 			AllowAgentGateway:   v.Egress.AllowAgentGateway,
 			AllowMCPGateway:     v.Egress.AllowMCPGateway,
+			AllowRunloopMirrors: value(v.Egress.AllowRunloopMirrors),
 		},
 		CreateTime: fromMS(v.CreateTimeMS),
 		UpdateTime: fromMS(v.UpdateTimeMS),
 	}
-	if v.Description != nil {
-		p.Description = *v.Description
-	}
-	if v.Egress.AllowRunloopMirrors != nil {
-		p.Egress.AllowRunloopMirrors = *v.Egress.AllowRunloopMirrors
-	}
-	for _, cidr := range v.Egress.AllowedCIDRs {
-		p.Egress.AllowedCIDRs = append(p.Egress.AllowedCIDRs, cidr.allowedCIDR())
+	for _, c := range v.Egress.AllowedCIDRs {
+		cidr := runloop.AllowedCIDR{CIDR: c.CIDR}
+		for _, port := range c.Ports {
+			cidr.Ports = append(cidr.Ports, runloop.PortRule{Port: port.Port, EndPort: value(port.EndPort), Protocol: runloop.Protocol(value(port.Protocol))})
+		}
+		p.Egress.AllowedCIDRs = append(p.Egress.AllowedCIDRs, cidr)
 	}
 	if v.Egress.unknown != nil {
-		// Only a decoder of the SDK can set them.
+		// Only the SDK's decoder can set the unknown fields.
 		if err := p.Egress.UnmarshalJSON(mustMarshal(v.Egress)); err != nil {
 			panic("runlooptest: the SDK cannot decode a policy of the fake: " + err.Error())
 		}
 	}
 	return p
-}
-
-func (v cidrView) allowedCIDR() runloop.AllowedCIDR {
-	cidr := runloop.AllowedCIDR{CIDR: v.CIDR}
-	for _, port := range v.Ports {
-		rule := runloop.PortRule{Port: port.Port}
-		if port.EndPort != nil {
-			rule.EndPort = *port.EndPort
-		}
-		if port.Protocol != nil {
-			rule.Protocol = runloop.Protocol(*port.Protocol)
-		}
-		cidr.Ports = append(cidr.Ports, rule)
-	}
-	return cidr
 }

@@ -5,18 +5,18 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// The structs of this file are the bodies that go over the wire. They are the
-// fake's own, and not the SDK's, so that a mistake in the SDK's encoding shows.
+// The structs of this file are the bodies on the wire. They are not the SDK's, so that
+// a mistake in the SDK's encoding shows.
 
-// policyParams is the body of create and of update. A nil field was absent or
-// null. Lists have pointers so that a null among the items can be refused.
+// policyParams is the body of create and update. A nil field was absent or null. Lists
+// have pointers, so that a null item can be refused.
 type policyParams struct {
 	policyParamsV01
 	AllowRunloopMirrors *bool         `json:"allow_runloop_mirrors"`
 	AllowedCIDRs        []*cidrParams `json:"allowed_cidrs"`
 }
 
-// policyParamsV01 are the fields that version 0.1 of the API knows.
+// policyParamsV01 has the fields of version 0.1 of the API.
 type policyParamsV01 struct {
 	Name                *string   `json:"name"`
 	Description         *string   `json:"description"`
@@ -38,8 +38,7 @@ type portParams struct {
 	Protocol *string `json:"protocol"`
 }
 
-// policyView is a policy as the API shows it, and as the fake stores it. A stored
-// view is never changed, only replaced, so that it may be encoded without a lock.
+// policyView is a policy as responses show it, and as the fake stores it.
 type policyView struct {
 	ID           string     `json:"id"`
 	Name         string     `json:"name"`
@@ -49,8 +48,8 @@ type policyView struct {
 	UpdateTimeMS int64      `json:"update_time_ms"`
 }
 
-// egressView leaves out the two fields that version 0.1 does not have when they are
-// nil, as they are for that version only.
+// egressView has the rules of a policy. The fields that version 0.1 does not have are
+// nil, and left out, in that version only.
 type egressView struct {
 	AllowAll            bool       `json:"allow_all"`
 	AllowDevboxToDevbox bool       `json:"allow_devbox_to_devbox"`
@@ -60,13 +59,13 @@ type egressView struct {
 	AllowRunloopMirrors *bool      `json:"allow_runloop_mirrors,omitzero"`
 	AllowedCIDRs        []cidrView `json:"allowed_cidrs,omitzero"`
 
-	unknown jsontext.Value // an object whose fields are shown as well, or nil
+	unknown jsontext.Value // an object with further fields, or nil
 }
 
-// MarshalJSON adds the unknown fields. The encoder checks what it returns.
+// MarshalJSON adds the unknown fields. The encoder refuses duplicates.
 func (e egressView) MarshalJSON() ([]byte, error) {
 	type known egressView
-	object, err := json.Marshal(known(e))
+	object, err := json.Marshal(known(e), jsontext.AllowInvalidUTF8(true))
 	if err != nil || e.unknown == nil {
 		return object, err
 	}
@@ -91,22 +90,19 @@ type policyListView struct {
 	TotalCount      *int          `json:"total_count,omitzero"`
 }
 
-// emptyParams is the body of calls that take none but tolerate {}.
-type emptyParams struct{}
-
-// devboxParams is the part of a devbox create that the fake looks at.
+// devboxParams has the fields of a launch that the fake uses.
 type devboxParams struct {
 	Name                 *string           `json:"name"`
 	Metadata             map[string]string `json:"metadata"`
 	EnvironmentVariables map[string]string `json:"environment_variables"`
-	Entrypoint           *string           `json:"entrypoint"`
+	Entrypoint           string            `json:"entrypoint"`
 	BlueprintID          *string           `json:"blueprint_id"`
 	BlueprintName        *string           `json:"blueprint_name"`
 	SnapshotID           *string           `json:"snapshot_id"`
-	LaunchParameters     *jsontext.Value   `json:"launch_parameters"`
+	LaunchParameters     jsontext.Value    `json:"launch_parameters"`
 }
 
-// launchParams are the launch parameters whose types the fake checks.
+// launchParams has the launch parameters whose types the fake checks.
 type launchParams struct {
 	NetworkPolicyID      *string  `json:"network_policy_id"`
 	ResourceSizeRequest  *string  `json:"resource_size_request"`

@@ -1,42 +1,13 @@
 // Command runloop-fake serves a fake of the Runloop API for network policies and
-// devboxes, to programs in any language and to curl. Its account is kept in memory.
+// devboxes, to programs in any language. It keeps its account in memory. Package
+// runlooptest documents how the fake behaves.
 //
 // Usage:
 //
 //	runloop-fake [flags]
 //
-// The flags are:
-//
-//	-addr host:port       listen here; port 0 is any free one (default 127.0.0.1:8787)
-//	-api-key key          accept only this key (default: any)
-//	-policies n           start with n policies, "policy-0001" being the oldest
-//	-policy-limit n       allow n policies; 0 is no limit (default 100)
-//	-startup d            let a devbox take this time until it runs, such as 30s
-//	                      (default: until the next look at it)
-//	-blueprints names     let only these blueprints exist, by ID or name, separated by
-//	                      commas (default: any)
-//	-script statuses      script the next devbox; see below
-//	-conflict-status n    respond with 400 or 409 to a taken name (default 400)
-//	-unknown-id-status n  respond with 400 or 404 to an unknown policy (default 404)
-//	-oldest-first         list the oldest first (default: the newest)
-//	-version-0.1          be the API of version 0.1
-//	-trim-names           store policy names without surrounding space
-//	-lower-names          store policy names in lower case
-//	-default-protocol p   store a port rule without a protocol with TCP or UDP
-//	-clock-skew d         set the API's clock ahead by this time, or back, such as -24h
-//	-latency d            apply each request after this time, such as 20ms
-//	-fault-rate r         let each request meet a fault with probability r, 0 to 1
-//	-fault-seed n         seed of the random faults (default 1)
-//
-// Each -script is for one launch: the first for the first, and so on. It lists the
-// statuses of the devbox, separated by commas, of which the last one stays. A reason
-// may follow "failure" or "shutdown" after a colon. An item echo=ID replaces the
-// policy that responses show, and echo= leaves it out; echo=ID@n does so from the
-// n-th response that shows the devbox. For example:
-//
-//	-script queued -script provisioning,failure:out_of_memory -script provisioning,running,echo=@2
-//
-// When it is ready, it prints one line to standard output:
+// The flags are listed by runloop-fake -h. When the server is ready, the program prints
+// one line to standard output:
 //
 //	listening on http://127.0.0.1:8787
 //
@@ -45,13 +16,15 @@
 //
 //	RUNLOOP_BASE_URL=http://127.0.0.1:8787 RUNLOOP_API_KEY=any-key
 //
-// With curl:
+// Each -script flag scripts one launch, in order. It lists the statuses of the devbox,
+// separated by commas; the last one stays. The statuses failure and shutdown may have a
+// reason after a colon. The item echo=ID makes responses show another policy, and echo=
+// shows none; echo=ID@n does so from the n-th response that shows the devbox:
 //
-//	curl -H 'Authorization: Bearer any-key' -H 'Content-Type: application/json' \
-//		-d '{"name": "build"}' http://127.0.0.1:8787/v1/network-policies
+//	runloop-fake -script queued -script provisioning,failure:out_of_memory -script provisioning,running,echo=@2
 //
-// On SIGINT and SIGTERM it gives the requests in progress 5 seconds to complete, and
-// ends with status 0. Package runlooptest documents what the fake does.
+// On SIGINT and SIGTERM, the program waits up to 5 seconds for requests in progress, and
+// ends with status 0. A second signal ends it immediately.
 package main
 
 import (
@@ -75,10 +48,10 @@ import (
 	"github.com/runloop-community/runloop-go/runlooptest"
 )
 
-// shutdownGrace is how long requests under way may take after a signal.
+// shutdownGrace is how long requests in progress may take after a signal.
 const shutdownGrace = 5 * time.Second
 
-// Exit statuses, those of a flag.FlagSet included.
+// Exit statuses; a flag.FlagSet uses the same for invalid flags.
 const (
 	exitOK    = 0
 	exitError = 1
@@ -87,31 +60,8 @@ const (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// The first signal asks for an end, a second one forces it.
-	context.AfterFunc(ctx, stop)
+	context.AfterFunc(ctx, stop) // a second signal ends the process
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
-}
-
-// settings are the flags.
-type settings struct {
-	addr            string
-	apiKey          string
-	policies        int
-	policyLimit     int
-	startup         time.Duration
-	blueprints      string
-	scripts         []runlooptest.DevboxScript
-	conflictStatus  int
-	unknownIDStatus int
-	oldestFirst     bool
-	version01       bool
-	trimNames       bool
-	lowerNames      bool
-	defaultProtocol string
-	clockSkew       time.Duration
-	latency         time.Duration
-	faultRate       float64
-	faultSeed       uint64
 }
 
 // run serves until the context ends, and returns the exit status.
@@ -130,140 +80,135 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return exitOK
 }
 
-// parse reads the flags, and reports invalid ones on stderr.
-func parse(args []string, stderr io.Writer) (settings, error) {
-	var set settings
+// settings are the values of the flags.
+type settings struct {
+	addr    string
+	scripts []runlooptest.DevboxScript
+	options []runlooptest.Option
+}
+
+// parse parses the flags, and reports invalid ones on stderr.
+func parse(args []string, stderr io.Writer) (*settings, error) {
+	set := new(settings)
 	flags := flag.NewFlagSet("runloop-fake", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	flags.StringVar(&set.addr, "addr", "127.0.0.1:8787", "listen on `host:port`")
-	flags.StringVar(&set.apiKey, "api-key", "", "accept only this `key` (default: any)")
-	flags.IntVar(&set.policies, "policies", 0, "start with `n` policies")
-	flags.IntVar(&set.policyLimit, "policy-limit", 100, "allow `n` policies; 0 is no limit")
-	flags.DurationVar(&set.startup, "startup", 0, "let a devbox take this `time` until it runs (default: until the next look at it)")
-	flags.StringVar(&set.blueprints, "blueprints", "", "let only these blueprints exist, `names` separated by commas (default: any)")
-	flags.Func("script", "script the next devbox, by its `statuses` separated by commas, as in provisioning,failure:out_of_memory", func(v string) error {
+	flags.StringVar(&set.addr, "addr", "127.0.0.1:8787", "listen on `host:port`; port 0 is any free one")
+	apiKey := flags.String("api-key", "", "accept only this `key` (default any)")
+	policies := flags.Uint("policies", 0, "start with `n` policies, of which policy-0001 is the oldest")
+	limit := flags.Int("policy-limit", 100, "allow `n` policies; 0 is no limit")
+	startup := flags.Duration("startup", 0, "let a devbox take this `time` until it runs, such as 30s (default until the next look)")
+	blueprints := flags.String("blueprints", "", "let only these blueprints exist: IDs or `names`, separated by commas (default any)")
+	flags.Func("script", "script the next devbox by its `statuses`, such as provisioning,failure:out_of_memory", func(v string) error {
 		script, err := parseScript(v)
 		set.scripts = append(set.scripts, script)
 		return err
 	})
-	flags.IntVar(&set.conflictStatus, "conflict-status", http.StatusBadRequest, "respond with this `status` to a taken name, 400 or 409")
-	flags.IntVar(&set.unknownIDStatus, "unknown-id-status", http.StatusNotFound, "respond with this `status` to an unknown policy, 400 or 404")
-	flags.BoolVar(&set.oldestFirst, "oldest-first", false, "list the oldest first")
-	flags.BoolVar(&set.version01, "version-0.1", false, "be the API of version 0.1")
-	flags.BoolVar(&set.trimNames, "trim-names", false, "store policy names without surrounding space")
-	flags.BoolVar(&set.lowerNames, "lower-names", false, "store policy names in lower case")
-	flags.StringVar(&set.defaultProtocol, "default-protocol", "", "store a port rule without a protocol with this `protocol`, TCP or UDP")
-	flags.DurationVar(&set.clockSkew, "clock-skew", 0, "set the API's clock ahead by this `time`, or back")
-	flags.DurationVar(&set.latency, "latency", 0, "apply each request after this `time`")
-	flags.Float64Var(&set.faultRate, "fault-rate", 0, "let each request meet a fault with this `probability`, 0 to 1")
-	flags.Uint64Var(&set.faultSeed, "fault-seed", 1, "seed of the random faults, any `number`")
+	conflict := flags.Int("conflict-status", http.StatusBadRequest, "respond with this `status` to a taken name: 400 or 409")
+	unknownID := flags.Int("unknown-id-status", http.StatusNotFound, "respond with this `status` to an unknown policy: 400 or 404")
+	oldestFirst := flags.Bool("oldest-first", false, "list the oldest first")
+	version01 := flags.Bool("version-0.1", false, "be version 0.1 of the API")
+	trim := flags.Bool("trim-names", false, "store policy names without surrounding space")
+	lower := flags.Bool("lower-names", false, "store policy names in lower case")
+	protocol := flags.String("default-protocol", "", "store port rules without a protocol with this `protocol`: TCP or UDP (default none)")
+	skew := flags.Duration("clock-skew", 0, "set the API's clock ahead by this `time`, or back, such as -24h")
+	latency := flags.Duration("latency", 0, "apply each request after this `time`, such as 20ms")
+	faultRate := flags.Float64("fault-rate", 0, "let each request meet a fault with this `probability`, from 0 to 1")
+	faultSeed := flags.Uint64("fault-seed", 1, "seed the random faults with this `number`")
 	if err := flags.Parse(args); err != nil {
-		return settings{}, err
+		return nil, err
 	}
-	if err := set.check(flags.Args()); err != nil {
+	err := checked(func() {
+		set.options = []runlooptest.Option{
+			runlooptest.WithAPIKey(*apiKey),
+			runlooptest.WithPolicies(seeds(*policies)...),
+			runlooptest.WithPolicyLimit(*limit),
+			runlooptest.WithStartup(*startup),
+			runlooptest.WithConflictStatus(*conflict),
+			runlooptest.WithUnknownIDStatus(*unknownID),
+			runlooptest.WithNormalizedNames(normalizer(*trim, *lower)),
+			runlooptest.WithDefaultProtocol(runloop.Protocol(*protocol)),
+			runlooptest.WithClockSkew(*skew),
+			runlooptest.WithLatency(*latency),
+			runlooptest.WithRandomFaults(*faultRate, *faultSeed),
+			runlooptest.WithoutRecord(),
+		}
+	})
+	if *blueprints != "" {
+		set.options = append(set.options, runlooptest.WithBlueprints(strings.Split(*blueprints, ",")...))
+	}
+	if *oldestFirst {
+		set.options = append(set.options, runlooptest.WithOldestFirst())
+	}
+	if *version01 {
+		set.options = append(set.options, runlooptest.WithVersion01())
+	}
+	if flags.NArg() > 0 {
+		err = fmt.Errorf("unexpected argument %q: use flags only", flags.Arg(0))
+	}
+	if err != nil {
 		fmt.Fprintln(stderr, "runloop-fake:", err)
 		flags.Usage()
-		return settings{}, err
 	}
-	return set, nil
+	return set, err
 }
 
-func (set settings) check(rest []string) error {
-	switch {
-	case len(rest) > 0:
-		return fmt.Errorf("unexpected argument %q", rest[0])
-	case set.policies < 0:
-		return fmt.Errorf("-policies %d is negative", set.policies)
-	case set.startup < 0:
-		return fmt.Errorf("-startup %v is negative", set.startup)
-	case set.conflictStatus != http.StatusBadRequest && set.conflictStatus != http.StatusConflict:
-		return fmt.Errorf("-conflict-status %d is neither 400 nor 409", set.conflictStatus)
-	case set.unknownIDStatus != http.StatusBadRequest && set.unknownIDStatus != http.StatusNotFound:
-		return fmt.Errorf("-unknown-id-status %d is neither 400 nor 404", set.unknownIDStatus)
-	case set.defaultProtocol != "" && set.defaultProtocol != "TCP" && set.defaultProtocol != "UDP":
-		return fmt.Errorf("-default-protocol %q is neither TCP nor UDP", set.defaultProtocol)
-	case set.latency < 0:
-		return fmt.Errorf("-latency %v is negative", set.latency)
-	case !(set.faultRate >= 0 && set.faultRate <= 1): // NaN too
-		return fmt.Errorf("-fault-rate %v is not from 0 to 1", set.faultRate)
-	}
+// checked calls f, whose options panic if a value is invalid, and returns the panic as an
+// error.
+func checked(f func()) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = errors.New(strings.TrimPrefix(fmt.Sprint(p), "runlooptest: "))
+		}
+	}()
+	f()
 	return nil
 }
 
-// parseScript reads a script, as in "provisioning,failure:out_of_memory,echo=npol_1@2".
-func parseScript(v string) (runlooptest.DevboxScript, error) {
-	var script runlooptest.DevboxScript
+func normalizer(trim, lower bool) func(string) string {
+	return func(name string) string {
+		if trim {
+			name = strings.TrimSpace(name)
+		}
+		if lower {
+			name = strings.ToLower(name)
+		}
+		return name
+	}
+}
+
+// parseScript parses a script, such as "provisioning,failure:out_of_memory,echo=npol_1@2".
+func parseScript(v string) (script runlooptest.DevboxScript, err error) {
 	for item := range strings.SplitSeq(v, ",") {
 		if echo, ok := strings.CutPrefix(item, "echo="); ok {
 			id, from, found := strings.Cut(echo, "@")
 			script.Echo = &id
-			if !found {
-				continue
+			if found {
+				script.EchoFrom, err = strconv.Atoi(from)
 			}
-			n, err := strconv.Atoi(from)
-			if err != nil || n < 1 {
-				return script, fmt.Errorf("%q is not the number of a response", from)
+			if found && (err != nil || script.EchoFrom < 1) {
+				return script, fmt.Errorf("%q is not the number of a response: use 1 or more", from)
 			}
-			script.EchoFrom = n
 			continue
 		}
 		status, reason, found := strings.Cut(item, ":")
 		switch {
 		case status == "":
-			return script, errors.New("a status is empty")
+			return script, errors.New("a status is empty: remove a comma")
 		case status == "failure":
 			script.FailureReason = reason
 		case status == "shutdown":
 			script.ShutdownReason = reason
 		case found:
-			return script, fmt.Errorf("%q has a reason: only failure and shutdown have one", status)
+			return script, fmt.Errorf("%q has a reason: only failure and shutdown may have one", status)
 		}
 		script.Statuses = append(script.Statuses, status)
 	}
 	return script, nil
 }
 
-// options returns the options of the fake.
-func (set settings) options(logger *slog.Logger) []runlooptest.Option {
-	opts := []runlooptest.Option{
-		runlooptest.WithAPIKey(set.apiKey),
-		runlooptest.WithPolicies(policies(set.policies)...),
-		runlooptest.WithPolicyLimit(set.policyLimit),
-		runlooptest.WithStartup(set.startup),
-		runlooptest.WithConflictStatus(set.conflictStatus),
-		runlooptest.WithUnknownIDStatus(set.unknownIDStatus),
-		runlooptest.WithNormalizedNames(set.normalizeName),
-		runlooptest.WithDefaultProtocol(runloop.Protocol(set.defaultProtocol)),
-		runlooptest.WithClockSkew(set.clockSkew),
-		runlooptest.WithLatency(set.latency),
-		runlooptest.WithRandomFaults(set.faultRate, set.faultSeed),
-		runlooptest.WithLogger(logger),
-		runlooptest.WithoutRecord(),
-	}
-	if set.blueprints != "" {
-		opts = append(opts, runlooptest.WithBlueprints(strings.Split(set.blueprints, ",")...))
-	}
-	if set.oldestFirst {
-		opts = append(opts, runlooptest.WithOldestFirst())
-	}
-	if set.version01 {
-		opts = append(opts, runlooptest.WithVersion01())
-	}
-	return opts
-}
-
-func (set settings) normalizeName(name string) string {
-	if set.trimNames {
-		name = strings.TrimSpace(name)
-	}
-	if set.lowerNames {
-		name = strings.ToLower(name)
-	}
-	return name
-}
-
-func serve(ctx context.Context, set settings, stdout, stderr io.Writer) error {
-	api := runlooptest.New(set.options(slog.New(slog.NewTextHandler(stderr, nil)))...)
+func serve(ctx context.Context, set *settings, stdout, stderr io.Writer) error {
+	logger := slog.New(slog.NewTextHandler(stderr, nil))
+	api := runlooptest.New(append(set.options, runlooptest.WithLogger(logger))...)
 	api.ScriptDevboxes(set.scripts...)
 	listener, err := net.Listen("tcp", set.addr)
 	if err != nil {
@@ -277,7 +222,7 @@ func serve(ctx context.Context, set settings, stdout, stderr io.Writer) error {
 		Handler:           api,
 		Protocols:         protocols,
 		ReadHeaderTimeout: 10 * time.Second,
-		ErrorLog:          log.New(io.Discard, "", 0), // each request is logged by the API
+		ErrorLog:          log.New(io.Discard, "", 0), // the API logs each request
 	}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
@@ -291,21 +236,19 @@ func serve(ctx context.Context, set settings, stdout, stderr io.Writer) error {
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownGrace)
 	defer cancel()
 	if err := server.Shutdown(grace); err != nil {
-		return server.Close() // cuts off the requests that took too long
+		return server.Close() // disconnects the requests that took too long
 	}
 	return nil
 }
 
-// policies returns n policies, each with a host of its own.
-func policies(n int) []runloop.NetworkPolicy {
+// seeds returns n policies, each with a host name of its own.
+func seeds(n uint) []runloop.NetworkPolicy {
 	policies := make([]runloop.NetworkPolicy, n)
 	for i := range policies {
 		policies[i] = runloop.NetworkPolicy{
 			Name:        fmt.Sprintf("policy-%04d", i+1),
 			Description: "seeded by runloop-fake",
-			Egress: runloop.EgressRules{
-				AllowedHostnames: []string{fmt.Sprintf("host-%04d.example.com", i+1)},
-			},
+			Egress:      runloop.EgressRules{AllowedHostnames: []string{fmt.Sprintf("host-%04d.example.com", i+1)}},
 		}
 	}
 	return policies
