@@ -5,13 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -192,7 +190,7 @@ func TestTheBudgetAtThirtyPercentFaults(t *testing.T) {
 				}
 				return strike{}
 			})
-			api.AddPolicy(build)
+			api.AddPolicy(runloop.NetworkPolicy{ID: "npol_1", Name: "build"})
 			client := clienttest.NewWireClient(t, server)
 			succeeded := 0
 
@@ -207,65 +205,4 @@ func TestTheBudgetAtThirtyPercentFaults(t *testing.T) {
 			assert.GreaterOrEqual(t, succeeded, tt.n*985/1000)
 		}))
 	}
-}
-
-// The bubble panics if a goroutine is left.
-func TestNothingIsLeftOpenUnderFaults(t *testing.T) {
-	faults := append(append([]fault{}, refusing...), ambiguous...)
-	for _, call := range clienttest.PolicyCalls {
-		t.Run(call.Name, clienttest.InBubble(func(t *testing.T) {
-			var open atomic.Int32
-			var current atomic.Pointer[fault]
-			server := wiretest.NewServer(t, wiretest.Do("a fault", func(c *wiretest.Conn) {
-				f := current.Load()
-				if f.unread || c.Read() == nil {
-					c.Close()
-					return
-				}
-				if f.raw != nil {
-					c.Write(f.raw(""))
-				} else {
-					c.Write(wiretest.Response(f.status, f.body, f.headers...))
-				}
-				switch {
-				case f.stalls:
-					c.Stall()
-				case f.closes:
-					c.Close()
-				}
-			}).Forever())
-			dial := server.DialContext
-			server.Transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
-				conn, err := dial(ctx, network, address)
-				open.Add(1)
-				return &countedConn{Conn: conn, closed: sync.OnceFunc(func() { open.Add(-1) })}, err
-			}
-			client := clienttest.NewWireClient(t, server)
-
-			for i := range faults {
-				if faults[i].refuses {
-					continue
-				}
-				current.Store(&faults[i])
-				_, err := call.Do(t.Context(), client)
-				require.Error(t, err, faults[i].name)
-			}
-
-			synctest.Wait()
-			assert.LessOrEqual(t, open.Load(), int32(1), "one call at a time needs one connection")
-			server.Transport.CloseIdleConnections()
-			synctest.Wait()
-			assert.Zero(t, open.Load())
-		}))
-	}
-}
-
-type countedConn struct {
-	net.Conn
-	closed func()
-}
-
-func (c *countedConn) Close() error {
-	c.closed()
-	return c.Conn.Close()
 }
