@@ -205,6 +205,7 @@ func (m *model) meet(f *fault, e *entry) (response string) {
 	}
 	switch {
 	case f.repeats:
+		m.apply(e)
 		return m.apply(e)
 	case f.status == 0:
 		return f.raw(own)
@@ -386,6 +387,14 @@ func (m *model) effects(requests []*entry) []string {
 		effects = append(effects, e.effects...)
 	}
 	return effects
+}
+
+// doubled reports whether the API refused the second delivery of one of the requests, which
+// its client cannot tell from a refusal of the first.
+func (m *model) doubled(requests []*entry) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.ContainsFunc(requests, func(e *entry) bool { return e.fault == deliveredTwice && e.status >= 400 })
 }
 
 func (m *model) String() string {

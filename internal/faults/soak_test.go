@@ -209,8 +209,7 @@ func (s *soaker) problem(o outcome, p *period, calls []outcome, ended bool) stri
 		s.maybe++
 	}
 	reported := slices.ContainsFunc(calls, func(o outcome) bool { return o.err == nil || errors.Is(o.err, runloop.ErrMaybeApplied) })
-	doubled := p.met(func(f *fault) bool { return f.repeats }) &&
-		(errors.Is(o.err, runloop.ErrNameTaken) || errors.Is(o.err, runloop.ErrNotFound))
+	doubled := s.model.doubled(p.mine)
 	if !reported && !doubled {
 		for _, e := range p.mine {
 			if !slices.ContainsFunc(o.deleted, func(id string) bool { return strings.Contains(e.target, "/"+id+"/") }) {
