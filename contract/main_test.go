@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestMain takes away the environment that the SDK would read. The clients of
-// these tests have no base URL either: they call the server of the document.
+// TestMain unsets the variables that the SDK reads. Clients without a base URL then send to the
+// server of the document.
 func TestMain(m *testing.M) {
 	for _, variable := range os.Environ() {
 		if name, _, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "RUNLOOP_") {
