@@ -1,19 +1,19 @@
-// Runloop's own client for TypeScript, as it was published, for the Go tests of this
-// module. It runs the tests of client.test.mjs, whose results go to stderr. Meanwhile it
-// does the calls that come as lines of JSON from stdin: the settings of the client, the
-// call, and how often it is made concurrently. What comes of each is a line on stdout.
+// Runloop's own client for TypeScript, as it was published, for the Go tests of this module.
+// This program runs the tests of client.test.mjs, whose results go to stderr. Meanwhile it
+// reads calls from stdin, as lines of JSON: the settings of the client, the call, and how
+// often it is made concurrently. The outcome of each is a line on stdout.
 import { createInterface } from 'node:readline';
 import { inspect } from 'node:util';
 import { RunloopSDK } from '@runloop/api-client';
 import { finished } from './client.test.mjs';
 
 for await (const line of createInterface({ input: process.stdin })) {
-  answer(JSON.parse(line));
+  respond(JSON.parse(line));
 }
 await finished;
-process.exit(); // a call that waits would keep node running
+process.exit(); // a call that is still waiting would keep node running
 
-async function answer({ number, settings, times, ...call }) {
+async function respond({ number, settings, times, ...call }) {
   const client = new RunloopSDK(settings).api;
   const outcomes = await Promise.all(Array.from({ length: times }, () => outcome(client, call)));
   const services = Object.keys(client).filter((name) => client[name]?._client === client);
@@ -21,8 +21,8 @@ async function answer({ number, settings, times, ...call }) {
   console.log(JSON.stringify({ number, outcomes, services, methods, printed: inspect(client) }));
 }
 
-// outcome is what the call returned or threw, or that it still waits after its patience, a
-// minute by default. Then it is aborted.
+// outcome is what the call returned or threw, or that it is still waiting after its patience,
+// a minute by default. Then it is aborted.
 async function outcome(client, call) {
   const controller = new AbortController();
   const waited = new Promise((resolve) => setTimeout(resolve, call.patience || 60_000, { waiting: true }).unref());
@@ -35,7 +35,7 @@ async function outcome(client, call) {
   return result;
 }
 
-// perform returns what the client does, for an iteration the IDs of up to so many items.
+// perform makes the call. An iteration returns the IDs of up to that number of items.
 async function perform(client, { service, method, args, options, patience, iterate }, signal) {
   const last = options || patience ? [{ ...options, signal }] : [];
   const promise = client[service][method](...args, ...last);
