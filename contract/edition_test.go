@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"testing"
 
@@ -14,6 +15,17 @@ import (
 	"github.com/runloop-community/runloop-go/contract"
 	"github.com/runloop-community/runloop-go/runlooptest"
 )
+
+// TestMain unsets the variables that the SDK reads. Clients without a base URL then send to the
+// server of the document.
+func TestMain(m *testing.M) {
+	for _, variable := range os.Environ() {
+		if name, _, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "RUNLOOP_") {
+			os.Unsetenv(name)
+		}
+	}
+	os.Exit(m.Run())
+}
 
 // An edition is one state of the API: its document, and a fake that behaves accordingly.
 type edition struct {

@@ -285,19 +285,13 @@ func (c *launchTrial) problemOfSuccess() string {
 			when(c.got.ID != "dbx_1" || b != nil && !b.hasEnded(c.model.server.Now()), "a shutdown without an effect"),
 			when(c.got.Status != runloop.DevboxShutdown && c.got.Status != runloop.DevboxFailure, "a shutdown with another status"))
 	}
-	return cmp.Or(c.model.problemOfDevbox(c.got, !c.is("create")),
-		c.problemOfPolicy(),
-		when(c.refusal != nil && !errors.Is(c.refusal, context.DeadlineExceeded), "a success of what cannot succeed"))
-}
-
-func (c *launchTrial) problemOfPolicy() string {
-	switch {
-	case !c.creates():
-		return ""
-	case c.unrestricted:
-		return c.model.problemOfPolicy(c.got, "")
+	policy := ""
+	if !c.unrestricted {
+		policy = "build"
 	}
-	return c.model.problemOfPolicy(c.got, "build")
+	return cmp.Or(c.model.problemOfDevbox(c.got, !c.is("create")),
+		when(c.creates(), c.model.problemOfPolicy(c.got, policy)),
+		when(c.refusal != nil && !errors.Is(c.refusal, context.DeadlineExceeded), "a success of what cannot succeed"))
 }
 
 // problemOfDevbox compares a devbox that was returned with the truth.
@@ -467,7 +461,7 @@ func (m *launchMatrix) try(t *testing.T, kind string, c launchTrial) *launchTria
 		m.count("errors that name a devbox")
 	}
 	if problem != "" {
-		t.Errorf("%s\n%s", problem, &c)
+		t.Fatalf("%s\n%s", problem, &c) // the next ones would be like it
 	}
 	return &c
 }
@@ -486,7 +480,7 @@ func (m *launchMatrix) tryCancels(t *testing.T, kind string, base *launchTrial) 
 // as without: then the end came too late.
 func compare(t *testing.T, base, c *launchTrial) {
 	if c.err != nil && c.ended != nil && !errors.Is(c.err, c.ended) && c.outcome() != base.outcome() {
-		t.Errorf("an error that does not match the context's\nwithout its end: %v\n%s", base.err, c)
+		t.Fatalf("an error that does not match the context's\nwithout its end: %v\n%s", base.err, c)
 	}
 }
 

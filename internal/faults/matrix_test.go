@@ -408,7 +408,7 @@ func (m *matrix) try(t *testing.T, kind string, s *matrixCall, set setting, plan
 		m.count("in doubt")
 	}
 	if problem != "" {
-		t.Errorf("%s\n%s", problem, c)
+		t.Fatalf("%s\n%s", problem, c) // the next ones would be like it
 	}
 	return c
 }
@@ -514,7 +514,7 @@ func (m *matrix) fillOutages(t *testing.T, s *matrixCall, set setting) {
 		c := m.try(t, "outages", s, set, from(e.position, f))
 		// net/http repeats a read immediately if a connection that it kept turns out to be closed.
 		if sent := len(slices.Compact(c.model.times[e.position-1:])); sent > limits[e.method] {
-			t.Errorf("%d requests in an outage\n%s", sent, c)
+			t.Fatalf("%d requests in an outage\n%s", sent, c)
 		}
 	}
 }

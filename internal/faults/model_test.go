@@ -399,19 +399,18 @@ func (m *model) doubled(requests []*entry) bool {
 
 func (m *model) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "faults: %s\n%saccount %+v\n", names(m.fired), lines(m.requests()), m.account())
+	fmt.Fprintf(&b, "faults: %q\n%saccount %+v\n", names(m.fired), lines(m.requests()), m.account())
 	for _, box := range m.boxes {
 		fmt.Fprintf(&b, "devbox  %s: %s\n", box, box.status(m.server.Now()))
 	}
 	return b.String()
 }
 
-func names(faults []*fault) string {
-	var b strings.Builder
+func names(faults []*fault) (names []string) {
 	for _, f := range faults {
-		fmt.Fprintf(&b, "[%s] ", f.name)
+		names = append(names, f.name)
 	}
-	return b.String()
+	return names
 }
 
 func lines(entries []*entry) string {
@@ -433,32 +432,24 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-// A middleware sends requests of its own under the context of each request, over its own
-// connections: for a token, from the API's host or from another.
-type middleware struct {
-	next, own http.RoundTripper
-	hosts     []string
-}
-
-func (w *middleware) RoundTrip(r *http.Request) (*http.Response, error) {
-	for _, host := range w.hosts {
-		token := must(http.NewRequestWithContext(r.Context(), http.MethodPost, "http://"+host+"/token", strings.NewReader("{}")))
-		token.Header.Set("X-Request-Id", "token")
-		resp, err := w.own.RoundTrip(token)
-		if err != nil {
-			return nil, err
-		}
-		_, _ = io.Copy(io.Discard, resp.Body)
-		resp.Body.Close()
-	}
-	return w.next.RoundTrip(r)
-}
-
-// client returns a client of the model, with a middleware if it has hosts to ask for a token.
+// client returns a client of the model. If it has hosts, it has a middleware that sends requests of
+// its own to them, for tokens, under the context of each request and over connections of its own.
 func (m *model) client(t testing.TB, hosts []string, opts ...runloop.Option) *runloop.Client {
 	if len(hosts) == 0 {
 		return clienttest.NewWireClient(t, m.server, opts...)
 	}
-	tokens := wiretest.NewServer(t, wiretest.Reply(200, `{"token": "t"}`).Forever())
-	return clienttest.NewClientOver(t, &middleware{m.server.Transport, tokens.Transport, hosts}, opts...)
+	tokens := wiretest.NewServer(t, wiretest.Reply(200, `{"token": "t"}`).Forever()).Transport
+	return clienttest.NewClientOver(t, clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
+		for _, host := range hosts {
+			token := must(http.NewRequestWithContext(r.Context(), http.MethodPost, "http://"+host+"/token", strings.NewReader("{}")))
+			token.Header.Set("X-Request-Id", "token")
+			resp, err := tokens.RoundTrip(token)
+			if err != nil {
+				return nil, err
+			}
+			_, _ = io.Copy(io.Discard, resp.Body)
+			resp.Body.Close()
+		}
+		return m.server.Transport.RoundTrip(r)
+	}), opts...)
 }

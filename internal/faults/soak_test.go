@@ -184,7 +184,7 @@ func (s *soaker) step() {
 	p.effects = m.effects(p.mine)
 	for _, o := range outcomes {
 		if problem := s.problem(o, p, outcomes, ended); problem != "" {
-			s.t.Errorf("%s: seed %d, call %d of %s: %s\nerror:  %v (%v)\nfaults: %s\nbefore: %+v\nafter:  %+v\n%s",
+			s.t.Errorf("%s: seed %d, call %d of %s: %s\nerror:  %v (%v)\nfaults: %q\nbefore: %+v\nafter:  %+v\n%s",
 				problem, s.seed, s.call, s.name, o.call, o.err, clienttest.Sentinels(o.err), names(p.faults), p.states[0], p.states[len(p.states)-1], lines(p.mine))
 			return
 		}
