@@ -167,7 +167,7 @@ func accountWith(t *testing.T, e *edition, operation runlooptest.Operation, stat
 		require.NoError(t, err)
 		to.devbox = devbox.ID
 	case http.StatusConflict:
-		a.fake.Inject(operation, runlooptest.Respond(status, `{"message": "A snapshot is being made"}`))
+		a.fake.Inject(operation, runlooptest.Respond(status, `{"message": "A snapshot is being created"}`))
 	case http.StatusInternalServerError:
 		a.fake.Inject(operation, runlooptest.Status(status))
 	}

@@ -374,18 +374,18 @@ function suite(options) {
 
     it('lists devboxes by status and page by page, those that have ended included', async () => {
       const policy = await create();
-      const made = await Promise.all([1, 2, 3].map(() => launch(policy.id)));
-      await devboxes.shutdown(made[0].id);
+      const created = await Promise.all([1, 2, 3].map(() => launch(policy.id)));
+      await devboxes.shutdown(created[0].id);
       const listed = async (query) => {
         const found = [];
         for await (const { id } of devboxes.list(query)) {
           found.push(id);
         }
-        return ids(made).filter((id) => found.filter((other) => other === id).length === 1);
+        return ids(created).filter((id) => found.filter((other) => other === id).length === 1);
       };
-      assert.deepEqual(await listed({ limit: 2 }), ids(made));
-      assert.deepEqual(await listed({ status: 'shutdown' }), [made[0].id]);
-      assert.deepEqual(await listed({ status: 'running', limit: 1 }), ids(made.slice(1)));
+      assert.deepEqual(await listed({ limit: 2 }), ids(created));
+      assert.deepEqual(await listed({ status: 'shutdown' }), [created[0].id]);
+      assert.deepEqual(await listed({ status: 'running', limit: 1 }), ids(created.slice(1)));
       const page = await devboxes.list({ limit: 1 });
       assert.equal(page.devboxes.length, 1);
       assert.equal(page.has_more, true);
@@ -436,10 +436,10 @@ function suite(options) {
     });
 
     it('lists, with new policies among them', async () => {
-      const made = [await createObject(), await createObject()];
+      const created = [await createObject(), await createObject()];
       const listed = await sdk.networkPolicy.list({ limit: 10 });
       assert.ok(Array.isArray(listed));
-      assert.deepEqual(ids(listed).filter((id) => ids(made).includes(id)), ids(made));
+      assert.deepEqual(ids(listed).filter((id) => ids(created).includes(id)), ids(created));
     });
 
     it('lists only one page', async () => {
