@@ -7,11 +7,12 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"sync"
+	"strings"
 	"testing"
 	"time"
 
@@ -87,20 +88,16 @@ func skipUnlessCI(t *testing.T, format string, args ...any) {
 
 // A node is the program peer.mjs while it runs.
 type node struct {
-	cmd     *exec.Cmd
-	stderr  bytes.Buffer
-	stdin   io.WriteCloser
-	stopped chan struct{} // closed after its last report
-
-	mu      sync.Mutex
-	pending map[int]chan *report // by the number of the call
-	calls   int
+	cmd    *exec.Cmd
+	stdin  io.Closer
+	stderr bytes.Buffer
+	url    string
 }
 
 func startNode(t *testing.T, env ...string) *node {
 	t.Helper()
 	// The end of the context kills a program that was not stopped.
-	n := &node{cmd: exec.CommandContext(t.Context(), "npm", "test", "--silent"), stopped: make(chan struct{}), pending: map[int]chan *report{}}
+	n := &node{cmd: exec.CommandContext(t.Context(), "npm", "test", "--silent")}
 	n.cmd.Dir = typescriptDir
 	n.cmd.Env = append(os.Environ(), env...)
 	n.cmd.Stderr = &n.stderr
@@ -111,24 +108,10 @@ func startNode(t *testing.T, env ...string) *node {
 	require.NoError(t, err)
 	require.NoError(t, n.cmd.Start())
 	t.Cleanup(func() { _ = n.cmd.Wait() })
-	go n.read(stdout)
+	line, err := bufio.NewReader(stdout).ReadString('\n')
+	require.NoError(t, err)
+	n.url = strings.TrimSpace(line)
 	return n
-}
-
-// read delivers the reports.
-func (n *node) read(stdout io.Reader) {
-	defer close(n.stopped)
-	lines := bufio.NewReader(stdout)
-	for {
-		line, err := lines.ReadBytes('\n')
-		r := new(report)
-		if err != nil || json.Unmarshal(line, r) != nil {
-			return
-		}
-		n.mu.Lock()
-		n.pending[r.Number] <- r
-		n.mu.Unlock()
-	}
 }
 
 // stop waits for the tests of the program, and returns their output.
@@ -136,7 +119,6 @@ func (n *node) stop() (string, error) {
 	if err := n.stdin.Close(); err != nil {
 		return "", err
 	}
-	<-n.stopped
 	err := n.cmd.Wait()
 	return n.stderr.String(), err
 }
@@ -153,9 +135,8 @@ type call struct {
 	patience time.Duration  // for the outcome, before the call is aborted; a minute by default
 }
 
-// A report is what peer.mjs writes about a call.
+// A report is what peer.mjs responds to a call.
 type report struct {
-	Number   int       `json:"number"`
 	Outcomes []outcome `json:"outcomes"`
 	Services []string  `json:"services"` // of the client
 	Methods  []string  `json:"methods"`  // of the service
@@ -183,12 +164,7 @@ func (n *node) call(t *testing.T, url string, c call) *report {
 	if c.timeout > 0 {
 		settings["timeout"] = c.timeout.Milliseconds()
 	}
-	reports := make(chan *report, 1)
-	n.mu.Lock()
-	n.calls++
-	n.pending[n.calls] = reports
-	question := map[string]any{
-		"number":   n.calls,
+	fields := map[string]any{
 		"settings": settings,
 		"service":  cmp.Or(c.service, "networkPolicies"),
 		"method":   c.method,
@@ -198,21 +174,16 @@ func (n *node) call(t *testing.T, url string, c call) *report {
 		"patience": c.patience.Milliseconds(),
 	}
 	if c.options != nil {
-		question["options"] = c.options
+		fields["options"] = c.options
 	}
-	line, err := json.Marshal(question)
-	if err == nil {
-		_, err = n.stdin.Write(append(line, '\n'))
-	}
-	n.mu.Unlock()
+	body, err := json.Marshal(fields)
 	require.NoError(t, err)
-	select {
-	case r := <-reports:
-		return r
-	case <-n.stopped:
-		require.FailNow(t, "node has ended", n.stderr.String())
-		return nil
-	}
+	res, err := http.Post(n.url, "application/json", bytes.NewReader(body))
+	require.NoError(t, err)
+	defer res.Body.Close()
+	r := new(report)
+	require.NoError(t, json.UnmarshalRead(res.Body, r))
+	return r
 }
 
 // outcome returns the outcome of the only call.
