@@ -20,9 +20,9 @@
 //
 // The folder typescript has other evidence that the fake behaves like the API: Runloop's own
 // client for TypeScript, as it was published, makes all of its calls for network policies, and
-// its calls for devboxes, to the program runloop-fake. The README compares the SDK with the same
-// client: the rows of that table are in comparison_test.go, each with the test that runs its
-// scenario against both clients.
+// most of its calls for devboxes, to the fake. The README compares the SDK with the same client:
+// the rows of that table are in comparison_test.go, each with the test that runs its scenario
+// against both clients.
 //
 // Both are in TestOfficialClient, which installs the client and starts node once. To list its
 // subtests, run
