@@ -134,44 +134,43 @@ client recognizes them by the message of the API's JSON error, never by a proxy'
 
 A call makes up to four attempts. [WithMaxRetries] sets how many retries follow the first.
 
-  - Connection errors, attempts that take longer than 30 seconds ([WithAttemptTimeout]),
-    and the statuses 408, 425, 429 and 500 and above, except 501 and 505, are retried. So
-    is every other 4xx whose body breaks off. The header x-should-retry overrides the
-    status.
-  - A host name that does not resolve, a certificate that cannot be verified, a redirect,
-    409 and every other status are final.
-  - Between attempts the client waits 0.5 seconds, then 1, then 2, up to 8, each less a
-    random part of up to one half. It waits longer if Retry-After or Retry-After-Ms asks
-    for it. A wait of more than 60 seconds, or one that the context's deadline does not
-    allow, ends the call immediately, with the API's response.
+  - Connection errors, attempts that take longer than 30 seconds ([WithAttemptTimeout]), and the
+    statuses 408, 425, 429 and 500 and above, except 501 and 505, are retried. Any other 4xx is
+    retried if its body breaks off. The header x-should-retry overrides the status.
+  - A host name that does not resolve, a certificate that cannot be verified, a redirect, 409
+    and every other status are final.
+  - Between attempts the client waits 0.5 seconds, then 1, then 2, up to 8, each shortened at
+    random by up to half. It waits longer if Retry-After or Retry-After-Ms asks for it. A wait
+    of more than 60 seconds, or one that the context's deadline does not allow, ends the call
+    immediately, with the API's response.
   - The body is read within the attempt: a response that breaks off is a connection error.
-  - All calls of a client share a budget of retries, so that an outage is not multiplied:
-    see [WithoutRetryBudget].
+  - All calls of a client share a budget of retries, so that an outage is not multiplied: see
+    [WithoutRetryBudget].
 
-Writes are retried too, with the same x-request-id. Names are unique and IDs are assigned
-by the API, so a repeated write creates no duplicate, but its response can be misleading.
-If an attempt may have been applied and no later one succeeds, the client looks up what
-became of the write:
+Writes are retried too, with the same x-request-id. Names are unique and IDs are assigned by the
+API, so a repeated write creates no duplicate, but its response can be misleading. If an attempt
+may have been applied and no later one succeeds, the client looks up what became of the write:
 
-  - Create looks the name up. It returns the policy that it finds if that equals what was
-    sent, description included, and was created after the call began, by the server's
-    clock. So Create is not a lock under faults: another program may have created the
-    policy during the call. After a success response that cannot be decoded, Create looks
-    before it retries. If there is no policy, it retries once.
-  - Update is repeated. If that does not succeed, Update reads the policy, and succeeds if
-    it has the values that were set.
-  - Delete looks in the list. If the list does not contain the policy, Delete succeeds. A
-    404 alone proves nothing, because load balancers send it too.
-  - In an outage, the lookup is one request.
+  - Create looks the name up. It returns the policy that it finds if that equals what was sent,
+    description included, and was created after the call began, by the server's clock. So do not
+    use Create as a lock: another program may have created the policy during the call. After a
+    success response that cannot be decoded, Create looks before it retries. If there is no
+    policy, it retries once.
+  - Update is repeated. If that does not succeed, Update reads the policy, and succeeds if it
+    has the values that were set.
+  - Delete looks in the list. If the list does not contain the policy, Delete succeeds. A 404
+    alone proves nothing, because load balancers send it too.
+  - In an outage, the lookup is not retried.
   - What stays unknown is reported: the error matches [ErrMaybeApplied]. Repeating the call
-    duplicates nothing, although a repeated Create may find its own policy in the way.
+    duplicates nothing, although a repeated Create may report [ErrNameTaken] for the policy that
+    it created itself.
 
-No client can stop a proxy from delivering a request after its attempt was abandoned, or
-from repeating it. A deleted policy can then come back, and an old update can overwrite a
-new one.
+No client can stop a proxy from delivering a request after its attempt was abandoned, or from
+repeating it. A deleted policy can then come back, and an old update can overwrite a new one.
 
 [Client.Do] does not know what its endpoint does, and retries POST and PATCH only when the
-request certainly was not received, or after 429, unless [WithIdempotent] is set. Later versions may retry more kinds of failure.
+request certainly was not received, or after 429, unless [WithIdempotent] is set. Later versions
+may retry more kinds of failure.
 
 # Options
 

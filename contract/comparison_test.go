@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -27,9 +26,9 @@ import (
 	"github.com/runloop-community/runloop-go/runlooptest"
 )
 
-// The README compares the SDK with Runloop's own client for TypeScript. The sentence before
-// its table, the head and the rows are below word for word, each row with the test that
-// runs its scenario against both clients, on a server of its own.
+// The README compares the SDK with Runloop's own client for TypeScript. This file has the sentence
+// before its table, the head and the rows as they are there, each row with the test that runs its
+// scenario against both clients, on servers of its own.
 
 const comparisonSentence = "The official client is `@runloop/api-client` 1.32.0 for TypeScript, compared on 2026-11-25:"
 
@@ -90,54 +89,57 @@ func TestComparisonIsWithTheInstalledVersion(t *testing.T) {
 	assert.Contains(t, comparisonSentence, "`@runloop/api-client` "+manifest.Dependencies["@runloop/api-client"]+" ")
 }
 
-// What both clients are asked for, most of the time.
+// What both clients create, most of the time.
 var (
-	buildParams = runloop.NetworkPolicyCreateParams{
-		Name:   "build",
-		Egress: runloop.EgressRules{AllowedHostnames: []string{"github.com"}},
-	}
-	buildBody = map[string]any{"name": "build", "allowed_hostnames": []string{"github.com"}}
+	buildParams = createParams{Name: "build", Egress: runloop.EgressRules{AllowedHostnames: []string{"github.com"}}}
+	buildBody   = map[string]any{"name": "build", "allowed_hostnames": []string{"github.com"}}
 )
 
+var lost = runlooptest.Disconnect().AfterCommit()
+
+// faulty returns a fake with policies, whose next request for an operation meets a fault.
+func faulty(t *testing.T, operation runlooptest.Operation, fault runlooptest.Fault, policies ...runloop.NetworkPolicy) *runlooptest.Server {
+	fake := runlooptest.NewLoopbackServer(t, runlooptest.WithPolicies(policies...))
+	fake.Inject(operation, fault)
+	return fake
+}
+
+// scripted returns a fake with a policy, and with a script for its next devbox.
+func scripted(t *testing.T, script runlooptest.DevboxScript) *runlooptest.Server {
+	fake := runlooptest.NewLoopbackServer(t, runlooptest.WithPolicies(aPolicy("build")))
+	fake.ScriptDevboxes(script)
+	return fake
+}
+
 func compareLostCreate(t *testing.T, node *node) {
-	scenario := func() *runlooptest.Server {
-		fake := runlooptest.NewLoopbackServer(t)
-		fake.Inject(runlooptest.CreateNetworkPolicy, runlooptest.Disconnect().AfterCommit())
-		return fake
-	}
+	scenario := func() *runlooptest.Server { return faulty(t, runlooptest.CreateNetworkPolicy, lost) }
 
 	fake := scenario()
 	policy, err := newClient(t, fake.URL).NetworkPolicies.Create(t.Context(), buildParams)
 	require.NoError(t, err)
 	assert.Equal(t, fake.Policies(), []runloop.NetworkPolicy{*policy})
 	assert.Len(t, fake.Requests(runlooptest.ListNetworkPolicies), 1)
-	assert.Len(t, requestIDs(fake), 2)
-	assert.Len(t, slices.Compact(requestIDs(fake)), 1)
+	assertOneRequestID(t, fake)
 
 	fake = scenario()
 	err = node.call(t, fake.URL, call{method: "create", args: []any{buildBody}}).thrown(t)
 	assert.EqualError(t, err, `BadRequestError: 400 Network policy with name "build" already exists`)
 	assert.Len(t, fake.Policies(), 1)
 	assert.Len(t, fake.Requests(), 2)
-	assert.Len(t, requestIDs(fake), 2)
-	assert.Len(t, slices.Compact(requestIDs(fake)), 1)
+	assertOneRequestID(t, fake)
 }
 
-// requestIDs returns what the creates were sent under.
-func requestIDs(fake *runlooptest.Server) []string {
-	var ids []string
-	for _, request := range fake.Requests(runlooptest.CreateNetworkPolicy) {
-		ids = append(ids, request.Header.Values("X-Request-Id")...)
+// assertOneRequestID asserts that there were two creates under one request ID.
+func assertOneRequestID(t *testing.T, fake *runlooptest.Server) {
+	t.Helper()
+	if creates := fake.Requests(runlooptest.CreateNetworkPolicy); assert.Len(t, creates, 2) {
+		assert.Len(t, creates[0].Header.Values("X-Request-Id"), 1)
+		assert.Equal(t, creates[0].Header.Values("X-Request-Id"), creates[1].Header.Values("X-Request-Id"))
 	}
-	return ids
 }
 
 func compareLostDelete(t *testing.T, node *node) {
-	scenario := func() *runlooptest.Server {
-		fake := runlooptest.NewLoopbackServer(t, runlooptest.WithPolicies(aPolicy("build")))
-		fake.Inject(runlooptest.DeleteNetworkPolicy, runlooptest.Disconnect().AfterCommit())
-		return fake
-	}
+	scenario := func() *runlooptest.Server { return faulty(t, runlooptest.DeleteNetworkPolicy, lost, aPolicy("build")) }
 
 	fake := scenario()
 	_, err := newClient(t, fake.URL).NetworkPolicies.Delete(t.Context(), fake.Policies()[0].ID)
@@ -154,11 +156,7 @@ func compareLostDelete(t *testing.T, node *node) {
 }
 
 func compareLostDevbox(t *testing.T, node *node) {
-	scenario := func() *runlooptest.Server {
-		fake := runlooptest.NewLoopbackServer(t, runlooptest.WithPolicies(aPolicy("build")))
-		fake.Inject(runlooptest.CreateDevbox, runlooptest.Disconnect().AfterCommit())
-		return fake
-	}
+	scenario := func() *runlooptest.Server { return faulty(t, runlooptest.CreateDevbox, lost, aPolicy("build")) }
 
 	fake := scenario()
 	params := runloop.DevboxCreateParams{NetworkPolicyID: fake.Policies()[0].ID}
@@ -181,21 +179,14 @@ func compareLostDevbox(t *testing.T, node *node) {
 
 // createDevbox is a call that creates a devbox with the fake's policy.
 func createDevbox(fake *runlooptest.Server, method string, options map[string]any) call {
-	launch := map[string]any{"network_policy_id": fake.Policies()[0].ID}
-	return call{
-		service: "devboxes",
-		method:  method,
-		args:    []any{map[string]any{"launch_parameters": launch}},
-		options: options,
-	}
+	params := map[string]any{"launch_parameters": map[string]any{"network_policy_id": fake.Policies()[0].ID}}
+	return call{service: "devboxes", method: method, args: []any{params}, options: options}
 }
 
 func compareSlowDevbox(t *testing.T, node *node) {
 	const patience = time.Second
 	scenario := func() *runlooptest.Server {
-		fake := runlooptest.NewLoopbackServer(t, runlooptest.WithPolicies(aPolicy("build")))
-		fake.ScriptDevboxes(runlooptest.DevboxScript{Statuses: []string{"provisioning"}})
-		return fake
+		return scripted(t, runlooptest.DevboxScript{Statuses: []string{"provisioning"}})
 	}
 
 	fake := scenario()
@@ -221,11 +212,7 @@ func compareSlowDevbox(t *testing.T, node *node) {
 }
 
 func compareUnattachedPolicy(t *testing.T, node *node) {
-	scenario := func() *runlooptest.Server {
-		fake := runlooptest.NewLoopbackServer(t, runlooptest.WithPolicies(aPolicy("build")))
-		fake.ScriptDevboxes(runlooptest.DevboxScript{Echo: new("")})
-		return fake
-	}
+	scenario := func() *runlooptest.Server { return scripted(t, runlooptest.DevboxScript{Echo: new("")}) }
 
 	fake := scenario()
 	_, err := newClient(t, fake.URL).Devboxes.Launch(t.Context(), runloop.DevboxCreateParams{NetworkPolicyID: fake.Policies()[0].ID})
@@ -247,7 +234,6 @@ func compareBrokenResponses(t *testing.T, node *node) {
 		scenario := func() *wiretest.Loopback {
 			var came atomic.Int32
 			return serve(t, func(w http.ResponseWriter, r *http.Request) {
-				w.Header().Set("Content-Type", "application/json")
 				if came.Add(1) > 1 {
 					_, _ = io.WriteString(w, policyJSON)
 					return
@@ -265,22 +251,12 @@ func compareBrokenResponses(t *testing.T, node *node) {
 		assert.Equal(t, 2, server.Requests(), name)
 
 		server = scenario()
-		patience := time.Duration(0)
+		retrieve := call{method: "retrieve", args: []any{"npol_1"}, timeout: time.Second}
 		if name == "stalls" {
-			patience = 3 * time.Second
-		}
-		outcome := node.call(t, server.URL, call{
-			method:   "retrieve",
-			args:     []any{"npol_1"},
-			timeout:  time.Second,
-			patience: patience,
-		}).outcome(t)
-		switch name {
-		case "is cut off":
-			require.NotNil(t, outcome.Threw, name)
-			assert.Equal(t, "FetchError", outcome.Threw.Class)
-		case "stalls":
-			assert.True(t, outcome.Waiting, name)
+			retrieve.patience = 3 * time.Second
+			assert.True(t, node.call(t, server.URL, retrieve).outcome(t).Waiting)
+		} else {
+			assert.ErrorContains(t, node.call(t, server.URL, retrieve).thrown(t), "FetchError: ")
 		}
 		assert.Equal(t, 1, server.Requests(), name)
 	}
@@ -304,12 +280,8 @@ func comparePageOfHTML(t *testing.T, node *node) {
 }
 
 func compareLongRetryAfter(t *testing.T, node *node) {
-	scenario := func() *runlooptest.Server {
-		fake := runlooptest.NewLoopbackServer(t, runlooptest.WithPolicies(aPolicy("build")))
-		fake.Inject(runlooptest.GetNetworkPolicy,
-			runlooptest.Status(http.StatusTooManyRequests).WithHeader("Retry-After", "3600"))
-		return fake
-	}
+	limited := runlooptest.Status(http.StatusTooManyRequests).WithHeader("Retry-After", "3600")
+	scenario := func() *runlooptest.Server { return faulty(t, runlooptest.GetNetworkPolicy, limited, aPolicy("build")) }
 
 	fake := scenario()
 	_, err := newClient(t, fake.URL).NetworkPolicies.Get(t.Context(), fake.Policies()[0].ID)
@@ -320,21 +292,16 @@ func compareLongRetryAfter(t *testing.T, node *node) {
 	assert.Len(t, fake.Requests(), 1)
 
 	fake = scenario()
-	outcome := node.call(t, fake.URL, call{
-		method:   "retrieve",
-		args:     []any{fake.Policies()[0].ID},
-		patience: 3 * time.Second, // its own wait would be one second at most
-	}).outcome(t)
-	assert.True(t, outcome.Waiting)
+	retrieve := call{method: "retrieve", args: []any{fake.Policies()[0].ID}, patience: 3 * time.Second} // a backoff takes one second at most
+	assert.True(t, node.call(t, fake.URL, retrieve).outcome(t).Waiting)
 	assert.Len(t, fake.Requests(), 1)
 }
 
 func compareOutage(t *testing.T, node *node) {
-	// outage is over after so many requests.
+	// outage returns a server that fails the first requests.
 	outage := func(requests int32) *wiretest.Loopback {
 		var came atomic.Int32
 		return serve(t, func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Content-Type", "application/json")
 			if came.Add(1) <= requests {
 				shortenWait(w)
 				w.WriteHeader(http.StatusServiceUnavailable)
@@ -382,7 +349,6 @@ func compareTakenName(t *testing.T, node *node) {
 	} {
 		scenario := func() *wiretest.Loopback {
 			return serve(t, func(w http.ResponseWriter, _ *http.Request) {
-				w.Header().Set("Content-Type", "application/json")
 				shortenWait(w)
 				w.WriteHeader(test.status)
 				_, _ = io.WriteString(w, `{"message": "Network policy with name \"build\" already exists"}`)
@@ -460,18 +426,13 @@ func compareHostNameWithScheme(t *testing.T, node *node) {
 	hostnames := []string{"https://github.com"}
 
 	fake := runlooptest.NewLoopbackServer(t)
-	_, err := newClient(t, fake.URL).NetworkPolicies.Create(t.Context(), runloop.NetworkPolicyCreateParams{
-		Name:   "build",
-		Egress: runloop.EgressRules{AllowedHostnames: hostnames},
-	})
+	params := createParams{Name: "build", Egress: runloop.EgressRules{AllowedHostnames: hostnames}}
+	_, err := newClient(t, fake.URL).NetworkPolicies.Create(t.Context(), params)
 	assert.ErrorContains(t, err, `"https://github.com" has a scheme: write "github.com"`)
 	assert.Empty(t, fake.Requests())
 
 	fake = runlooptest.NewLoopbackServer(t)
-	node.call(t, fake.URL, call{
-		method: "create",
-		args:   []any{map[string]any{"name": "build", "allowed_hostnames": hostnames}},
-	}).returned(t)
+	node.call(t, fake.URL, call{method: "create", args: []any{map[string]any{"name": "build", "allowed_hostnames": hostnames}}}).returned(t)
 	assert.Equal(t, hostnames, fake.Policies()[0].Egress.AllowedHostnames)
 }
 
@@ -496,7 +457,6 @@ func comparePathAsID(t *testing.T, node *node) {
 
 func comparePrintedKey(t *testing.T, node *node) {
 	server := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(http.StatusUnauthorized)
 		fmt.Fprintf(w, `{"message": "unknown: %s"}`, r.Header.Get("Authorization"))
 	})
@@ -535,7 +495,7 @@ const comparisonKey = "comparison-key"
 // policyJSON is a policy as the API returns it.
 const policyJSON = `{"id": "npol_1", "name": "build", "egress": {}, "create_time_ms": 1, "update_time_ms": 1}`
 
-// newClient returns a client of the SDK as it is by default.
+// newClient returns a client of the SDK with default settings.
 func newClient(t *testing.T, url string, opts ...runloop.Option) *runloop.Client {
 	t.Helper()
 	client, err := runloop.NewClient(append(opts, runloop.WithBaseURL(url), runloop.WithAPIKey(comparisonKey))...)
@@ -544,21 +504,24 @@ func newClient(t *testing.T, url string, opts ...runloop.Option) *runloop.Client
 	return client
 }
 
-// serve starts a server that speaks HTTP/2 without TLS too, as Runloop's client does.
+// serve starts a server of JSON that also speaks HTTP/2 without TLS, as Runloop's client does.
 func serve(t *testing.T, handler http.HandlerFunc) *wiretest.Loopback {
 	t.Helper()
-	return wiretest.NewLoopback(t, handler, func(server *httptest.Server) {
+	return wiretest.NewLoopback(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		handler(w, r)
+	}, func(server *httptest.Server) {
 		server.Config.Protocols = new(http.Protocols)
 		server.Config.Protocols.SetHTTP1(true)
 		server.Config.Protocols.SetUnencryptedHTTP2(true)
 	})
 }
 
-// shortenWait lets Runloop's client go on immediately where it would wait, for half a
-// minute in all. The SDK does not wait less than it would otherwise.
+// shortenWait makes Runloop's client retry immediately, instead of waiting for half a minute in
+// total. The SDK does not wait less than usual.
 func shortenWait(w http.ResponseWriter) { w.Header().Set("Retry-After-Ms", "1") }
 
-// concurrently calls f so many times.
+// concurrently calls f a number of times.
 func concurrently(times int, f func()) {
 	var calls sync.WaitGroup
 	for range times {

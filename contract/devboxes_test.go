@@ -20,99 +20,95 @@ import (
 	"github.com/runloop-community/runloop-go/runlooptest"
 )
 
-// devboxFields tie each property of a create to a parameter of the SDK. Those without one
-// are for Extra.
-var devboxFields = map[string]struct {
-	set  func(*runloop.DevboxCreateParams)
-	json string
-}{
-	"name":                  {func(p *runloop.DevboxCreateParams) { p.Name = "set" }, `"set"`},
-	"metadata":              {func(p *runloop.DevboxCreateParams) { p.Metadata = map[string]string{"a": "b"} }, `{"a": "b"}`},
-	"environment_variables": {func(p *runloop.DevboxCreateParams) { p.EnvironmentVariables = map[string]string{"A": "b"} }, `{"A": "b"}`},
-	"entrypoint":            {func(p *runloop.DevboxCreateParams) { p.Entrypoint = "sleep 1" }, `"sleep 1"`},
-	"blueprint_id":          {func(p *runloop.DevboxCreateParams) { p.BlueprintID = "bp_1" }, `"bp_1"`},
-	"blueprint_name":        {func(p *runloop.DevboxCreateParams) { p.BlueprintName = "go" }, `"go"`},
-	"snapshot_id":           {func(p *runloop.DevboxCreateParams) { p.SnapshotID = "snp_1" }, `"snp_1"`},
-	"secrets":               {extra("secrets", map[string]string{"A": "b"}), `{"A": "b"}`},
-	"mounts":                {extra("mounts", []any{map[string]string{"type": "object_mount"}}), `[{"type": "object_mount"}]`},
-	"tunnel":                {extra("tunnel", map[string]string{"auth_mode": "open"}), `{"auth_mode": "open"}`},
-	"gateways":              {extra("gateways", map[string]any{"G": map[string]string{"gateway": "g"}}), `{"G": {"gateway": "g"}}`},
-	"mcp":                   {extra("mcp", map[string]any{"M": map[string]string{"secret": "s"}}), `{"M": {"secret": "s"}}`},
+type devboxParams = runloop.DevboxCreateParams
 
-	"launch_parameters.network_policy_id": {func(p *runloop.DevboxCreateParams) {
-		p.NetworkPolicyID, p.Unrestricted = "npol_000001", false
-	}, `"npol_000001"`},
-	"launch_parameters.resource_size_request": {func(p *runloop.DevboxCreateParams) { p.LaunchParameters.ResourceSize = runloop.DevboxXSmall }, `"X_SMALL"`},
-	"launch_parameters.custom_cpu_cores":      {func(p *runloop.DevboxCreateParams) { p.LaunchParameters.CustomCPUCores = 0.5 }, `0.5`},
-	"launch_parameters.custom_gb_memory":      {func(p *runloop.DevboxCreateParams) { p.LaunchParameters.CustomGBMemory = 1 }, `1`},
-	"launch_parameters.custom_disk_size":      {func(p *runloop.DevboxCreateParams) { p.LaunchParameters.CustomDiskSize = 2 }, `2`},
-	"launch_parameters.architecture":          {func(p *runloop.DevboxCreateParams) { p.LaunchParameters.Architecture = runloop.DevboxARM64 }, `"arm64"`},
-	"launch_parameters.keep_alive_time_seconds": {func(p *runloop.DevboxCreateParams) {
-		p.LaunchParameters.KeepAlive = 48 * time.Hour
-	}, `172800`},
-	"launch_parameters.launch_commands":   {func(p *runloop.DevboxCreateParams) { p.LaunchParameters.LaunchCommands = []string{"true"} }, `["true"]`},
-	"launch_parameters.lifecycle":         {launchExtra("lifecycle", map[string]any{}), `{}`},
-	"launch_parameters.after_idle":        {launchExtra("after_idle", map[string]int{"idle_time_seconds": 60}), `{"idle_time_seconds": 60}`},
-	"launch_parameters.user_parameters":   {launchExtra("user_parameters", map[string]string{"username": "u"}), `{"username": "u"}`},
-	"launch_parameters.required_services": {launchExtra("required_services", []string{"db"}), `["db"]`},
-	"launch_parameters.provisioning_tier": {launchExtra("provisioning_tier", "flex"), `"flex"`},
+// devboxFields are those of a create. Properties without a parameter are for Extra.
+var devboxFields = []field[devboxParams]{
+	{"name", func(p *devboxParams) { p.Name = "set" }, `"set"`},
+	{"metadata", func(p *devboxParams) { p.Metadata = map[string]string{"a": "b"} }, `{"a": "b"}`},
+	{"environment_variables", func(p *devboxParams) { p.EnvironmentVariables = map[string]string{"A": "b"} }, `{"A": "b"}`},
+	{"entrypoint", func(p *devboxParams) { p.Entrypoint = "sleep 1" }, `"sleep 1"`},
+	{"blueprint_id", func(p *devboxParams) { p.BlueprintID = "bp_1" }, `"bp_1"`},
+	{"blueprint_name", func(p *devboxParams) { p.BlueprintName = "go" }, `"go"`},
+	{"snapshot_id", func(p *devboxParams) { p.SnapshotID = "snp_1" }, `"snp_1"`},
+	extra("secrets", `{"A": "b"}`),
+	extra("mounts", `[{"type": "object_mount"}]`),
+	extra("tunnel", `{"auth_mode": "open"}`),
+	extra("gateways", `{"G": {"gateway": "g"}}`),
+	extra("mcp", `{"M": {"secret": "s"}}`),
+
+	{"launch_parameters.network_policy_id", func(p *devboxParams) { p.NetworkPolicyID, p.Unrestricted = "npol_000001", false }, `"npol_000001"`},
+	{"launch_parameters.resource_size_request", func(p *devboxParams) { p.LaunchParameters.ResourceSize = runloop.DevboxXSmall }, `"X_SMALL"`},
+	{"launch_parameters.custom_cpu_cores", func(p *devboxParams) { p.LaunchParameters.CustomCPUCores = 0.5 }, `0.5`},
+	{"launch_parameters.custom_gb_memory", func(p *devboxParams) { p.LaunchParameters.CustomGBMemory = 1 }, `1`},
+	{"launch_parameters.custom_disk_size", func(p *devboxParams) { p.LaunchParameters.CustomDiskSize = 2 }, `2`},
+	{"launch_parameters.architecture", func(p *devboxParams) { p.LaunchParameters.Architecture = runloop.DevboxARM64 }, `"arm64"`},
+	{"launch_parameters.keep_alive_time_seconds", func(p *devboxParams) { p.LaunchParameters.KeepAlive = 48 * time.Hour }, `172800`},
+	{"launch_parameters.launch_commands", func(p *devboxParams) { p.LaunchParameters.LaunchCommands = []string{"true"} }, `["true"]`},
+	extra("launch_parameters.lifecycle", `{}`),
+	extra("launch_parameters.after_idle", `{"idle_time_seconds": 60}`),
+	extra("launch_parameters.user_parameters", `{"username": "u"}`),
+	extra("launch_parameters.required_services", `["db"]`),
+	extra("launch_parameters.provisioning_tier", `"flex"`),
 }
 
-func extra(name string, value any) func(*runloop.DevboxCreateParams) {
-	return func(p *runloop.DevboxCreateParams) { p.Extra = map[string]any{name: value} }
-}
-
-func launchExtra(name string, value any) func(*runloop.DevboxCreateParams) {
-	return extra("launch_parameters", map[string]any{name: value})
+func extra(name, value string) field[devboxParams] {
+	inner, isLaunch := strings.CutPrefix(name, "launch_parameters.")
+	fields := map[string]any{inner: json.RawMessage(value)}
+	if isLaunch {
+		fields = map[string]any{"launch_parameters": fields}
+	}
+	return field[devboxParams]{name, func(p *devboxParams) { p.Extra = fields }, value}
 }
 
 func TestDevboxCreateNames(t *testing.T) {
 	t.Parallel()
-	properties := slices.DeleteFunc(live(t).Properties("DevboxCreateParameters"), func(name string) bool {
-		return name == "launch_parameters"
-	})
-	for _, name := range live(t).Properties("DevboxLaunchParameters") {
+	isObject := func(name string) bool { return name == "launch_parameters" }
+	properties := slices.DeleteFunc(today(t).Properties("DevboxCreateParameters"), isObject)
+	for _, name := range today(t).Properties("DevboxLaunchParameters") {
 		properties = append(properties, "launch_parameters."+name)
 	}
-	var fields []string
-	for name := range devboxFields {
-		fields = append(fields, name)
+	requireNames(t, properties, devboxFields)
+}
+
+func requireDevboxes(t *testing.T, e *edition) {
+	if !e.isToday {
+		t.Skip("version 0.1 has no devboxes")
 	}
-	assert.ElementsMatch(t, properties, fields, "each property has its field")
 }
 
 // testDevboxes creates a devbox with each parameter, and lists with each.
 func testDevboxes(t *testing.T, e *edition) {
-	if !e.younger {
-		t.Skip("version 0.1 has no devboxes")
-	}
+	requireDevboxes(t, e)
 	a := e.account(t)
 	a.has("policy")
-	for name, field := range devboxFields {
-		params := runloop.DevboxCreateParams{Unrestricted: true}
+	for _, field := range devboxFields {
+		params := devboxParams{Unrestricted: true}
 		field.set(&params)
 		devbox, err := a.Devboxes.Create(t.Context(), params)
-		require.NoError(t, err, name)
+		require.NoError(t, err, field.name)
 		requests := a.fake.Requests(runlooptest.CreateDevbox)
 		sent := json.RawMessage(requests[len(requests)-1].Body)
-		assert.Len(t, members(t, sent), len(slices.Compact([]string{"metadata", strings.Split(name, ".")[0]})), "%s sets nothing else", name)
-		for step := range strings.SplitSeq(name, ".") {
-			sent = members(t, sent)[step]
+		path := strings.Split(field.name, ".")
+		assert.Len(t, object(t, sent), len(slices.Compact([]string{"metadata", path[0]})), "%s sets nothing else", field.name)
+		for _, step := range path {
+			sent = object(t, sent)[step]
 		}
-		if name == "metadata" {
+		if field.name == "metadata" {
 			assert.Equal(t, map[string]string{"a": "b", runloop.MetadataRequestID: devbox.Metadata[runloop.MetadataRequestID]}, devbox.Metadata)
 			continue
 		}
-		assert.JSONEq(t, field.json, string(sent), name)
+		assert.JSONEq(t, field.want, string(sent), field.name)
 	}
 
 	devboxes := a.fake.Devboxes()
-	for params := range combinations([]func(*runloop.DevboxListParams){
-		func(p *runloop.DevboxListParams) { p.Status = runloop.DevboxRunning },
-		func(p *runloop.DevboxListParams) { p.Limit = 3 },
-		func(p *runloop.DevboxListParams) { p.StartingAfter = devboxes[9].ID },
-		func(p *runloop.DevboxListParams) { p.IncludeTotalCount = new(true) },
-		func(p *runloop.DevboxListParams) { p.IncludeTotalCount = new(false) },
+	type listParams = runloop.DevboxListParams
+	for params := range combinations(e, []field[listParams]{
+		{"status", func(p *listParams) { p.Status = runloop.DevboxRunning }, ""},
+		{"limit", func(p *listParams) { p.Limit = 3 }, ""},
+		{"starting_after", func(p *listParams) { p.StartingAfter = devboxes[9].ID }, ""},
+		{"include_total_count", func(p *listParams) { p.IncludeTotalCount = new(true) }, ""},
+		{"include_total_count", func(p *listParams) { p.IncludeTotalCount = new(false) }, ""},
 	}) {
 		page, err := a.Devboxes.List(t.Context(), params)
 		require.NoError(t, err, "%+v", params)
@@ -126,35 +122,35 @@ func testDevboxes(t *testing.T, e *edition) {
 	assert.Equal(t, len(devboxFields), found)
 }
 
+var reasonsOf = map[string][]string{
+	"failure":  {"out_of_memory", "out_of_disk", "execution_failed", "health_check_failed"},
+	"shutdown": {"keep_alive_timeout", "entrypoint_exit", "idle", "ttl_expired"},
+}
+
 // testDevboxLife has every size, architecture, status and reason of the document.
 func testDevboxLife(t *testing.T, e *edition) {
-	if !e.younger {
-		t.Skip("version 0.1 has no devboxes")
-	}
+	requireDevboxes(t, e)
 	synctest.Test(t, func(t *testing.T) {
 		a := e.account(t)
 		for _, size := range e.document.Values("DevboxResourceSize") {
-			_, err := a.Devboxes.Create(t.Context(), runloop.DevboxCreateParams{Unrestricted: true,
+			_, err := a.Devboxes.Create(t.Context(), devboxParams{Unrestricted: true,
 				LaunchParameters: runloop.DevboxLaunchParameters{ResourceSize: runloop.DevboxResourceSize(size)}})
 			require.NoError(t, err, size)
 		}
 		for _, status := range e.document.Values("DevboxStatus") {
 			scripts := []runlooptest.DevboxScript{{Statuses: []string{status}}}
-			switch status {
-			case "failure":
-				for _, reason := range []string{"out_of_memory", "out_of_disk", "execution_failed", "health_check_failed"} {
-					scripts = append(scripts, runlooptest.DevboxScript{Statuses: []string{status}, FailureReason: reason})
+			for _, reason := range reasonsOf[status] {
+				script := runlooptest.DevboxScript{Statuses: []string{status}, FailureReason: reason}
+				if status == "shutdown" {
+					script.FailureReason, script.ShutdownReason = "", reason
 				}
-			case "shutdown":
-				for _, reason := range []string{"keep_alive_timeout", "entrypoint_exit", "idle", "ttl_expired"} {
-					scripts = append(scripts, runlooptest.DevboxScript{Statuses: []string{status}, ShutdownReason: reason})
-				}
+				scripts = append(scripts, script)
 			}
 			a.fake.ScriptDevboxes(scripts...)
 			var devbox *runloop.Devbox
 			for range scripts {
 				var err error
-				devbox, err = a.Devboxes.Create(t.Context(), runloop.DevboxCreateParams{Unrestricted: true})
+				devbox, err = a.Devboxes.Create(t.Context(), devboxParams{Unrestricted: true})
 				require.NoError(t, err, status)
 				assert.Equal(t, status, string(devbox.Status))
 			}
@@ -205,10 +201,8 @@ const fullDevbox = `{
 // testFullDevbox has the properties that the fake never shows in every response, and ties
 // each to a field. What has no field is in Raw.
 func testFullDevbox(t *testing.T, e *edition) {
-	if !e.younger {
-		t.Skip("version 0.1 has no devboxes")
-	}
-	assert.Equal(t, e.document.Properties("DevboxView"), slices.Sorted(maps.Keys(members(t, []byte(fullDevbox)))))
+	requireDevboxes(t, e)
+	assert.Equal(t, e.document.Properties("DevboxView"), slices.Sorted(maps.Keys(object(t, []byte(fullDevbox)))))
 	client := func(response string) *runloop.Client {
 		return clientOver(t, e.over(t, canned(http.StatusOK, response), e.recorder))
 	}
@@ -238,20 +232,20 @@ func testFullDevbox(t *testing.T, e *edition) {
 	_, err = clientOver(t, e.over(t, stub(func(r *http.Request) (int, string) {
 		tag := fmt.Sprintf("{%q: %q}", runloop.MetadataRequestID, r.Header.Get("X-Request-Id"))
 		return http.StatusOK, strings.Replace(fullDevbox, `{"a": "b"}`, tag, 1)
-	}), e.recorder)).Devboxes.Create(t.Context(), runloop.DevboxCreateParams{NetworkPolicyID: "npol_1"})
+	}), e.recorder)).Devboxes.Create(t.Context(), devboxParams{NetworkPolicyID: "npol_1"})
 	require.NoError(t, err)
 }
 
 // The SDK's constants are the values of the document.
 func TestDevboxValues(t *testing.T) {
 	t.Parallel()
-	assert.ElementsMatch(t, live(t).Values("DevboxStatus"), texts(
+	assert.ElementsMatch(t, today(t).Values("DevboxStatus"), texts(
 		runloop.DevboxQueued, runloop.DevboxProvisioning, runloop.DevboxInitializing, runloop.DevboxRunning,
 		runloop.DevboxSuspending, runloop.DevboxSuspended, runloop.DevboxResuming, runloop.DevboxFailure, runloop.DevboxShutdown))
-	assert.ElementsMatch(t, live(t).Values("DevboxResourceSize"), texts(
+	assert.ElementsMatch(t, today(t).Values("DevboxResourceSize"), texts(
 		runloop.DevboxXSmall, runloop.DevboxSmall, runloop.DevboxMedium, runloop.DevboxLarge,
 		runloop.DevboxXLarge, runloop.DevboxXXLarge, runloop.DevboxCustomSize))
-	assert.ElementsMatch(t, live(t).Values("DevboxArchitecture"), texts(runloop.DevboxX8664, runloop.DevboxARM64))
+	assert.ElementsMatch(t, today(t).Values("DevboxArchitecture"), texts(runloop.DevboxX8664, runloop.DevboxARM64))
 }
 
 func texts[S ~string](values ...S) []string {
@@ -260,11 +254,4 @@ func texts[S ~string](values ...S) []string {
 		texts = append(texts, string(value))
 	}
 	return texts
-}
-
-func members(t *testing.T, object []byte) map[string]json.RawMessage {
-	t.Helper()
-	var members map[string]json.RawMessage
-	require.NoError(t, json.Unmarshal(object, &members), "%s", object)
-	return members
 }

@@ -30,20 +30,17 @@ func Version01() (*Document, error) { return Parse(version01) }
 // Today returns the document of the API as it is today: today.yaml.
 func Today() (*Document, error) { return Parse(today) }
 
-// Parse reads a document, YAML or JSON, and checks it.
+// Parse reads a document, YAML or JSON, and validates it.
 func Parse(source []byte) (*Document, error) {
 	spec, err := openapi3.NewLoader().LoadFromData(source)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		err = spec.Validate(context.Background())
 	}
-	if err := spec.Validate(context.Background()); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	router, err := gorillamux.NewRouter(spec)
-	if err != nil {
-		return nil, err
-	}
-	return &Document{spec, router}, nil
+	return &Document{spec, router}, err
 }
 
 // Operations returns the IDs of the operations, each with its documented statuses.
@@ -57,15 +54,14 @@ func (d *Document) Operations() map[string][]int {
 					statuses = append(statuses, status)
 				}
 			}
-			slices.Sort(statuses)
 			operations[operation.OperationID] = statuses
 		}
 	}
 	return operations
 }
 
-// Properties returns the names of a component schema's properties, sorted, or nil if
-// there is no such schema.
+// Properties returns the names of a component schema's properties, sorted, or nil if there is
+// no such schema.
 func (d *Document) Properties(schema string) []string {
 	ref := d.spec.Components.Schemas[schema]
 	if ref == nil {
@@ -74,7 +70,7 @@ func (d *Document) Properties(schema string) []string {
 	return slices.Sorted(maps.Keys(ref.Value.Properties))
 }
 
-// Values returns the texts that a component schema allows, in the document's order.
+// Values returns the strings that a component schema allows.
 func (d *Document) Values(schema string) []string {
 	var values []string
 	for _, value := range d.spec.Components.Schemas[schema].Value.Enum {

@@ -1,8 +1,12 @@
 package contract_test
 
 import (
+	"fmt"
+	"io"
 	"net/http"
 	"net/url"
+	"os"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -12,21 +16,30 @@ import (
 	"github.com/runloop-community/runloop-go/runlooptest"
 )
 
-// An edition is one state of the API: its document, and a fake that behaves
-// accordingly.
+// TestMain unsets the variables that the SDK reads. Clients without a base URL then send to the
+// server of the document.
+func TestMain(m *testing.M) {
+	for _, variable := range os.Environ() {
+		if name, _, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "RUNLOOP_") {
+			os.Unsetenv(name)
+		}
+	}
+	os.Exit(m.Run())
+}
+
+// An edition is one state of the API: its document, and a fake that behaves accordingly.
 type edition struct {
 	name     string
 	document *contract.Document
 	recorder *contract.Recorder
-	// younger says that the API has what is younger than version 0.1.
-	younger bool
+	isToday  bool // it has what was added after version 0.1
 }
 
 func editions(t *testing.T) []*edition {
 	t.Helper()
 	return []*edition{
 		{"version 0.1", version01(t), new(contract.Recorder), false},
-		{"today", live(t), new(contract.Recorder), true},
+		{"today", today(t), new(contract.Recorder), true},
 	}
 }
 
@@ -37,15 +50,14 @@ func version01(t *testing.T) *contract.Document {
 	return d
 }
 
-func live(t *testing.T) *contract.Document {
+func today(t *testing.T) *contract.Document {
 	t.Helper()
 	d, err := contract.Today()
 	require.NoError(t, err)
 	return d
 }
 
-// An account is a fake API, and a client that reaches it through the check of
-// everything that passes.
+// An account is a fake API, and a client that reaches it through a contract.Transport.
 type account struct {
 	*runloop.Client
 	fake *runlooptest.Server
@@ -55,80 +67,95 @@ type account struct {
 func (e *edition) account(t *testing.T, opts ...runlooptest.Option) *account {
 	t.Helper()
 	fake := e.fake(t, opts...)
-	client, err := runloop.NewClient(
-		runloop.WithAPIKey("key"),
-		runloop.WithHTTPClient(e.checked(t, fake, e.recorder)),
-		runloop.WithMaxRetries(0),
-	)
-	require.NoError(t, err)
-	return &account{client, fake}
+	return &account{clientOver(t, e.checked(t, fake, e.recorder)), fake}
 }
+
+// has adds a policy to the account that has a value in every field.
+func (a *account) has(name string) runloop.NetworkPolicy { return a.fake.AddPolicy(aPolicy(name)) }
 
 func (e *edition) fake(t *testing.T, opts ...runlooptest.Option) *runlooptest.Server {
 	t.Helper()
-	if !e.younger {
+	if !e.isToday {
 		opts = append(opts, runlooptest.WithVersion01())
 	}
-	opts = append(opts, runlooptest.WithPolicyLimit(0)) // the traffic has more policies
-	return runlooptest.NewTestServer(t, opts...)
+	return runlooptest.NewTestServer(t, append(opts, runlooptest.WithPolicyLimit(0))...)
 }
 
-// checked returns an HTTP client that reaches the fake under the document's URL,
-// and fails the test for what breaks the contract.
-func (e *edition) checked(t *testing.T, fake *runlooptest.Server, recorder *contract.Recorder) *http.Client {
+// checked returns a transport that sends every request to the fake, and fails the test for what
+// violates the contract.
+func (e *edition) checked(t *testing.T, fake *runlooptest.Server, recorder *contract.Recorder) http.RoundTripper {
 	t.Helper()
 	base, err := url.Parse(fake.URL)
 	require.NoError(t, err)
-	return &http.Client{Transport: e.over(t, redirect{base, fake.HTTPClient().Transport}, recorder)}
+	return e.over(t, roundTripper(func(r *http.Request) (*http.Response, error) {
+		r.URL.Scheme, r.URL.Host = base.Scheme, base.Host
+		return fake.HTTPClient().Transport.RoundTrip(r)
+	}), recorder)
 }
 
-// over returns a transport that fails the test for what breaks the contract.
+// over returns a transport that fails the test for what violates the contract.
 func (e *edition) over(t *testing.T, next http.RoundTripper, recorder *contract.Recorder) http.RoundTripper {
-	return &contract.Transport{
-		Document: e.document,
-		Recorder: recorder,
-		Next:     next,
-		Report:   func(err error) { t.Errorf("%s: %v", e.name, err) },
-	}
+	report := func(err error) { t.Errorf("%s: %v", e.name, err) }
+	return &contract.Transport{Document: e.document, Recorder: recorder, Next: next, Report: report}
 }
 
-// redirect sends every request to one server.
-type redirect struct {
-	to   *url.URL
-	next http.RoundTripper
-}
-
-func (d redirect) RoundTrip(r *http.Request) (*http.Response, error) {
-	r = r.Clone(r.Context())
-	r.URL.Scheme, r.URL.Host = d.to.Scheme, d.to.Host
-	return d.next.RoundTrip(r)
-}
-
-// aPolicy has something in every field. An edition without the younger ones
-// stores it without them.
+// aPolicy has a value in every field. Version 0.1 stores it without those that were added later.
 func aPolicy(name string) runloop.NetworkPolicy {
-	return runloop.NetworkPolicy{
-		Name:        name,
-		Description: "package registries only",
-		Egress: runloop.EgressRules{
-			AllowDevboxToDevbox: true,
-			AllowedHostnames:    []string{"github.com", "*.npmjs.org"},
-			AllowAgentGateway:   true,
-			AllowMCPGateway:     true,
-			AllowRunloopMirrors: true,
-			AllowedCIDRs: []runloop.AllowedCIDR{
-				{CIDR: "10.0.0.0/8"},
-				{CIDR: "192.0.2.0/24", Ports: []runloop.PortRule{
-					{Port: 443, Protocol: runloop.ProtocolTCP},
-					{Port: 8000, EndPort: 8999, Protocol: runloop.ProtocolTCP},
-					{Port: 53, Protocol: runloop.ProtocolUDP},
-				}},
-			},
-		},
-	}
+	return runloop.NetworkPolicy{Name: name, Description: "package registries only", Egress: runloop.EgressRules{
+		AllowDevboxToDevbox: true,
+		AllowedHostnames:    []string{"github.com", "*.npmjs.org"},
+		AllowAgentGateway:   true,
+		AllowMCPGateway:     true,
+		AllowRunloopMirrors: true,
+		AllowedCIDRs: []runloop.AllowedCIDR{{CIDR: "10.0.0.0/8"}, {CIDR: "192.0.2.0/24", Ports: []runloop.PortRule{
+			{Port: 443, Protocol: runloop.ProtocolTCP},
+			{Port: 8000, EndPort: 8999, Protocol: runloop.ProtocolTCP},
+			{Port: 53, Protocol: runloop.ProtocolUDP},
+		}}},
+	}}
 }
 
-// has adds a policy to the account that has something in every field.
-func (a *account) has(name string) runloop.NetworkPolicy {
-	return a.fake.AddPolicy(aPolicy(name))
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// stub returns a transport that responds to requests with the status and the body that respond
+// returns.
+func stub(respond func(*http.Request) (status int, body string)) http.RoundTripper {
+	return roundTripper(func(r *http.Request) (*http.Response, error) {
+		status, body := respond(r)
+		return &http.Response{
+			Status:     fmt.Sprintf("%d %s", status, http.StatusText(status)),
+			StatusCode: status,
+			Header:     http.Header{"Content-Type": {"application/json"}},
+			Body:       io.NopCloser(strings.NewReader(body)),
+			Request:    r,
+		}, nil
+	})
+}
+
+// canned responds to every request in the same way.
+func canned(status int, body string) http.RoundTripper {
+	return stub(func(*http.Request) (int, string) { return status, body })
+}
+
+// clientOver returns a client that sends through the transport, and does not retry.
+func clientOver(t *testing.T, transport http.RoundTripper) *runloop.Client {
+	t.Helper()
+	http := runloop.WithHTTPClient(&http.Client{Transport: transport})
+	client, err := runloop.NewClient(runloop.WithAPIKey("key"), http, runloop.WithMaxRetries(0))
+	require.NoError(t, err)
+	return client
+}
+
+// request returns a request as the SDK would send it.
+func request(t *testing.T, method, url, body string) *http.Request {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
+	require.NoError(t, err)
+	r.Header = http.Header{"Accept": {"application/json"}, "Authorization": {"Bearer key"}}
+	if method == http.MethodPost {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	return r
 }

@@ -2,6 +2,7 @@ package contract_test
 
 import (
 	"fmt"
+	"math/bits"
 	"testing"
 	"testing/synctest"
 
@@ -12,123 +13,37 @@ import (
 	"github.com/runloop-community/runloop-go/runlooptest"
 )
 
-// The tests of this file make the SDK send all that it can send. That it is valid,
-// and the answers are, is checked on the way.
+// The tests of this file make the SDK send all that it can send. The transport checks that the
+// requests and the responses are valid.
 
-func testCreate(t *testing.T, e *edition) {
+// testCreates creates half of the policies with Create and half with Ensure, each field in both
+// halves, and finds them again with Ensure.
+func testCreates(t *testing.T, e *edition) {
 	a := e.account(t)
 	i := 0
-	for params := range combinations(e.createSettings()) {
+	for params := range combinations(e, createFields) {
 		i++
 		params.Name = fmt.Sprintf("policy-%d", i)
-		policy, err := a.NetworkPolicies.Create(t.Context(), params)
-		require.NoError(t, err, "%+v", params)
-		assert.Equal(t, params.Name, policy.Name)
-		assert.Equal(t, params.Description, policy.Description)
-		assert.Empty(t, params.Egress.Diff(policy.Egress))
-	}
-}
-
-func testGet(t *testing.T, e *edition) {
-	a := e.account(t)
-	for _, stored := range []runloop.NetworkPolicy{
-		a.has("full"),
-		a.fake.AddPolicy(runloop.NetworkPolicy{Name: "deny all"}),
-		a.fake.AddPolicy(runloop.NetworkPolicy{Name: "allow all", Egress: runloop.EgressRules{AllowAll: true}}),
-	} {
-		policy, err := a.NetworkPolicies.Get(t.Context(), stored.ID)
-		require.NoError(t, err)
-		assert.Equal(t, stored.Name, policy.Name)
-		assert.Empty(t, stored.Egress.Diff(policy.Egress))
-	}
-}
-
-func testList(t *testing.T, e *edition) {
-	a := e.account(t)
-	a.has("first")
-	policy := a.has("second & \"last\" = 100%")
-	for params := range combinations(e.listSettings(policy)) {
-		_, err := a.NetworkPolicies.List(t.Context(), params)
-		require.NoError(t, err, "%+v", params)
-	}
-}
-
-func testAll(t *testing.T, e *edition) {
-	a := e.account(t)
-	const count = 5
-	for i := range count {
-		a.has(fmt.Sprintf("policy-%d", i))
-	}
-	for _, params := range []runloop.NetworkPolicyListParams{
-		{},
-		{Limit: 2},
-		{Limit: 1, IncludeTotalCount: new(true)},
-		{Limit: 2, Name: "policy"},
-	} {
-		seen := 0
-		for _, err := range a.NetworkPolicies.All(t.Context(), params) {
-			require.NoError(t, err, "%+v", params)
-			seen++
+		create := a.NetworkPolicies.Create
+		if bits.OnesCount(uint(i))%2 == 0 {
+			create = a.NetworkPolicies.Ensure
 		}
-		assert.Equal(t, count, seen, "%+v", params)
-	}
-}
-
-func testUpdate(t *testing.T, e *edition) {
-	a := e.account(t)
-	policy := a.has("before")
-	for _, values := range variants {
-		for params := range combinations(e.updateSettings(values)) {
-			_, err := a.NetworkPolicies.Update(t.Context(), policy.ID, params)
-			require.NoError(t, err, "%+v", params)
-		}
-	}
-}
-
-func testDelete(t *testing.T, e *edition) {
-	a := e.account(t)
-	for _, stored := range []runloop.NetworkPolicy{a.has("full"), a.fake.AddPolicy(runloop.NetworkPolicy{Name: "deny all"})} {
-		policy, err := a.NetworkPolicies.Delete(t.Context(), stored.ID)
-		require.NoError(t, err)
-		assert.Equal(t, stored.Name, policy.Name)
-	}
-	assert.Empty(t, a.fake.Policies())
-}
-
-func testGetByName(t *testing.T, e *edition) {
-	a := e.account(t)
-	stored := a.has("build")
-	a.has("build too")
-	policy, err := a.NetworkPolicies.GetByName(t.Context(), "build")
-	require.NoError(t, err)
-	assert.Equal(t, stored.ID, policy.ID)
-	_, err = a.NetworkPolicies.GetByName(t.Context(), "buil")
-	require.ErrorIs(t, err, runloop.ErrNotFound)
-}
-
-func testEnsure(t *testing.T, e *edition) {
-	a := e.account(t)
-	i := 0
-	for params := range combinations(e.createSettings()) {
-		i++
-		params.Name = fmt.Sprintf("policy-%d", i)
-		created, err := a.NetworkPolicies.Ensure(t.Context(), params)
+		created, err := create(t.Context(), params)
 		require.NoError(t, err, "%+v", params)
+		assert.Equal(t, params.Name+params.Description, created.Name+created.Description)
+		assert.Empty(t, params.Egress.Diff(created.Egress))
 		found, err := a.NetworkPolicies.Ensure(t.Context(), params)
 		require.NoError(t, err, "%+v", params)
 		assert.Equal(t, created.ID, found.ID)
 	}
-	_, err := a.NetworkPolicies.Ensure(t.Context(), runloop.NetworkPolicyCreateParams{
-		Name:   "policy-1",
-		Egress: runloop.EgressRules{AllowedHostnames: []string{"pypi.org"}},
-	})
+	_, err := a.NetworkPolicies.Ensure(t.Context(), createParams{Name: "policy-1", Egress: runloop.EgressRules{AllowedHostnames: []string{"pypi.org"}}})
 	require.ErrorIs(t, err, runloop.ErrDrift)
 }
 
 func testApply(t *testing.T, e *edition) {
 	a := e.account(t)
 	var id string
-	for params := range combinations(e.createSettings()) {
+	for params := range combinations(e, createFields) {
 		params.Name = "build"
 		policy, err := a.NetworkPolicies.Apply(t.Context(), params)
 		require.NoError(t, err, "%+v", params)
@@ -140,33 +55,74 @@ func testApply(t *testing.T, e *edition) {
 	}
 }
 
-// testIDs has ids that need escaping: each has to stay one segment of the path.
-func testIDs(t *testing.T, e *edition) {
+func testUpdate(t *testing.T, e *edition) {
 	a := e.account(t)
-	for _, id := range []string{"npol_1", "a/b", "a b", "100%", "%2F", "a?b#c", "Zürich", "a+b;c=d&e", "..."} {
-		a.fake.AddPolicy(runloop.NetworkPolicy{ID: id, Name: id})
-		_, err := a.NetworkPolicies.Get(t.Context(), id)
-		require.NoError(t, err, id)
-		_, err = a.NetworkPolicies.Update(t.Context(), id, runloop.NetworkPolicyUpdateParams{Description: &id})
-		require.NoError(t, err, id)
-		_, err = a.NetworkPolicies.Delete(t.Context(), id)
-		require.NoError(t, err, id)
+	policy := a.has("before")
+	for _, values := range updates {
+		for params := range combinations(e, updateFields(values)) {
+			_, err := a.NetworkPolicies.Update(t.Context(), policy.ID, params)
+			require.NoError(t, err, "%+v", params)
+		}
 	}
 }
 
-// testLostAnswers makes the SDK find out what became of a write.
-func testLostAnswers(t *testing.T, e *edition) {
+func testLists(t *testing.T, e *edition) {
+	a := e.account(t)
+	first, policy := a.has("first"), a.has("second & \"last\" = 100%")
+	for params := range combinations(e, listFields(policy)) {
+		_, err := a.NetworkPolicies.List(t.Context(), params)
+		require.NoError(t, err, "%+v", params)
+	}
+	for _, params := range []listParams{{}, {Limit: 1}, {Limit: 1, IncludeTotalCount: new(true)}, {Limit: 1, Name: "s"}} {
+		seen := 0
+		for _, err := range a.NetworkPolicies.All(t.Context(), params) {
+			require.NoError(t, err, "%+v", params)
+			seen++
+		}
+		assert.Equal(t, 2, seen, "%+v", params)
+	}
+	found, err := a.NetworkPolicies.GetByName(t.Context(), "first")
+	require.NoError(t, err)
+	assert.Equal(t, first.ID, found.ID)
+	_, err = a.NetworkPolicies.GetByName(t.Context(), "firs")
+	require.ErrorIs(t, err, runloop.ErrNotFound)
+}
+
+// testIDs has full and empty policies, and IDs that need escaping: each has to stay one segment
+// of the path.
+func testIDs(t *testing.T, e *edition) {
+	a := e.account(t)
+	policies := []runloop.NetworkPolicy{a.has("full"), a.fake.AddPolicy(runloop.NetworkPolicy{Name: "deny all"})}
+	for _, id := range []string{"npol_1", "a/b", "a b", "100%", "%2F", "a?b#c", "Zürich", "a+b;c=d&e", "..."} {
+		policies = append(policies, a.fake.AddPolicy(runloop.NetworkPolicy{ID: id, Name: id, Egress: runloop.EgressRules{AllowAll: true}}))
+	}
+	for _, stored := range policies {
+		policy, err := a.NetworkPolicies.Get(t.Context(), stored.ID)
+		require.NoError(t, err, stored.ID)
+		assert.Equal(t, stored.Name, policy.Name)
+		assert.Empty(t, stored.Egress.Diff(policy.Egress))
+		_, err = a.NetworkPolicies.Update(t.Context(), stored.ID, updateParams{Description: new("updated")})
+		require.NoError(t, err, stored.ID)
+		policy, err = a.NetworkPolicies.Delete(t.Context(), stored.ID)
+		require.NoError(t, err, stored.ID)
+		assert.Equal(t, stored.Name+"updated", policy.Name+policy.Description)
+	}
+	assert.Empty(t, a.fake.Policies())
+}
+
+// testLostResponses makes the SDK look up whether writes were applied.
+func testLostResponses(t *testing.T, e *edition) {
 	synctest.Test(t, func(t *testing.T) { // whose time does not wait between attempts
 		a := e.account(t)
 		retries := runloop.WithMaxRetries(3)
 		lost := runlooptest.Disconnect().AfterCommit()
 
 		a.fake.Inject(runlooptest.CreateNetworkPolicy, lost, runlooptest.Status(500))
-		created, err := a.NetworkPolicies.Create(t.Context(), runloop.NetworkPolicyCreateParams{Name: "build"}, retries)
+		created, err := a.NetworkPolicies.Create(t.Context(), createParams{Name: "build"}, retries)
 		require.NoError(t, err)
 
 		a.fake.Inject(runlooptest.UpdateNetworkPolicy, lost)
-		_, err = a.NetworkPolicies.Update(t.Context(), created.ID, runloop.NetworkPolicyUpdateParams{AllowMCPGateway: new(true)}, retries)
+		_, err = a.NetworkPolicies.Update(t.Context(), created.ID, updateParams{AllowMCPGateway: new(true)}, retries)
 		require.NoError(t, err)
 
 		a.fake.Inject(runlooptest.DeleteNetworkPolicy, lost)

@@ -7,27 +7,29 @@ import (
 	"net/http"
 )
 
-// A Transport is an [http.RoundTripper] that checks what passes through it. It
-// changes nothing: what breaks the contract passes as well.
+// A Transport is an [http.RoundTripper] that checks requests and responses. It changes nothing,
+// and does not stop what violates the contract.
 type Transport struct {
 	// Document is the contract.
 	Document *Document
-	// Recorder gets to know what valid traffic exercises. It may be nil.
+	// Recorder records what valid traffic exercises. It may be nil.
 	Recorder *Recorder
-	// Next carries requests out.
+	// Next sends the requests.
 	Next http.RoundTripper
-	// Report is called for each request and each response that breaks the
-	// contract.
+	// Report is called for each request and each response that violates the contract.
 	Report func(error)
 }
 
-// RoundTrip carries the request out and checks it and its response.
+// RoundTrip sends the request, and checks it and its response.
 func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	body, err := readAll(r.Body)
 	if err != nil {
 		return nil, err
 	}
-	x := t.checkRequest(r, body)
+	x, invalid := t.Document.exchange(r.Clone(r.Context()), body)
+	if invalid != nil {
+		t.Report(fmt.Errorf("request %s %s %s: %w", r.Method, r.URL, body, invalid))
+	}
 	sent := r.Clone(r.Context())
 	if r.Body != nil {
 		sent.Body = io.NopCloser(bytes.NewReader(body))
@@ -40,34 +42,15 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	res.Body = io.NopCloser(bytes.NewReader(body))
-	if x != nil {
-		t.checkResponse(x, res, body)
+	if invalid != nil {
+		return res, nil
 	}
-	return res, nil
-}
-
-// checkRequest returns the exchange that a valid request begins, and nil for any
-// other.
-func (t *Transport) checkRequest(r *http.Request, body []byte) *exchange {
-	x, err := t.Document.exchange(r.Clone(r.Context()))
-	if err == nil {
-		err = x.checkRequest(body)
-	}
-	if err != nil {
-		t.Report(fmt.Errorf("request %s %s %s: %w", r.Method, r.URL, body, err))
-		return nil
-	}
-	return x
-}
-
-func (t *Transport) checkResponse(x *exchange, res *http.Response, body []byte) {
 	if err := x.checkResponse(res, body); err != nil {
-		t.Report(fmt.Errorf("response to %s: %s %s: %w", x.operation(), res.Status, body, err))
-		return
-	}
-	if t.Recorder != nil {
+		t.Report(fmt.Errorf("response to %s: %s %s: %w", x.operation, res.Status, body, err))
+	} else if t.Recorder != nil {
 		t.Recorder.record(x.items)
 	}
+	return res, nil
 }
 
 // readAll reads a body and closes it.

@@ -16,17 +16,12 @@ import (
 
 const (
 	policiesURL = "https://api.runloop.ai/v1/network-policies"
+	policyURL   = policiesURL + "/npol_1"
 
-	validPolicy = `{
-		"id": "npol_1", "name": "build", "create_time_ms": 1, "update_time_ms": 1,
-		"egress": {
-			"allow_all": false, "allow_devbox_to_devbox": false, "allowed_hostnames": [],
-			"allow_agent_gateway": false, "allow_mcp_gateway": false
-		}
-	}`
+	validPolicy = `{"id": "npol_1", "name": "build", "create_time_ms": 1, "update_time_ms": 1, "egress": {"allow_all": false,
+		"allow_devbox_to_devbox": false, "allowed_hostnames": [], "allow_agent_gateway": false, "allow_mcp_gateway": false}}`
 )
 
-// TestTransportNoticesRequests proves the check of requests, one breach each.
 func TestTransportNoticesRequests(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -34,54 +29,48 @@ func TestTransportNoticesRequests(t *testing.T) {
 		header            string // "Name: value" of one header to set
 		want              string // "" for a valid request
 	}{
-		"valid create":      {"POST", policiesURL, `{"name": "build"}`, "", ""},
-		"valid get":         {"GET", policiesURL + "/npol_1", ``, "", ""},
-		"valid id":          {"GET", policiesURL + "/a%2Fb", ``, "", ""},
-		"another path":      {"GET", "https://api.runloop.ai/v1/devboxes", ``, "", "no matching operation"},
-		"another server":    {"GET", "https://example.com/v1/network-policies/npol_1", ``, "", "no matching operation"},
-		"plain HTTP":        {"GET", "http://api.runloop.ai/v1/network-policies/npol_1", ``, "", "no matching operation"},
-		"another method":    {"PUT", policiesURL, ``, "", "method not allowed"},
-		"unescaped id":      {"GET", policiesURL + "/a/b", ``, "", "no matching operation"},
-		"unknown member":    {"POST", policiesURL, `{"name": "build", "color": "red"}`, "", "color"},
-		"missing member":    {"POST", policiesURL, `{"description": "x"}`, "", "name"},
-		"null":              {"POST", policiesURL, `{"name": null}`, "", "name"},
-		"wrong type":        {"POST", policiesURL, `{"name": "build", "allow_all": "yes"}`, "", "allow_all"},
-		"wrong item":        {"POST", policiesURL, `{"name": "build", "allowed_hostnames": [null]}`, "", "allowed_hostnames"},
-		"member twice":      {"POST", policiesURL, `{"name": "build", "name": "build"}`, "", "duplicate"},
-		"no JSON":           {"POST", policiesURL, `name=build`, "", "request body"},
-		"delete with body":  {"POST", policiesURL + "/npol_1/delete", `{"force": true}`, "", "force"},
-		"get with body":     {"GET", policiesURL + "/npol_1", `{}`, "", "request body not allowed"},
-		"unknown parameter": {"GET", policiesURL + "/npol_1?verbose=true", ``, "", "verbose"},
-		"parameter twice":   {"GET", policiesURL + "?name=a&name=b", ``, "", "name comes 2 times"},
-		"parameter's type":  {"GET", policiesURL + "?limit=many", ``, "", "limit"},
-		"malformed query":   {"GET", policiesURL + "?name=%zz", ``, "", "invalid URL escape"},
-		"unknown header":    {"GET", policiesURL + "/npol_1", ``, "X-Color: red", "X-Color"},
-		"header of a write": {"GET", policiesURL + "/npol_1", ``, "X-Request-Id: 1", "X-Request-Id"},
-		"no credentials":    {"GET", policiesURL + "/npol_1", ``, "Authorization: ", "bearer"},
-		"other credentials": {"GET", policiesURL + "/npol_1", ``, "Authorization: Basic eDp5", "bearer"},
-		"other type":        {"POST", policiesURL, `{"name": "build"}`, "Content-Type: text/plain", "Content-Type"},
-		"other answer":      {"GET", policiesURL + "/npol_1", ``, "Accept: text/html", "Accept"},
+		"valid create":         {"POST", policiesURL, `{"name": "build"}`, "", ""},
+		"valid get":            {"GET", policyURL, ``, "", ""},
+		"valid ID":             {"GET", policiesURL + "/a%2Fb", ``, "", ""},
+		"another path":         {"GET", "https://api.runloop.ai/v1/devboxes", ``, "", "no matching operation"},
+		"another server":       {"GET", "https://example.com/v1/network-policies/npol_1", ``, "", "no matching operation"},
+		"plain HTTP":           {"GET", "http://api.runloop.ai/v1/network-policies/npol_1", ``, "", "no matching operation"},
+		"another method":       {"PUT", policiesURL, ``, "", "method not allowed"},
+		"unescaped ID":         {"GET", policiesURL + "/a/b", ``, "", "no matching operation"},
+		"unknown field":        {"POST", policiesURL, `{"name": "build", "color": "red"}`, "", "color"},
+		"missing field":        {"POST", policiesURL, `{"description": "x"}`, "", "name"},
+		"null":                 {"POST", policiesURL, `{"name": null}`, "", "name"},
+		"another type":         {"POST", policiesURL, `{"name": "build", "allow_all": "yes"}`, "", "allow_all"},
+		"invalid item":         {"POST", policiesURL, `{"name": "build", "allowed_hostnames": [null]}`, "", "allowed_hostnames"},
+		"repeated field":       {"POST", policiesURL, `{"name": "build", "name": "build"}`, "", "duplicate"},
+		"not JSON":             {"POST", policiesURL, `name=build`, "", "request body"},
+		"delete with a body":   {"POST", policyURL + "/delete", `{"force": true}`, "", "force"},
+		"get with a body":      {"GET", policyURL, `{}`, "", "request body not allowed"},
+		"unknown parameter":    {"GET", policyURL + "?verbose=true", ``, "", "verbose"},
+		"repeated parameter":   {"GET", policiesURL + "?name=a&name=b", ``, "", "name appears 2 times"},
+		"parameter's type":     {"GET", policiesURL + "?limit=many", ``, "", "limit"},
+		"malformed query":      {"GET", policiesURL + "?name=%zz", ``, "", "invalid URL escape"},
+		"unknown header":       {"GET", policyURL, ``, "X-Color: red", "X-Color"},
+		"header of a write":    {"GET", policyURL, ``, "X-Request-Id: 1", "X-Request-Id"},
+		"no credentials":       {"GET", policyURL, ``, "Authorization: ", "bearer"},
+		"another scheme":       {"GET", policyURL, ``, "Authorization: Basic eDp5", "bearer"},
+		"another content type": {"POST", policiesURL, `{"name": "build"}`, "Content-Type: text/plain", "Content-Type"},
+		"another Accept":       {"GET", policyURL, ``, "Accept: text/html", "Accept"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r, err := http.NewRequestWithContext(t.Context(), test.method, test.url, strings.NewReader(test.body))
-			require.NoError(t, err)
-			r.Header.Set("Accept", "application/json")
-			r.Header.Set("Authorization", "Bearer key")
-			if test.method == http.MethodPost {
-				r.Header.Set("Content-Type", "application/json")
-			}
+			r := request(t, test.method, test.url, test.body)
 			if name, value, found := strings.Cut(test.header, ": "); found {
 				r.Header.Set(name, value)
 			}
-			assertReport(t, test.want, reported(t, r, http.StatusOK, validPolicy))
+			assertReport(t, test.want, r, http.StatusOK, validPolicy)
 		})
 	}
 }
 
-// TestTransportNoticesResponses proves the check of responses, one breach each.
 func TestTransportNoticesResponses(t *testing.T) {
 	t.Parallel()
+	changed := func(old, new string) string { return strings.Replace(validPolicy, old, new, 1) }
 	for name, test := range map[string]struct {
 		status     int
 		body, want string
@@ -90,102 +79,74 @@ func TestTransportNoticesResponses(t *testing.T) {
 		"valid error":         {404, `{"message": "not found"}`, ""},
 		"undocumented status": {409, `{}`, "status is not supported"},
 		"no body":             {200, ``, "response body"},
-		"missing member":      {200, `{"id": "npol_1"}`, "name"},
-		"unknown member":      {200, strings.Replace(validPolicy, `"name"`, `"color": "red", "name"`, 1), "color"},
-		"younger member":      {200, strings.Replace(validPolicy, `"allow_all"`, `"allow_runloop_mirrors": true, "allow_all"`, 1), "allow_runloop_mirrors"},
-		"member twice":        {200, strings.Replace(validPolicy, `"name"`, `"name": "x", "name"`, 1), "duplicate"},
-		"wrong type":          {200, strings.Replace(validPolicy, `"create_time_ms": 1`, `"create_time_ms": 0.5`, 1), "create_time_ms"},
-		"null":                {200, strings.Replace(validPolicy, `[]`, `null`, 1), "allowed_hostnames"},
+		"missing field":       {200, `{"id": "npol_1"}`, "name"},
+		"unknown field":       {200, changed(`"name"`, `"color": "red", "name"`), "color"},
+		"later field":         {200, changed(`"allow_all"`, `"allow_runloop_mirrors": true, "allow_all"`), "allow_runloop_mirrors"},
+		"repeated field":      {200, changed(`"name"`, `"name": "x", "name"`), "duplicate"},
+		"another type":        {200, changed(`"create_time_ms": 1`, `"create_time_ms": 0.5`), "create_time_ms"},
+		"null":                {200, changed(`[]`, `null`), "allowed_hostnames"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, policiesURL+"/npol_1", nil)
-			require.NoError(t, err)
-			r.Header.Set("Accept", "application/json")
-			r.Header.Set("Authorization", "Bearer key")
-			assertReport(t, test.want, reported(t, r, test.status, test.body))
+			assertReport(t, test.want, request(t, "GET", policyURL, ""), test.status, test.body)
 		})
 	}
 }
 
-// TestVersion01HasNothingYounger proves that the older document is strict: what
-// the SDK sends for the younger fields breaks it.
-func TestVersion01HasNothingYounger(t *testing.T) {
-	t.Parallel()
-	for name, call := range map[string]func(*runloop.NetworkPoliciesService){
-		"allow_runloop_mirrors": func(s *runloop.NetworkPoliciesService) {
-			s.Create(t.Context(), runloop.NetworkPolicyCreateParams{Name: "x", Egress: runloop.EgressRules{AllowRunloopMirrors: true}})
-		},
-		"allowed_cidrs": func(s *runloop.NetworkPoliciesService) {
-			s.Update(t.Context(), "npol_1", runloop.NetworkPolicyUpdateParams{AllowedCIDRs: new([]runloop.AllowedCIDR)})
-		},
-		"search": func(s *runloop.NetworkPoliciesService) {
-			s.List(t.Context(), runloop.NetworkPolicyListParams{Search: "x"})
-		},
-	} {
-		var breaches []error
-		call(serviceOver(t, &contract.Transport{
-			Document: version01(t),
-			Next:     canned(http.StatusBadRequest, `{}`),
-			Report:   func(err error) { breaches = append(breaches, err) },
-		}))
-		assertReport(t, name, breaches)
+// assertReport asserts that there is one report with the text, or none for "". Only what is valid
+// is recorded.
+func assertReport(t *testing.T, want string, r *http.Request, status int, body string) {
+	t.Helper()
+	var reports []error
+	recorder := new(contract.Recorder)
+	report := func(err error) { reports = append(reports, err) }
+	transport := &contract.Transport{Document: version01(t), Recorder: recorder, Next: canned(status, body), Report: report}
+	_, err := transport.RoundTrip(r)
+	require.NoError(t, err)
+	recorded := len(recorder.Missing(version01(t))) < len(version01(t).Items())
+	assert.Equal(t, len(reports) == 0, recorded)
+	if want == "" {
+		assert.Empty(t, reports)
+	} else if assert.Len(t, reports, 1, want) {
+		// The request and the response before the reason prove nothing.
+		assert.ErrorContains(t, errors.Unwrap(reports[0]), want)
 	}
 }
 
-// TestTransportChangesNothing proves that what is checked can still be read.
+// What the SDK sends for fields that were added later violates the older document.
+func TestVersion01IsStrict(t *testing.T) {
+	t.Parallel()
+	for name, call := range map[string]func(*runloop.NetworkPoliciesService){
+		"allow_runloop_mirrors": func(s *runloop.NetworkPoliciesService) {
+			s.Create(t.Context(), createParams{Name: "x", Egress: runloop.EgressRules{AllowRunloopMirrors: true}})
+		},
+		"allowed_cidrs": func(s *runloop.NetworkPoliciesService) {
+			s.Update(t.Context(), "npol_1", updateParams{AllowedCIDRs: new([]runloop.AllowedCIDR)})
+		},
+		"search": func(s *runloop.NetworkPoliciesService) { s.List(t.Context(), listParams{Search: "x"}) },
+	} {
+		call(clientOver(t, roundTripper(func(r *http.Request) (*http.Response, error) {
+			assertReport(t, name, r, http.StatusBadRequest, `{}`)
+			return canned(http.StatusBadRequest, `{}`).RoundTrip(r)
+		})).NetworkPolicies)
+	}
+}
+
 func TestTransportChangesNothing(t *testing.T) {
 	t.Parallel()
-	var got string
-	transport := &contract.Transport{
-		Document: version01(t),
-		Next: stub(func(r *http.Request) (int, string) {
-			body, err := io.ReadAll(r.Body)
-			assert.NoError(t, err)
-			got = string(body)
-			return http.StatusOK, "an answer"
-		}),
-		Report: func(error) {},
-	}
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, policiesURL, strings.NewReader("a request"))
-	require.NoError(t, err)
+	var got []byte
+	next := stub(func(r *http.Request) (int, string) {
+		got, _ = io.ReadAll(r.Body)
+		return http.StatusOK, "a response"
+	})
+	transport := &contract.Transport{Document: version01(t), Next: next, Report: func(error) {}}
+	r := request(t, "POST", policiesURL, "a request")
+	header := r.Header.Clone()
 	res, err := transport.RoundTrip(r)
 	require.NoError(t, err)
 	body, err := io.ReadAll(res.Body)
 	require.NoError(t, err)
-	assert.Equal(t, "a request", got)
-	assert.Equal(t, "an answer", string(body))
-	assert.Empty(t, r.Header)
-}
-
-// reported returns what is reported when the request is answered so.
-func reported(t *testing.T, r *http.Request, status int, answer string) []error {
-	t.Helper()
-	var reports []error
-	recorder := new(contract.Recorder)
-	transport := &contract.Transport{
-		Document: version01(t),
-		Recorder: recorder,
-		Next:     canned(status, answer),
-		Report:   func(err error) { reports = append(reports, err) },
-	}
-	res, err := transport.RoundTrip(r)
-	require.NoError(t, err)
-	require.NoError(t, res.Body.Close())
-	recorded := len(recorder.Missing(version01(t))) < len(version01(t).Items())
-	assert.Equal(t, len(reports) == 0, recorded, "what is valid is recorded, and nothing else")
-	return reports
-}
-
-// assertReport asserts that there is one report that says what, or none for "".
-func assertReport(t *testing.T, what string, reports []error) {
-	t.Helper()
-	if what == "" {
-		assert.Empty(t, reports)
-		return
-	}
-	if assert.Len(t, reports, 1, what) {
-		// What was sent, which stands before the reason, proves nothing.
-		assert.ErrorContains(t, errors.Unwrap(reports[0]), what)
-	}
+	assert.Equal(t, "a request", string(got))
+	assert.Equal(t, "a response", string(body))
+	assert.Equal(t, header, r.Header)
 }

@@ -11,8 +11,8 @@ import (
 	runloop "github.com/runloop-community/runloop-go"
 )
 
-// A yamlCodec is a YAML package that users may choose. The root module requires none,
-// so the file form of policies is tested with them here.
+// A yamlCodec is a YAML package that users may choose. The root module requires none, so the file
+// form of policies is tested with them here.
 type yamlCodec struct {
 	name      string
 	marshal   func(any) ([]byte, error)
@@ -80,8 +80,8 @@ policies:
 	}
 }
 
-// What YAML makes of a careless text is an error, never a policy that denies everything.
-func TestYAMLTraps(t *testing.T) {
+// A mistake in a file is an error, never a policy that denies everything.
+func TestMistakesInYAML(t *testing.T) {
 	t.Parallel()
 	for name, document := range map[string]string{
 		"a number for the name":   "{name: 123, egress: {}}",
@@ -119,7 +119,7 @@ func TestYAMLTraps(t *testing.T) {
 	}
 }
 
-// A date is a time.Time to one package, and a text to the other.
+// One package decodes a date as a time.Time, the other as a string.
 func TestADateInYAML(t *testing.T) {
 	t.Parallel()
 	var params runloop.NetworkPolicyCreateParams

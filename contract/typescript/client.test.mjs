@@ -1,6 +1,6 @@
-// What programs do with Runloop's own client for TypeScript. The client is as it
-// was published, and finds the server by its environment: RUNLOOP_BASE_URL and
-// RUNLOOP_API_KEY. No policy is left afterwards.
+// What programs do with Runloop's own client for TypeScript, as it was published. It reads
+// the server and the key from RUNLOOP_BASE_URL and RUNLOOP_API_KEY. No policy is left
+// afterwards.
 import assert from 'node:assert/strict';
 import { after, afterEach, describe, it } from 'node:test';
 import {
@@ -12,11 +12,11 @@ import {
   RunloopSDK,
 } from '@runloop/api-client';
 
-// A client without a response keeps trying for half a minute or more; once is enough.
+// A client without a response retries for half a minute or more; once is enough.
 const timeout = 60_000;
 const suites = { 'over HTTP/2, the default': {}, 'over HTTP/1.1': { http2: false } };
 
-// finished is resolved when all tests are through.
+// finished resolves when all tests have ended.
 export const finished = Promise.all(
   Object.entries(suites).map(
     ([what, options]) =>
@@ -33,7 +33,7 @@ function suite(options) {
   const sdk = new RunloopSDK(options);
   const { networkPolicies, devboxes } = sdk.api;
 
-  // Everything that a test makes has a name with this prefix.
+  // The names of all that a test creates have this prefix.
   const prefix = 'typescript-';
   let names = 0;
   const newName = () => `${prefix}${++names}`;
@@ -91,13 +91,13 @@ function suite(options) {
       assert.deepEqual(policy.egress, egress);
     });
 
-    it('takes null for whatever may be left out', async () => {
+    it('accepts null for every optional field', async () => {
       const policy = await create({ description: null, allow_all: null, allowed_hostnames: null, allowed_cidrs: null });
       assert.equal(policy.egress.allow_all, false);
       assert.deepEqual(policy.egress.allowed_hostnames, []);
     });
 
-    it('takes CIDRs with any port, one port and either protocol', async () => {
+    it('accepts CIDRs with any port, one port and either protocol', async () => {
       const { egress } = await create({
         allowed_cidrs: [
           { cidr: '10.0.0.0/8' },
@@ -112,7 +112,7 @@ function suite(options) {
       assert.equal(egress.allowed_cidrs[2].ports[1].protocol, 'UDP');
     });
 
-    it('allows devbox to devbox where it allows all', async () => {
+    it('allows devbox to devbox if it allows all', async () => {
       const { egress } = await create({ allow_all: true, allow_devbox_to_devbox: false });
       assert.equal(egress.allow_all, true);
       assert.equal(egress.allow_devbox_to_devbox, true);
@@ -138,7 +138,7 @@ function suite(options) {
       assert.deepEqual(await networkPolicies.retrieve(before.id), after);
     });
 
-    it('replaces lists whole', async () => {
+    it('replaces lists as a whole', async () => {
       const { id } = await create({ allowed_hostnames: ['github.com', 'pypi.org'], allowed_cidrs: [{ cidr: '10.0.0.0/8' }] });
       const replaced = await networkPolicies.update(id, { allowed_hostnames: ['*.example.com'] });
       assert.deepEqual(replaced.egress.allowed_hostnames, ['*.example.com']);
@@ -148,7 +148,7 @@ function suite(options) {
       assert.deepEqual(emptied.egress.allowed_cidrs, []);
     });
 
-    it('keeps what an update has as null', async () => {
+    it('keeps a field that is null in an update', async () => {
       const before = await create({ description: 'kept', allow_all: true, allowed_hostnames: ['github.com'] });
       const after = await networkPolicies.update(before.id, {
         name: null,
@@ -165,7 +165,7 @@ function suite(options) {
       assert.ok(!(await networkPolicies.update(id, { description: '' })).description);
     });
 
-    it('updates nothing when there is nothing to update', async () => {
+    it('accepts an update without fields', async () => {
       const before = await create({ allowed_hostnames: ['github.com'] });
       const after = await networkPolicies.update(before.id);
       assert.deepEqual(after.egress, before.egress);
@@ -187,7 +187,7 @@ function suite(options) {
   });
 
   describe('lists', () => {
-    it('walks all pages, and meets each policy once', async () => {
+    it('iterates over all pages, with each policy once', async () => {
       const policies = await createMany(7);
       const met = [];
       for await (const policy of networkPolicies.list({ name: prefix, limit: 3 })) {
@@ -197,7 +197,7 @@ function suite(options) {
       assert.deepEqual(met.find(({ id }) => id === policies[0].id), policies[0]);
     });
 
-    it('has pages of the size that was asked for', async () => {
+    it('has pages of the requested size', async () => {
       await createMany(7);
       const sizes = [];
       for await (const page of (await networkPolicies.list({ name: prefix, limit: 3 })).iterPages()) {
@@ -207,7 +207,7 @@ function suite(options) {
       assert.deepEqual(sizes, [3, 3, 1]);
     });
 
-    it('has 20 policies in a page unless told otherwise', async () => {
+    it('has 20 policies in a page by default', async () => {
       await createMany(21);
       const page = await networkPolicies.list({ name: prefix });
       assert.equal(page.network_policies.length, 20);
@@ -224,7 +224,7 @@ function suite(options) {
       assert.equal(page.hasNextPage(), false);
     });
 
-    it('has nothing where nothing matches', async () => {
+    it('is empty if nothing matches', async () => {
       const page = await networkPolicies.list({ name: `${prefix}nobody` });
       assert.deepEqual(page.network_policies, []);
       assert.equal(page.total_count, 0);
@@ -240,7 +240,7 @@ function suite(options) {
       assert.deepEqual(await found({ search: 'and-more' }), [part.id]);
     });
 
-    it('leaves the count out on demand', async () => {
+    it('omits the count on request', async () => {
       await createMany(1);
       const response = await networkPolicies.list({ name: prefix, include_total_count: false }).asResponse();
       assert.ok(!('total_count' in (await response.json())));
@@ -271,7 +271,7 @@ function suite(options) {
       'no name': { name: undefined },
       'a blank name': { name: ' ' },
       'a field that does not exist': { allow_everything: true },
-      'a field in a place of another': { egress: { allow_all: true } },
+      'a field inside another': { egress: { allow_all: true } },
       'a value of another type': { allow_all: 'true' },
       'a wildcard after the first label': { allowed_hostnames: ['registry.*.org'] },
       'a CIDR with host bits': { allowed_cidrs: [{ cidr: '10.12.0.1/16' }] },
@@ -289,7 +289,7 @@ function suite(options) {
       await refuses(sdk.api.post('/v1/network-policies', { body }), BadRequestError, /malformed/i);
     });
 
-    it('refuses a page of more than 5000, of none, and after an unknown policy', async () => {
+    it('refuses a limit over 5000, a limit of 0, and an unknown cursor', async () => {
       await refuses(networkPolicies.list({ limit: 5001 }), BadRequestError);
       await refuses(networkPolicies.list({ limit: 0 }), BadRequestError);
       await refuses(networkPolicies.list({ starting_after: 'npol_unknown' }), BadRequestError);
@@ -347,7 +347,7 @@ function suite(options) {
       await refuses(devboxes.shutdown('dbx_unknown'), BadRequestError, /not found/);
     });
 
-    it('waits until a devbox runs, and returns it as it is then', async () => {
+    it('waits until a devbox runs, and returns it', async () => {
       const { id } = await launch((await create()).id);
       const running = await devboxes.awaitRunning(id);
       assert.equal(running.status, 'running');
@@ -356,7 +356,7 @@ function suite(options) {
       await assert.rejects(devboxes.awaitRunning(id), /non-running state shutdown/);
     });
 
-    it('responds 408 when a wait is held to its end', async () => {
+    it('responds 408 at the end of a wait', async () => {
       const { id } = await launch((await create()).id);
       const wait = (body) => sdk.api.post(`/v1/devboxes/${id}/wait_for_status`, { body, maxRetries: 0 });
       await refuses(wait({ statuses: ['suspended'], timeout_seconds: 1 }), APIError, /within 1 second/);
@@ -374,18 +374,18 @@ function suite(options) {
 
     it('lists devboxes by status and page by page, those that have ended included', async () => {
       const policy = await create();
-      const made = await Promise.all([1, 2, 3].map(() => launch(policy.id)));
-      await devboxes.shutdown(made[0].id);
+      const created = await Promise.all([1, 2, 3].map(() => launch(policy.id)));
+      await devboxes.shutdown(created[0].id);
       const listed = async (query) => {
         const found = [];
         for await (const { id } of devboxes.list(query)) {
           found.push(id);
         }
-        return ids(made).filter((id) => found.filter((other) => other === id).length === 1);
+        return ids(created).filter((id) => found.filter((other) => other === id).length === 1);
       };
-      assert.deepEqual(await listed({ limit: 2 }), ids(made));
-      assert.deepEqual(await listed({ status: 'shutdown' }), [made[0].id]);
-      assert.deepEqual(await listed({ status: 'running', limit: 1 }), ids(made.slice(1)));
+      assert.deepEqual(await listed({ limit: 2 }), ids(created));
+      assert.deepEqual(await listed({ status: 'shutdown' }), [created[0].id]);
+      assert.deepEqual(await listed({ status: 'running', limit: 1 }), ids(created.slice(1)));
       const page = await devboxes.list({ limit: 1 });
       assert.equal(page.devboxes.length, 1);
       assert.equal(page.has_more, true);
@@ -394,7 +394,7 @@ function suite(options) {
     });
   });
 
-  // What the tests assert that Runloop runs against its live API.
+  // The assertions of the tests that Runloop runs against its live API.
   describe('objects', () => {
     const createObject = (params) => sdk.networkPolicy.create({ name: newName(), ...params });
 
@@ -436,13 +436,13 @@ function suite(options) {
     });
 
     it('lists, with new policies among them', async () => {
-      const made = [await createObject(), await createObject()];
+      const created = [await createObject(), await createObject()];
       const listed = await sdk.networkPolicy.list({ limit: 10 });
       assert.ok(Array.isArray(listed));
-      assert.deepEqual(ids(listed).filter((id) => ids(made).includes(id)), ids(made));
+      assert.deepEqual(ids(listed).filter((id) => ids(created).includes(id)), ids(created));
     });
 
-    it('lists one page and no more', async () => {
+    it('lists only one page', async () => {
       await createMany(3);
       assert.equal((await sdk.networkPolicy.list({ limit: 2 })).length, 2);
     });
@@ -504,8 +504,8 @@ function suite(options) {
   });
 }
 
-// refuses expects the client to fail with its error class for the API's status, and
-// with the message of the API's error body.
+// refuses expects the client to throw its error class for the API's status, with the
+// message of the API's error body.
 function refuses(call, kind, text = /./) {
   return assert.rejects(call, (error) => {
     assert.ok(error instanceof kind, `${error}`);

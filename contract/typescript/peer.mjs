@@ -1,28 +1,32 @@
-// Runloop's own client for TypeScript, as it was published, for the Go tests of this
-// module. It runs the tests of client.test.mjs, whose results go to stderr. Meanwhile it
-// does the calls that come as lines of JSON from stdin: the settings of the client, the
-// call, and how often it is made concurrently. What comes of each is a line on stdout.
-import { createInterface } from 'node:readline';
+// Runloop's own client for TypeScript, as it was published, for the Go tests of this module.
+// This program runs the tests of client.test.mjs, whose results go to stderr. Meanwhile it
+// serves calls over HTTP, at the URL that it prints: a request has the settings of the client,
+// the call, and how often it is made concurrently, and the response has the outcome of each.
+// The program ends when its tests have ended and stdin is closed.
+import { createServer } from 'node:http';
+import { text } from 'node:stream/consumers';
 import { inspect } from 'node:util';
 import { RunloopSDK } from '@runloop/api-client';
 import { finished } from './client.test.mjs';
 
-for await (const line of createInterface({ input: process.stdin })) {
-  answer(JSON.parse(line));
-}
+const server = createServer(async (request, response) => {
+  response.end(JSON.stringify(await report(JSON.parse(await text(request)))));
+});
+server.listen(0, '127.0.0.1', () => console.log(`http://127.0.0.1:${server.address().port}`));
+await text(process.stdin);
 await finished;
-process.exit(); // a call that waits would keep node running
+process.exit(); // a call that is still waiting would keep node running
 
-async function answer({ number, settings, times, ...call }) {
+async function report({ settings, times, ...call }) {
   const client = new RunloopSDK(settings).api;
   const outcomes = await Promise.all(Array.from({ length: times }, () => outcome(client, call)));
   const services = Object.keys(client).filter((name) => client[name]?._client === client);
   const methods = Object.getOwnPropertyNames(Object.getPrototypeOf(client[call.service]));
-  console.log(JSON.stringify({ number, outcomes, services, methods, printed: inspect(client) }));
+  return { outcomes, services, methods, printed: inspect(client) };
 }
 
-// outcome is what the call returned or threw, or that it still waits after its patience, a
-// minute by default. Then it is aborted.
+// outcome is what the call returned or threw, or that it is still waiting after its patience,
+// a minute by default. Then it is aborted.
 async function outcome(client, call) {
   const controller = new AbortController();
   const waited = new Promise((resolve) => setTimeout(resolve, call.patience || 60_000, { waiting: true }).unref());
@@ -35,7 +39,7 @@ async function outcome(client, call) {
   return result;
 }
 
-// perform returns what the client does, for an iteration the IDs of up to so many items.
+// perform makes the call. An iteration returns the IDs of up to that number of items.
 async function perform(client, { service, method, args, options, patience, iterate }, signal) {
   const last = options || patience ? [{ ...options, signal }] : [];
   const promise = client[service][method](...args, ...last);

@@ -2,6 +2,7 @@ package faults
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,9 +13,9 @@ import (
 // A fault is what happens to one request of a model, and to its response.
 type fault struct {
 	name string
-	// commits: the API carried the request out first.
-	commits bool
-	// late: a middlebox delivers the request after that time, whatever the client got.
+	// applied: the API applies the request first.
+	applied bool
+	// late: a middlebox delivers the request after that time, whatever the client received.
 	late time.Duration
 	// repeats: a proxy sends the request twice, and forwards the second response.
 	repeats bool
@@ -28,16 +29,18 @@ type fault struct {
 	status  int // of the response; 0 is raw's
 	body    string
 	headers []string
-	// raw returns the bytes of a response that is none. own is the API's.
+	// raw returns the bytes to send in place of a response. own is the API's response.
 	raw func(own string) string
 
-	// unclear: the client cannot tell whether the API carried the request out.
+	// unclear: the client cannot tell whether the API applied the request.
 	unclear bool
-	// passes: the call goes on as if nothing had been, given another attempt.
+	// passes: the call succeeds with another attempt.
 	passes bool
 }
 
 func nothing(string) string { return "" }
+
+func unchanged(own string) string { return own }
 
 func cutInBody(own string) string {
 	if own == "" {
@@ -51,12 +54,14 @@ const (
 	html       = "Content-Type: text/html"
 	text       = "Content-Type: text/plain"
 
-	silent400   = "400 without a message"
-	stalledBody = "body that stalls"
+	silent400      = "400 without a message"
+	stalledBody    = "body that stalls"
+	deliveredTwice = "delivered twice"
+	foreign        = "200 about another "
 )
 
-// refusing are the faults that an API or a proxy in front of it has in place of
-// carrying a request out.
+// refusing are the faults with which an API, or a proxy in front of it, does not apply a
+// request.
 var refusing = []fault{
 	{name: "connection refused", refuses: true, raw: nothing, closes: true, passes: true},
 	{name: "closed unread", unread: true, unclear: true, raw: nothing, closes: true, passes: true},
@@ -74,7 +79,7 @@ var refusing = []fault{
 	{name: "307", status: 307, headers: []string{"Location: https://elsewhere.example.test/"}},
 }
 
-// ambiguous are those behind which the request may have been carried out or not.
+// ambiguous are those after which the request may have been applied or not.
 var ambiguous = []fault{
 	{name: "closed after the request", raw: nothing, closes: true, passes: true},
 	{name: "hang", raw: nothing, stalls: true, passes: true},
@@ -91,7 +96,7 @@ var ambiguous = []fault{
 	{name: "204", status: 204},
 	{name: "empty 200", status: 200},
 	{name: "200 {}", status: 200, body: `{}`},
-	{name: "200 about another policy", status: 200, body: strings.NewReplacer("build", "other", "npol_1", "npol_other").Replace(policyJSON)},
+	{name: foreign + "policy", status: 200, body: strings.NewReplacer("build", "other", "npol_1", "npol_other").Replace(policyJSON)},
 	{name: "303", status: 303, headers: []string{"Location: https://elsewhere.example.test/"}},
 }
 
@@ -102,19 +107,26 @@ var delayed = []fault{
 	{name: "504, delivered after the call", unclear: true, late: 10 * time.Minute, status: 504, passes: true},
 	{name: "closed, delivered before the retry", unclear: true, late: 100 * time.Millisecond, raw: nothing, closes: true, passes: true},
 	{name: "closed, delivered after the call", unclear: true, late: 10 * time.Minute, raw: nothing, closes: true, passes: true},
-	{name: "delivered twice", repeats: true, passes: true},
+	{name: deliveredTwice, repeats: true, passes: true},
 }
 
-// faultsOf are all faults of requests with a method. What became of a read on the
-// server does not matter.
+// Faults of the soaks and of devboxes alone.
+var (
+	slow       = fault{name: "slow", takes: 20 * time.Second, applied: true, raw: unchanged, passes: true}
+	busyLong   = fault{name: "503 for long", unclear: true, status: 503, headers: []string{"Retry-After: 90"}}
+	busyAWhile = fault{name: "503 for a while", unclear: true, status: 503, headers: []string{"Retry-After: 3"}, passes: true}
+)
+
+// faultsOf returns all faults of requests with a method. Whether the API applied a read does
+// not matter.
 func faultsOf(method string) []fault {
-	all := append([]fault{}, refusing...)
+	all := slices.Clone(refusing)
 	for _, f := range ambiguous {
 		f.unclear = true
 		all = append(all, f)
 		if method != http.MethodGet {
-			f.name += ", carried out"
-			f.commits = true
+			f.name += ", applied"
+			f.applied = true
 			all = append(all, f)
 		}
 	}
@@ -122,4 +134,9 @@ func faultsOf(method string) []fault {
 		all = append(all, delayed...)
 	}
 	return all
+}
+
+// like returns the faults with one of the names.
+func like(all []fault, names ...string) []fault {
+	return slices.DeleteFunc(all, func(f fault) bool { return !slices.Contains(names, f.name) })
 }

@@ -6,11 +6,9 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"net/http"
 	"reflect"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,7 +19,8 @@ import (
 	"github.com/runloop-community/runloop-go/internal/clienttest"
 )
 
-// A launchCall is a call of Devboxes, and what it comes to without faults.
+// A launchCall is a call of Devboxes, and its outcome without faults. The first word of its
+// name is the method.
 type launchCall struct {
 	name     string
 	policies []seed
@@ -30,59 +29,61 @@ type launchCall struct {
 	lag      time.Duration
 	// prunes: another program deletes the policy before the first create arrives.
 	prunes bool
-	// deadline is the caller's, 0 for none.
-	deadline time.Duration
-	do       func(context.Context, *runloop.DevboxesService) (*runloop.Devbox, error)
+	// patience is the caller's deadline, 0 for none.
+	patience time.Duration
+	do       func(context.Context, boxService) (*runloop.Devbox, error)
 	// main: all pairs of faults are tried, not only those of the main kinds.
 	main bool
 
-	verb     string // launch, create, shut down or await
-	policy   string // the name of the requested policy
-	requests string // that it takes without faults, as short has them
-	err      error  // and its error
+	unrestricted bool   // the devbox uses no policy
+	requests     string // without faults, by their short names
+	refusal      error  // the error without faults
 }
 
-func launching(params runloop.DevboxCreateParams) func(context.Context, *runloop.DevboxesService) (*runloop.Devbox, error) {
-	return func(ctx context.Context, s *runloop.DevboxesService) (*runloop.Devbox, error) {
-		return s.Launch(ctx, params)
-	}
+type boxService = *runloop.DevboxesService
+
+func (c *launchCall) is(method string) bool { return strings.HasPrefix(c.name, method) }
+
+func (c *launchCall) creates() bool { return c.is("launch") || c.is("create") }
+
+func launching(params runloop.DevboxCreateParams) func(context.Context, boxService) (*runloop.Devbox, error) {
+	return func(ctx context.Context, s boxService) (*runloop.Devbox, error) { return s.Launch(ctx, params) }
 }
 
-func creating(params runloop.DevboxCreateParams, opts ...runloop.Option) func(context.Context, *runloop.DevboxesService) (*runloop.Devbox, error) {
-	return func(ctx context.Context, s *runloop.DevboxesService) (*runloop.Devbox, error) {
+func creating(params runloop.DevboxCreateParams, opts ...runloop.Option) func(context.Context, boxService) (*runloop.Devbox, error) {
+	return func(ctx context.Context, s boxService) (*runloop.Devbox, error) {
 		return s.Create(ctx, params, opts...)
 	}
 }
 
-func shuttingDown(id string) func(context.Context, *runloop.DevboxesService) (*runloop.Devbox, error) {
-	return func(ctx context.Context, s *runloop.DevboxesService) (*runloop.Devbox, error) {
-		return s.Shutdown(ctx, id)
-	}
+func shuttingDown(ctx context.Context, s boxService) (*runloop.Devbox, error) {
+	return s.Shutdown(ctx, "dbx_1")
 }
 
-func awaiting(id string) func(context.Context, *runloop.DevboxesService) (*runloop.Devbox, error) {
-	return func(ctx context.Context, s *runloop.DevboxesService) (*runloop.Devbox, error) {
-		return s.AwaitRunning(ctx, id)
-	}
+func awaiting(ctx context.Context, s boxService) (*runloop.Devbox, error) {
+	return s.AwaitRunning(ctx, "dbx_1")
 }
 
-// boxOf is a devbox with a tag that uses a policy.
+// boxOf is a devbox with a tag that was created to use a policy.
 func boxOf(script boxScript, tag, policy string) *modelBox {
-	return &modelBox{metadata: map[string]string{runloop.MetadataRequestID: tag}, policy: policy, asked: policy, under: "build", boxScript: script}
+	metadata := map[string]string{runloop.MetadataRequestID: tag}
+	return &modelBox{metadata: metadata, policy: script.uses.of(policy, policy), asked: policy, under: "build", boxScript: script}
 }
 
 var (
+	existing    = []seed{equal}
 	underRules  = runloop.DevboxCreateParams{Name: "task", NetworkPolicy: &params}
 	underID     = runloop.DevboxCreateParams{Name: "task", NetworkPolicyID: "npol_1"}
 	underNone   = runloop.DevboxCreateParams{Name: "task", Unrestricted: true}
 	withKey     = runloop.WithIdempotencyKey("key")
 	running     = boxScript{name: "running", statuses: []string{"running"}}
-	unattached  = boxScript{name: "unattached", statuses: healthy.statuses, every: healthy.every, uses: none}
-	onlyEchoed  = boxScript{name: "only echoed", statuses: healthy.statuses, every: healthy.every, uses: none, echo: asRequested}
-	underOther  = boxScript{name: "under another policy", statuses: healthy.statuses, every: healthy.every, uses: another, echo: asRequested}
-	lateEcho    = boxScript{name: "late echo", statuses: healthy.statuses, every: healthy.every, echo: none}
-	failing     = boxScript{name: "failing", statuses: []string{"provisioning", "failure"}, every: 2 * time.Second, reason: "out_of_memory"}
-	endsItself  = boxScript{name: "ends by itself", statuses: []string{"provisioning", "shutdown"}, every: 2 * time.Second, reason: "entrypoint_exit"}
+	misplaced   = boxScript{name: "running under another policy", statuses: []string{"running"}, uses: another}
+	unattached  = boxScript{name: "unattached", statuses: healthy.statuses, every: everyStep, uses: none}
+	onlyEchoed  = boxScript{name: "only echoed", statuses: healthy.statuses, every: everyStep, uses: none, echo: asRequested}
+	underOther  = boxScript{name: "under another policy", statuses: healthy.statuses, every: everyStep, uses: another, echo: asRequested}
+	lateEcho    = boxScript{name: "late echo", statuses: healthy.statuses, every: everyStep, echo: none}
+	failing     = boxScript{name: "failing", statuses: []string{"provisioning", "failure"}, every: everyStep, reason: "out_of_memory"}
+	endsItself  = boxScript{name: "ends by itself", statuses: []string{"provisioning", "shutdown"}, every: everyStep, reason: "entrypoint_exit"}
 	stuckBox    = boxScript{name: "stuck", statuses: []string{"queued"}}
 	newStatuses = boxScript{name: "new statuses", statuses: []string{"queued", "thawing", "initializing", "running"}}
 	byLooks     = boxScript{name: "by looks", statuses: healthy.statuses}
@@ -90,59 +91,38 @@ var (
 )
 
 var launchCalls = []launchCall{
-	{name: "launch", main: true, verb: "launch", do: launching(underRules), policy: "build", requests: "list policies, create policy, create, wait"},
-	{name: "launch under a policy that exists", main: true, verb: "launch", policies: []seed{equal}, do: launching(underRules), policy: "build", requests: "list policies, create, wait"},
-	{name: "launch by ID", main: true, verb: "launch", policies: []seed{equal}, do: launching(underID), policy: "build", requests: "create, wait"},
-	{name: "launch without a policy", main: true, verb: "launch", do: launching(underNone), requests: "create, wait"},
-	{name: "launch of one with a late echo", verb: "launch", policies: []seed{equal}, script: lateEcho, do: launching(underID), policy: "build", requests: "create, get, wait"},
-	{name: "launch in a slow list", verb: "launch", policies: []seed{equal}, lag: time.Second, do: launching(underID), policy: "build", requests: "create, wait"},
-	{name: "launch of one that goes on with each look", verb: "launch", policies: []seed{equal}, script: newStatuses, do: launching(underID), policy: "build", requests: "create, wait, wait, wait"},
-	{name: "launch of one that fails", verb: "launch", policies: []seed{equal}, script: failing, do: launching(underID), policy: "build", requests: "create, wait, shutdown", err: runloop.ErrDevboxFailed},
-	{name: "launch of one that ends", verb: "launch", policies: []seed{equal}, script: endsItself, do: launching(underID), policy: "build", requests: "create, wait", err: runloop.ErrDevboxFailed},
-	{name: "launch of one without its policy", verb: "launch", policies: []seed{equal}, script: unattached, do: launching(underID), policy: "build", requests: "create, get, get, get, shutdown", err: runloop.ErrPolicyNotAttached},
-	{name: "launch of one that lies about its policy", verb: "launch", policies: []seed{equal}, script: onlyEchoed, do: launching(underID), policy: "build", requests: "create, wait, get, get, get, shutdown", err: runloop.ErrPolicyNotAttached},
-	{name: "launch of one under another policy", verb: "launch", policies: []seed{equal}, script: underOther, do: launching(underID), policy: "build", requests: "create, wait, shutdown", err: runloop.ErrPolicyNotAttached},
-	{name: "launch of one that is stuck", verb: "launch", policies: []seed{equal}, script: stuckBox, deadline: 40 * time.Second, do: launching(underID), policy: "build", requests: "create, wait, wait, shutdown", err: context.DeadlineExceeded},
-	{name: "launch under a pruned policy", verb: "launch", policies: []seed{equal}, prunes: true, do: launching(underRules), policy: "build", requests: "list policies, create, list policies, list policies, create policy, create, wait"},
-	{name: "launch by an unknown ID", verb: "launch", do: launching(underID), policy: "build", requests: "create, list policies", err: runloop.ErrNotFound},
-	{name: "create", main: true, verb: "create", do: creating(underRules), policy: "build", requests: "list policies, create policy, create"},
-	{name: "create by ID", main: true, verb: "create", policies: []seed{equal}, do: creating(underID), policy: "build", requests: "create"},
-	{name: "create of one without its policy", verb: "create", policies: []seed{equal}, script: unattached, do: creating(underID), policy: "build", requests: "create, get, get, get, shutdown", err: runloop.ErrPolicyNotAttached},
-	{name: "create with a key", main: true, verb: "create", policies: []seed{equal}, boxes: []*modelBox{boxOf(running, "other", "npol_1")}, do: creating(underID, withKey), policy: "build", requests: "list, list, list, list, create"},
-	{name: "create with a used key", main: true, verb: "create", policies: []seed{equal}, boxes: []*modelBox{boxOf(running, "key", "npol_1"), boxOf(running, "other", "npol_1")}, do: creating(underRules, withKey), policy: "build", requests: "list, list, list, list, list, list policies"},
-	{name: "create with a key of another policy", verb: "create", policies: []seed{equal}, boxes: []*modelBox{boxOf(running, "key", "npol_other")}, do: creating(underID, withKey), policy: "build", requests: "list, list, list, list, shutdown", err: runloop.ErrPolicyNotAttached},
-	{name: "shutdown", main: true, verb: "shut down", boxes: []*modelBox{boxOf(running, "other", "")}, do: shuttingDown("dbx_1"), requests: "shutdown"},
-	{name: "shutdown that takes time", verb: "shut down", boxes: []*modelBox{boxOf(lingering, "other", "")}, do: shuttingDown("dbx_1"), requests: "shutdown, get, get, get"},
-	{name: "shutdown of one that has failed", verb: "shut down", boxes: []*modelBox{boxOf(boxScript{statuses: []string{"failure"}}, "other", "")}, do: shuttingDown("dbx_1"), requests: "shutdown"},
-	{name: "shutdown of an unknown ID", verb: "shut down", do: shuttingDown("dbx_1"), requests: "shutdown", err: runloop.ErrNotFound},
-	{name: "await", main: true, verb: "await", boxes: []*modelBox{boxOf(healthy, "other", "")}, do: awaiting("dbx_1"), requests: "wait"},
-	{name: "await of new statuses", verb: "await", boxes: []*modelBox{boxOf(newStatuses, "other", "")}, do: awaiting("dbx_1"), requests: "wait, wait, wait, wait"},
-	{name: "await of one that fails", verb: "await", boxes: []*modelBox{boxOf(failing, "other", "")}, do: awaiting("dbx_1"), requests: "wait", err: runloop.ErrDevboxFailed},
-	{name: "await of an unknown ID", verb: "await", do: awaiting("dbx_1"), requests: "wait", err: runloop.ErrNotFound},
+	{name: "launch", main: true, do: launching(underRules), requests: "list policies, create policy, create, wait"},
+	{name: "launch under a policy that exists", main: true, policies: existing, do: launching(underRules), requests: "list policies, create, wait"},
+	{name: "launch by ID", main: true, policies: existing, do: launching(underID), requests: "create, wait"},
+	{name: "launch without a policy", main: true, do: launching(underNone), unrestricted: true, requests: "create, wait"},
+	{name: "launch of one with a late echo", policies: existing, script: lateEcho, do: launching(underID), requests: "create, get, wait"},
+	{name: "launch in a slow list", policies: existing, lag: time.Second, do: launching(underID), requests: "create, wait"},
+	{name: "launch of one that advances with each look", policies: existing, script: newStatuses, do: launching(underID), requests: "create, wait, wait, wait"},
+	{name: "launch of one that fails", policies: existing, script: failing, do: launching(underID), requests: "create, wait, shutdown", refusal: runloop.ErrDevboxFailed},
+	{name: "launch of one that ends", policies: existing, script: endsItself, do: launching(underID), requests: "create, wait", refusal: runloop.ErrDevboxFailed},
+	{name: "launch of one without its policy", policies: existing, script: unattached, do: launching(underID), requests: "create, get, get, get, shutdown", refusal: runloop.ErrPolicyNotAttached},
+	{name: "launch of one that lies about its policy", policies: existing, script: onlyEchoed, do: launching(underID), requests: "create, wait, get, get, get, shutdown", refusal: runloop.ErrPolicyNotAttached},
+	{name: "launch of one under another policy", policies: existing, script: underOther, do: launching(underID), requests: "create, wait, shutdown", refusal: runloop.ErrPolicyNotAttached},
+	{name: "launch of one that is stuck", policies: existing, script: stuckBox, patience: 40 * time.Second, do: launching(underID), requests: "create, wait, wait, shutdown", refusal: context.DeadlineExceeded},
+	{name: "launch under a pruned policy", policies: existing, prunes: true, do: launching(underRules), requests: "list policies, create, list policies, list policies, create policy, create, wait"},
+	{name: "launch by an unknown ID", do: launching(underID), requests: "create, list policies", refusal: runloop.ErrNotFound},
+	{name: "create", main: true, do: creating(underRules), requests: "list policies, create policy, create"},
+	{name: "create by ID", main: true, policies: existing, do: creating(underID), requests: "create"},
+	{name: "create of one without its policy", policies: existing, script: unattached, do: creating(underID), requests: "create, get, get, get, shutdown", refusal: runloop.ErrPolicyNotAttached},
+	{name: "create with a key", main: true, policies: existing, boxes: []*modelBox{boxOf(running, "other", "npol_1")}, do: creating(underID, withKey), requests: "list, list, list, list, create"},
+	{name: "create with a used key", main: true, policies: existing, boxes: []*modelBox{boxOf(running, "key", "npol_1"), boxOf(running, "other", "npol_1")}, do: creating(underRules, withKey), requests: "list, list, list, list, list, list policies"},
+	{name: "create with a key of another policy", policies: existing, boxes: []*modelBox{boxOf(misplaced, "key", "npol_1")}, do: creating(underID, withKey), requests: "list, list, list, list, shutdown", refusal: runloop.ErrPolicyNotAttached},
+	{name: "shutdown", main: true, boxes: []*modelBox{boxOf(running, "other", "")}, do: shuttingDown, requests: "shutdown"},
+	{name: "shutdown that takes time", boxes: []*modelBox{boxOf(lingering, "other", "")}, do: shuttingDown, requests: "shutdown, get, get, get"},
+	{name: "shutdown of one that has failed", boxes: []*modelBox{boxOf(boxScript{statuses: []string{"failure"}}, "other", "")}, do: shuttingDown, requests: "shutdown"},
+	{name: "shutdown of an unknown ID", do: shuttingDown, requests: "shutdown", refusal: runloop.ErrNotFound},
+	{name: "await", main: true, boxes: []*modelBox{boxOf(healthy, "other", "")}, do: awaiting, requests: "wait"},
+	{name: "await of new statuses", boxes: []*modelBox{boxOf(newStatuses, "other", "")}, do: awaiting, requests: "wait, wait, wait, wait"},
+	{name: "await of one that fails", boxes: []*modelBox{boxOf(failing, "other", "")}, do: awaiting, requests: "wait", refusal: runloop.ErrDevboxFailed},
+	{name: "await of an unknown ID", do: awaiting, requests: "wait", refusal: runloop.ErrNotFound},
 }
 
-// short names a request.
-func (e *entry) short() string {
-	path, _, _ := strings.Cut(e.target, "?")
-	isDevbox := strings.HasPrefix(path, devboxesPath)
-	switch {
-	case isDevbox && strings.HasSuffix(path, "/shutdown"):
-		return "shutdown"
-	case isDevbox && strings.HasSuffix(path, "/wait_for_status"):
-		return "wait"
-	case path == devboxesPath && e.method == http.MethodPost:
-		return "create"
-	case path == devboxesPath:
-		return "list"
-	case isDevbox:
-		return "get"
-	case e.method == http.MethodPost:
-		return "create policy"
-	}
-	return "list policies"
-}
-
-// A cancelPoint is when the caller gives up.
+// A cancelPoint is when the caller cancels the context.
 type cancelPoint struct {
 	position int // of a request
 	when     cancelTime
@@ -152,23 +132,21 @@ type cancelTime int
 
 const (
 	never      cancelTime = iota
-	onArrival             // before the request is carried out
+	onArrival             // before the request is applied
 	onResponse            // after that, before the response
 	inPause               // 100 ms after the response
 )
 
-// A launchTrial is one call under faults, and what came of it.
+// A launchTrial is a trial of a launchCall.
 type launchTrial struct {
 	*launchCall
+	trial
 	retries  int
 	deadline time.Duration
 	cancel   cancelPoint
-	plan     func(position int) *fault
 
-	model   *model
 	before  []*modelBox // of the account
 	got     *runloop.Devbox
-	err     error
 	ended   error         // the context's, when the call returned
 	endedAt time.Duration // when it ended
 	took    time.Duration
@@ -179,13 +157,10 @@ func (c *launchTrial) run(t *testing.T) string {
 	defer tb.end()
 	m := newModel(tb, c.plan)
 	c.model = m
-	m.limit = 1
-	m.lag = c.lag
-	m.script = func(int) boxScript {
-		if c.script.statuses == nil {
-			return healthy
-		}
-		return c.script
+	m.limit, m.lag = 1, c.lag
+	m.script = func() boxScript { return c.script }
+	if c.script.statuses == nil {
+		m.script = func() boxScript { return healthy }
 	}
 	for _, s := range c.policies {
 		m.add(s.policy, 4*time.Minute, s.inUse)
@@ -196,29 +171,24 @@ func (c *launchTrial) run(t *testing.T) string {
 	time.Sleep(m.lag)
 	c.before = slices.Clone(m.boxes)
 	if c.prunes {
-		m.onCreate = func() {
-			m.onCreate = nil
-			m.policies = nil
-		}
+		m.onCreate = func() { m.onCreate, m.policies = nil, nil }
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
-	if d := cmp.Or(c.deadline, c.launchCall.deadline); d > 0 {
+	if d := cmp.Or(c.deadline, c.patience); d > 0 {
 		ctx, stop = context.WithTimeout(ctx, d)
 		defer stop()
 	}
 	start := m.server.Now()
 	stopWatch := context.AfterFunc(ctx, func() { c.endedAt = m.server.Now() - start })
 	m.on = func(position int, responding bool) {
-		if position != c.cancel.position {
-			return
-		}
 		switch {
+		case position != c.cancel.position:
 		case c.cancel.when == inPause && responding:
 			time.AfterFunc(100*time.Millisecond, stop)
 		case c.cancel.when == onArrival && !responding, c.cancel.when == onResponse && responding:
 			stop()
-			time.Sleep(time.Millisecond) // the client goes on before the server does
+			time.Sleep(time.Millisecond) // the client proceeds before the server does
 		}
 	}
 	c.got, c.err = c.do(ctx, m.client(tb, nil, runloop.WithMaxRetries(c.retries)).Devboxes)
@@ -226,21 +196,12 @@ func (c *launchTrial) run(t *testing.T) string {
 	c.took = m.server.Now() - start
 	synctest.Wait() // for endedAt
 	stopWatch()
-	if problem := c.problem(); problem != "" {
+	if problem := cmp.Or(when(m.leaks(), "a connection that is left open"), c.problem()); problem != "" {
 		return problem
 	}
 	time.Sleep(time.Hour) // for what middleboxes hold back
 	return c.problemLater()
 }
-
-func (c *launchTrial) met(is func(*fault) bool) bool { return slices.ContainsFunc(c.model.fired, is) }
-
-func (c *launchTrial) devboxError() *runloop.DevboxError {
-	e, _ := errors.AsType[*runloop.DevboxError](c.err)
-	return e
-}
-
-func (c *launchTrial) creates() bool { return c.verb == "launch" || c.verb == "create" }
 
 // problem compares what the client reports with the truth, as the call returns.
 func (c *launchTrial) problem() string {
@@ -249,10 +210,7 @@ func (c *launchTrial) problem() string {
 	if (c.got == nil) == (c.err == nil) {
 		return "neither a devbox nor an error, or both"
 	}
-	if problem := c.problemOfTime(); problem != "" {
-		return problem
-	}
-	if problem := c.problemOfCreates(); problem != "" {
+	if problem := cmp.Or(c.problemOfTime(), c.model.problemOfCreates()); problem != "" {
 		return problem
 	}
 	if c.err == nil {
@@ -269,27 +227,18 @@ func (c *launchTrial) problemOfTime() string {
 			waits++
 		}
 	}
-	switch {
-	case waits > 6+int(c.took/(4*time.Second)): // the shortest pause, once it no longer grows
-		return "polls without pauses"
-	case len(c.model.journal)-waits > 30:
-		return "too many requests"
-	case c.ended != nil && c.took > c.endedAt+cleanUp:
-		return "a call that does not return after the end of its context"
-	case c.verb == "launch" && c.deadline == 0 && c.took > 5*time.Minute+cleanUp:
-		return "a launch of more than five minutes"
-	}
-	return ""
+	const longPause = 4 * time.Second // the shortest pause once it no longer grows
+	return cmp.Or(
+		when(waits > 6+int(c.took/longPause), "polls without pauses"),
+		when(len(c.model.journal)-waits > 30, "too many requests"),
+		when(c.ended != nil && c.took > c.endedAt+cleanUp, "a call that does not return after the end of its context"),
+		when(c.is("launch") && c.deadline == 0 && c.took > 5*time.Minute+cleanUp, "a launch of more than five minutes"))
 }
 
-// problemOfCreates checks that no create is sent twice that may have been carried out.
-func (c *launchTrial) problemOfCreates() string {
-	return repeatedCreates(c.model.journal, c.model.boxes)
-}
-
-func repeatedCreates(journal []*entry, boxes []*modelBox) string {
+// problemOfCreates checks that no create is sent twice that may have been applied.
+func (m *model) problemOfCreates() string {
 	last := map[string]*entry{}
-	for _, e := range journal {
+	for _, e := range m.journal {
 		if e.short() != "create" {
 			continue
 		}
@@ -301,24 +250,25 @@ func repeatedCreates(journal []*entry, boxes []*modelBox) string {
 		}
 		last[e.requestID] = e
 	}
-	tags := map[string]string{}
-	for _, b := range boxes {
-		e := last[b.tag]
-		if tags[b.tag] != "" && (e == nil || e.fault != "delivered twice") {
-			return "two devboxes under one tag"
+	tags := map[string]bool{}
+	for _, b := range m.boxes {
+		if e := last[b.tag]; tags[b.tag] && (e == nil || e.fault != deliveredTwice) {
+			return twoDevboxes
 		}
-		tags[b.tag] = b.id
+		tags[b.tag] = true
 	}
 	return ""
 }
 
-// refused reports whether the client was told that a create may be sent again: it was not
-// carried out.
+const twoDevboxes = "two devboxes under one tag"
+
+// refused reports whether the client was told that a create may be retried: it was not
+// applied.
 func (e *entry) refused() bool {
 	switch e.fault {
 	case "429", "cut body of a 400":
 		return true
-	case "", "cut body, carried out", stalledBody + ", carried out": // the API's own response, or its beginning
+	case "", "cut body, applied", stalledBody + ", applied": // the API's own response, or its beginning
 		return e.status == 400
 	}
 	// With a key, a launch after one that was refused because its policy had been pruned
@@ -329,69 +279,81 @@ func (e *entry) refused() bool {
 }
 
 func (c *launchTrial) problemOfSuccess() string {
-	b, now := c.model.boxNamed(c.got.ID), c.model.server.Now()
-	if c.verb == "shut down" {
-		switch {
-		case c.got.ID != "dbx_1" || b != nil && !b.hasEnded(now):
-			return "a shutdown that is none"
-		case c.got.Status != runloop.DevboxShutdown && c.got.Status != runloop.DevboxFailure:
-			return "a shutdown with another status"
-		}
-		return ""
+	if c.is("shutdown") {
+		b := c.model.box(c.got.ID)
+		return cmp.Or(
+			when(c.got.ID != "dbx_1" || b != nil && !b.hasEnded(c.model.server.Now()), "a shutdown without an effect"),
+			when(c.got.Status != runloop.DevboxShutdown && c.got.Status != runloop.DevboxFailure, "a shutdown with another status"))
 	}
-	switch {
-	case b == nil:
+	policy := ""
+	if !c.unrestricted {
+		policy = "build"
+	}
+	return cmp.Or(c.model.problemOfDevbox(c.got, !c.is("create")),
+		when(c.creates(), c.model.problemOfPolicy(c.got, policy)),
+		when(c.refusal != nil && !errors.Is(c.refusal, context.DeadlineExceeded), "a success of what cannot succeed"))
+}
+
+// problemOfDevbox compares a devbox that was returned with the truth.
+func (m *model) problemOfDevbox(got *runloop.Devbox, isRunning bool) string {
+	b := m.box(got.ID)
+	if b == nil {
 		return "a devbox that does not exist"
-	case c.verb != "create" && (c.got.Status != runloop.DevboxRunning || b.status(now) != "running"):
-		return "a devbox that is not running"
-	case c.creates() && (b.policy != b.asked || b.under != c.policy || c.policy != "" && c.got.NetworkPolicyID != b.policy):
-		return "a devbox without its policy"
-	case c.creates() && c.got.Metadata[runloop.MetadataRequestID] != b.tag:
-		return "a devbox without its tag"
-	case c.launchCall.err != nil && !errors.Is(c.launchCall.err, context.DeadlineExceeded):
-		return "a success of what cannot succeed"
 	}
-	return ""
+	return when(isRunning && (got.Status != runloop.DevboxRunning || b.status(m.server.Now()) != "running"), "a devbox that is not running")
+}
+
+// problemOfPolicy compares the policy and the tag of a devbox that was created with the truth.
+func (m *model) problemOfPolicy(got *runloop.Devbox, policy string) string {
+	b := m.box(got.ID)
+	if b == nil {
+		return "" // see problemOfDevbox
+	}
+	return cmp.Or(
+		when(b.policy != b.asked || b.under != policy || policy != "" && got.NetworkPolicyID != b.policy, "a devbox without its policy"),
+		when(got.Metadata[runloop.MetadataRequestID] != b.tag, "a devbox without its tag"))
 }
 
 func (c *launchTrial) problemOfError() string {
-	e, now := c.devboxError(), c.model.server.Now()
-	maybe := errors.Is(c.err, runloop.ErrMaybeApplied)
-	switch {
-	case c.verb == "await" && maybe:
-		return "an await that may have been applied"
-	case c.verb == "await" && e != nil && (e.Devbox == nil || !errors.Is(e, runloop.ErrDevboxFailed)):
-		return "another devbox error of an await"
-	case c.launchCall.err == nil && c.shouldSucceed():
-		return "an error that retries should have prevented"
-	case e == nil && c.creates() && maybe && !slices.ContainsFunc(c.model.journal, func(e *entry) bool { return e.short() == "create policy" }) &&
-		!c.met(func(f *fault) bool { return f.unread }):
-		return "a doubt that tells of no devbox"
-	case c.verb == "shut down" && e != nil:
-		return "a devbox error of a shutdown"
-	case e == nil:
-		return ""
-	case (e.Devbox == nil) != maybe:
-		return "a known devbox in doubt, or an unknown one without a doubt"
-	case c.creates() && e.RequestID == "":
-		return "a devbox error without a request ID"
-	case e.Devbox == nil && e.ShutDown:
-		return "nothing was shut down"
-	case e.Devbox == nil:
+	e := devboxError(c.err)
+	noDoubt := e == nil && c.creates() && !c.met(func(f *fault) bool { return f.unread }) &&
+		!slices.ContainsFunc(c.model.journal, func(e *entry) bool { return e.short() == "create policy" })
+	return cmp.Or(
+		when(c.is("await") && c.maybe(), "an await that may have been applied"),
+		when(c.is("await") && e != nil && (e.Devbox == nil || !errors.Is(e, runloop.ErrDevboxFailed)), "another devbox error of an await"),
+		when(c.refusal == nil && c.shouldSucceed(), "an error that retries should have prevented"),
+		when(noDoubt && c.maybe(), "a doubt that names no devbox"),
+		when(c.is("shutdown") && e != nil, "a devbox error of a shutdown"),
+		c.model.problemOfDevboxError(c.err, c.creates()))
+}
+
+func devboxError(err error) *runloop.DevboxError {
+	e, _ := errors.AsType[*runloop.DevboxError](err)
+	return e
+}
+
+// problemOfDevboxError compares a DevboxError with the truth. Other errors have no problem.
+func (m *model) problemOfDevboxError(err error, creates bool) string {
+	e := devboxError(err)
+	if e == nil {
 		return ""
 	}
-	b := c.model.boxNamed(e.Devbox.ID)
-	switch {
-	case b == nil || c.creates() && b.tag != e.RequestID:
+	if problem := cmp.Or(
+		when((e.Devbox == nil) != errors.Is(err, runloop.ErrMaybeApplied), "a known devbox in doubt, or an unknown one without a doubt"),
+		when(creates && e.RequestID == "", "a devbox error without a request ID"),
+		when(e.Devbox == nil && e.ShutDown, "nothing was shut down"),
+	); problem != "" || e.Devbox == nil {
+		return problem
+	}
+	b := m.box(e.Devbox.ID)
+	if b == nil || creates && b.tag != e.RequestID {
 		return "an error about another devbox"
-	case e.ShutDown && !b.hasEnded(now):
-		return "a devbox that is not shut down"
-	case errors.Is(e, runloop.ErrPolicyNotAttached) && b.policy == c.model.requested(c.policy):
-		return "a policy that is attached"
-	case errors.Is(e, runloop.ErrDevboxFailed) && !b.hasEnded(now):
-		return "a devbox that has not failed"
 	}
-	return ""
+	hasEnded := b.hasEnded(m.server.Now())
+	return cmp.Or(
+		when(e.ShutDown && !hasEnded, "a devbox that is not shut down"),
+		when(errors.Is(err, runloop.ErrPolicyNotAttached) && b.policy == b.asked, "a policy that is attached"),
+		when(errors.Is(err, runloop.ErrDevboxFailed) && !hasEnded, "a devbox that has not failed"))
 }
 
 // shouldSucceed reports whether two faults at most, which pass, met the call, and none of
@@ -404,70 +366,49 @@ func (c *launchTrial) shouldSucceed() bool {
 	if c.met(func(f *fault) bool { return !f.passes || f.unread && c.creates() || f.late > time.Minute }) {
 		return false
 	}
-	for _, e := range c.model.journal {
-		sure := e.fault == "" || e.refused() || len(e.effects) > 0
-		if e.short() == "create" && !sure {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(c.model.journal, func(e *entry) bool {
+		return e.short() == "create" && e.fault != "" && !e.refused() && len(e.effects) == 0
+	})
 }
 
-// requested returns the ID of the policy with the name.
-func (m *model) requested(name string) string {
-	for _, p := range m.policies {
-		if p.Name == name {
-			return p.ID
-		}
-	}
-	return "none"
-}
-
-// problemLater is asked when everything has been delivered.
+// problemLater runs when everything has been delivered.
 func (c *launchTrial) problemLater() string {
 	synctest.Wait()
 	c.model.mu.Lock()
 	defer c.model.mu.Unlock()
-	if problem := c.problemOfCreates(); problem != "" && !strings.Contains(problem, "two devboxes") {
+	if problem := c.model.problemOfCreates(); problem != "" && problem != twoDevboxes {
 		return problem
 	}
 	for _, b := range c.model.boxes {
-		isOthers := slices.ContainsFunc(c.before, func(other *modelBox) bool { return other.id == b.id }) && b.tag != "key"
+		isOthers := slices.Contains(c.before, b) && b.tag != "key"
 		switch {
 		case isOthers && c.creates() && b.isShut:
-			return "somebody else's devbox is shut down"
-		case isOthers || b.hasEnded(c.model.server.Now()):
-		case !c.tells(b):
+			return "another program's devbox is shut down"
+		case !isOthers && !b.hasEnded(c.model.server.Now()) && !c.names(b):
 			return "a devbox that nobody knows of: " + b.String()
 		}
 	}
 	return ""
 }
 
-// tells reports whether the caller was given a devbox, or told of it.
-func (c *launchTrial) tells(b *modelBox) bool {
-	doubled := c.met(func(f *fault) bool { return f.repeats })
-	if c.got != nil && (c.got.ID == b.id || doubled && c.got.Metadata[runloop.MetadataRequestID] == b.tag) {
+// names reports whether the call returned a devbox, or an error that names it.
+func (c *launchTrial) names(b *modelBox) bool {
+	if c.got != nil && (c.got.ID == b.id || c.metTwice() && c.got.Metadata[runloop.MetadataRequestID] == b.tag) {
 		return true
 	}
-	e := c.devboxError()
+	e := devboxError(c.err)
 	switch {
 	case e == nil:
 		return false
-	case e.Devbox == nil || doubled:
+	case e.Devbox == nil || c.metTwice():
 		return e.RequestID == b.tag
 	}
 	return e.Devbox.ID == b.id && !e.ShutDown
 }
 
 func (c *launchTrial) String() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "retries %d, deadline %s, cancel %+v at %s, took %s\nfaults: %s", c.retries, c.deadline, c.cancel, c.endedAt, c.took, names(c.model.fired))
-	fmt.Fprintf(&b, "\nreturned %v\nerror    %v (%v)\n%s", c.got, c.err, clienttest.Sentinels(c.err), lines(c.model.requests(0)))
-	for _, box := range c.model.boxes {
-		fmt.Fprintf(&b, "devbox   %s: %s\n", box, box.status(c.model.server.Now()))
-	}
-	return b.String()
+	return fmt.Sprintf("retries %d, deadline %s, cancel %+v at %s, took %s\nreturned %v\nerror    %v (%v)\n%s",
+		c.retries, c.deadline, c.cancel, c.endedAt, c.took, c.got, c.err, clienttest.Sentinels(c.err), c.model)
 }
 
 // outcome is what the caller sees, without what differs between two equal calls.
@@ -480,186 +421,140 @@ func (c *launchTrial) outcome() string {
 
 var launchAll = flag.Bool("launch.all", false, "TestLaunchMatrix tries a cancel at every step of every pair of faults, for ten minutes")
 
-// Each fault and each two faults in a row, at every request of every call of Devboxes
-// that writes or waits, lookups and clean-ups included; each fault, and each two of the
-// main kinds, also with a cancel at every step: as a request arrives, before its response,
-// and in the pause after it. No devbox is returned without its policy, and none runs that
-// its caller was neither given nor told of, when everything that was delayed has arrived.
-// What happened is told by the server.
+// Each fault and each two faults in a row, at every request of every call of Devboxes that
+// writes or waits, lookups and clean-ups included; each fault, and each two of the main kinds,
+// also with a cancel at every step: as a request arrives, before its response, and in the
+// pause after it. No devbox is returned without its policy. When everything that was delayed
+// has arrived, each devbox that runs was returned to its caller, or is named by the error.
 //
 // With the race detector, or -short, only some faults are tried in each place.
 func TestLaunchMatrix(t *testing.T) {
 	t.Parallel()
-	m := new(launchMatrix)
+	m := &launchMatrix{tally{n: map[string]int{}}}
 	t.Run("calls", func(t *testing.T) {
 		for i := range launchCalls {
 			s := &launchCalls[i]
-			run := func(name string, fill func(t *testing.T)) {
-				t.Run(s.name+"/"+name, clienttest.InBubble(fill))
+			run := func(name string, fill func(t *testing.T, s *launchCall)) {
+				t.Run(s.name+"/"+name, clienttest.InBubble(func(t *testing.T) { fill(t, s) }))
 			}
-			run("without faults", func(t *testing.T) { m.fillClean(t, s) })
-			run("single faults", func(t *testing.T) { m.fillLaunchSingles(t, s) })
-			run("outages", func(t *testing.T) { m.fillLaunchOutages(t, s) })
-			run("pairs", func(t *testing.T) { m.fillLaunchPairs(t, s) })
+			run("without faults", func(t *testing.T, s *launchCall) { m.tryCancels(t, "clean", m.clean(t, s)) })
+			run("single faults", m.fillSingles)
+			run("outages", m.fillOutages)
+			run("pairs", m.fillPairs)
 		}
 	})
-	t.Logf("%d without faults but with cancels, %d single faults, %d with cancels, %d with deadlines, %d pairs, %d with cancels, %d outages: %d successes, %d errors that tell of a devbox, %d requests at most",
-		m.clean.Load(), m.singles.Load(), m.cancelled.Load(), m.deadlines.Load(), m.pairs.Load(), m.cancelledPairs.Load(), m.outages.Load(), m.successes.Load(), m.told.Load(), m.most.Load())
-	if complete() && !strings.Contains(flag.Lookup("test.run").Value.String(), "/") {
-		assert.EqualValues(t, 389, m.clean.Load())
-		assert.EqualValues(t, 5236, m.singles.Load())
-		assert.EqualValues(t, 5236, m.deadlines.Load())
-		assert.EqualValues(t, 21457, m.pairs.Load())
-		assert.EqualValues(t, 2618, m.outages.Load())
-		assert.Greater(t, m.cancelled.Load(), int64(42000))
-		assert.Greater(t, m.cancelledPairs.Load(), int64(31000))
+	m.check(t, map[string]int{"clean": 389, "single faults": 5236, "with deadlines": 5236, "pairs": 21429, "outages": 2618})
+	if complete() && m.n["clean"] == 389 {
+		assert.Greater(t, m.n["with cancels"], 42000)
+		assert.Greater(t, m.n["pairs with cancels"], 31000)
 	}
 }
 
-// A launchMatrix counts trials.
-type launchMatrix struct {
-	clean, singles, cancelled, deadlines, pairs, cancelledPairs, outages atomic.Int64
-	successes, told, most                                                atomic.Int64
-}
+type launchMatrix struct{ tally }
 
-func (m *launchMatrix) try(t *testing.T, count *atomic.Int64, c launchTrial) *launchTrial {
+func (m *launchMatrix) try(t *testing.T, kind string, c launchTrial) *launchTrial {
 	problem := c.run(t)
-	count.Add(1)
-	e := c.devboxError()
-	switch {
-	case c.err == nil:
-		m.successes.Add(1)
-	case e != nil && !e.ShutDown:
-		m.told.Add(1)
-	}
-	for n := int64(len(c.model.journal)); ; {
-		most := m.most.Load()
-		if n <= most || m.most.CompareAndSwap(most, n) {
-			break
-		}
+	m.count(kind)
+	if e := devboxError(c.err); c.err == nil {
+		m.count("successes")
+	} else if e != nil && !e.ShutDown {
+		m.count("errors that name a devbox")
 	}
 	if problem != "" {
-		t.Errorf("%s\n%s", problem, &c)
+		t.Fatalf("%s\n%s", problem, &c) // the next ones would be like it
 	}
 	return &c
 }
 
 // tryCancels makes a call again, with a cancel at each step of it.
-func (m *launchMatrix) tryCancels(t *testing.T, count *atomic.Int64, base *launchTrial) {
+func (m *launchMatrix) tryCancels(t *testing.T, kind string, base *launchTrial) {
 	for position := 1; position <= base.model.position; position++ {
 		for _, when := range []cancelTime{onArrival, onResponse, inPause} {
-			m.compare(t, base, m.try(t, count, launchTrial{launchCall: base.launchCall, retries: base.retries, plan: base.plan, cancel: cancelPoint{position, when}}))
+			c := launchTrial{launchCall: base.launchCall, trial: trial{plan: base.plan}, retries: base.retries, cancel: cancelPoint{position, when}}
+			compare(t, base, m.try(t, kind, c))
 		}
 	}
 }
 
-// compare checks that a call whose context ended reports that, unless it comes to the same
+// compare checks that a call whose context ended reports that, unless it has the same outcome
 // as without: then the end came too late.
-func (m *launchMatrix) compare(t *testing.T, base, c *launchTrial) {
+func compare(t *testing.T, base, c *launchTrial) {
 	if c.err != nil && c.ended != nil && !errors.Is(c.err, c.ended) && c.outcome() != base.outcome() {
-		t.Errorf("an error that does not match the context's\nwithout its end: %v\n%s", base.err, c)
+		t.Fatalf("an error that does not match the context's\nwithout its end: %v\n%s", base.err, c)
 	}
 }
 
-// cleanLaunch makes the call without faults.
-func (m *launchMatrix) cleanLaunch(t *testing.T, s *launchCall) *launchTrial {
-	c := m.try(t, &m.clean, launchTrial{launchCall: s, retries: 3, plan: at(0)})
+// under returns a trial of the call with a plan.
+func (c *launchCall) under(plan func(int) *fault) launchTrial {
+	return launchTrial{launchCall: c, trial: trial{plan: plan}, retries: 3}
+}
+
+// clean makes the call without faults.
+func (m *launchMatrix) clean(t *testing.T, s *launchCall) *launchTrial {
+	c := m.try(t, "clean", s.under(at(0)))
 	var requests []string
-	for _, e := range c.model.requests(0) {
+	for _, e := range c.model.requests() {
 		requests = append(requests, e.short())
 	}
-	if strings.Join(requests, ", ") != s.requests || !errors.Is(c.err, s.err) {
+	if strings.Join(requests, ", ") != s.requests || !errors.Is(c.err, s.refusal) {
 		t.Fatalf("without faults:\n%s\n%s", strings.Join(requests, ", "), c)
 	}
 	return c
 }
 
-func (m *launchMatrix) fillClean(t *testing.T, s *launchCall) {
-	m.tryCancels(t, &m.clean, m.cleanLaunch(t, s))
+// mainFaults returns the faults of a request that are tried in pairs with cancels.
+func (e *entry) mainFaults() []fault {
+	if e.method == "GET" {
+		return like(e.launchFaults(), "429", "404 page", "hang", "502", "empty 200", foreign+"devbox")
+	}
+	return like(e.launchFaults(), "connection refused", "429", "404 page", "cut body of a 400", "closed after the request",
+		"closed after the request, applied", "cut body, applied", "hang, applied", "502, applied", "504, delivered after the call",
+		"200 HTML, applied", foreign+"devbox, applied")
 }
 
-// someOf are the faults that are tried at a request. Under the race detector, all would
-// take minutes.
-func someOf(e *entry, all []fault) []fault {
-	if complete() {
-		return all
-	}
-	oneOf := 7
-	if raceDetector {
-		oneOf = 14
-	}
-	var some []fault
-	for i, f := range all {
-		if (i+e.position)%oneOf == 0 {
-			some = append(some, f)
+func (m *launchMatrix) fillSingles(t *testing.T, s *launchCall) {
+	for e, f := range places(m.clean(t, s).model.requests(), (*entry).launchFaults) {
+		trial := s.under(at(e.position, f))
+		c := m.try(t, "single faults", trial)
+		m.tryCancels(t, "with cancels", c)
+		for _, d := range []time.Duration{time.Second, 10 * time.Second} {
+			trial.deadline = d
+			compare(t, c, m.try(t, "with deadlines", trial))
 		}
-	}
-	return some
-}
-
-// mainKinds are the faults that are tried in pairs with cancels.
-func mainKinds(e *entry) []fault {
-	names := []string{
-		"connection refused", "429", "404 page", "cut body of a 400", "closed after the request", "closed after the request, carried out", "cut body, carried out",
-		"hang, carried out", "502, carried out", "504, delivered after the call", "200 HTML, carried out", "200 about another devbox, carried out",
-	}
-	if e.method == http.MethodGet {
-		names = []string{"429", "404 page", "hang", "502", "empty 200", "200 about another devbox"}
-	}
-	return slices.DeleteFunc(faultsOfRequest(e), func(f fault) bool { return !slices.Contains(names, f.name) })
-}
-
-func (m *launchMatrix) fillLaunchSingles(t *testing.T, s *launchCall) {
-	for _, e := range m.cleanLaunch(t, s).model.requests(0) {
-		for _, f := range someOf(e, faultsOfRequest(e)) {
-			plan := at(e.position, &f)
-			m.try(t, &m.singles, launchTrial{launchCall: s, plan: plan})
-			c := m.try(t, &m.singles, launchTrial{launchCall: s, retries: 3, plan: plan})
-			m.tryCancels(t, &m.cancelled, c)
-			for _, d := range []time.Duration{time.Second, 10 * time.Second} {
-				m.compare(t, c, m.try(t, &m.deadlines, launchTrial{launchCall: s, retries: 3, plan: plan, deadline: d}))
-			}
-		}
+		trial.deadline, trial.retries = 0, 0
+		m.try(t, "single faults", trial)
 	}
 }
 
-func (m *launchMatrix) fillLaunchPairs(t *testing.T, s *launchCall) {
-	all := mainKinds
+func (m *launchMatrix) fillPairs(t *testing.T, s *launchCall) {
+	faults := (*entry).mainFaults
 	if s.main {
-		all = faultsOfRequest
+		faults = (*entry).launchFaults
 	}
-	for _, e := range m.cleanLaunch(t, s).model.requests(0) {
-		for _, first := range someOf(e, all(e)) {
-			single := &launchTrial{launchCall: s, retries: 3, plan: at(e.position, &first)}
-			single.run(t)
-			next := requestAt(single.model.requests(0), e.position+1)
-			if next == nil {
-				continue // the first fault ends the call
-			}
-			for _, second := range someOf(e, all(next)) {
-				c := m.try(t, &m.pairs, launchTrial{launchCall: s, retries: 3, plan: at(e.position, &first, &second)})
-				if s.main && (*launchAll || isOneOf(first, mainKinds(e)) && isOneOf(second, mainKinds(next))) {
-					m.tryCancels(t, &m.cancelledPairs, c)
-				}
+	for e, first := range places(m.clean(t, s).model.requests(), faults) {
+		single := s.under(at(e.position, first))
+		single.run(t)
+		next := single.next(e)
+		if next == nil {
+			continue // the first fault ends the call
+		}
+		for _, second := range someOf(e.position, faults(next)) {
+			c := m.try(t, "pairs", s.under(at(e.position, first, &second)))
+			isMain := len(like(e.mainFaults(), first.name)) > 0 && len(like(next.mainFaults(), second.name)) > 0
+			if s.main && (*launchAll || isMain) {
+				m.tryCancels(t, "pairs with cancels", c)
 			}
 		}
 	}
 }
 
-func isOneOf(f fault, all []fault) bool {
-	return slices.ContainsFunc(all, func(o fault) bool { return o.name == f.name })
-}
-
-// fillLaunchOutages lets a fault go on without end.
-func (m *launchMatrix) fillLaunchOutages(t *testing.T, s *launchCall) {
-	for _, e := range m.cleanLaunch(t, s).model.requests(0) {
-		for _, f := range someOf(e, faultsOfRequest(e)) {
-			// An API that only reports timeouts of its own is waited for without end.
-			c := launchTrial{launchCall: s, retries: 3, plan: from(e.position, &f)}
-			if s.verb == "await" {
-				c.deadline = 10 * time.Minute
-			}
-			m.try(t, &m.outages, c)
+// fillOutages has a fault without end.
+func (m *launchMatrix) fillOutages(t *testing.T, s *launchCall) {
+	for e, f := range places(m.clean(t, s).model.requests(), (*entry).launchFaults) {
+		c := s.under(from(e.position, f))
+		if s.is("await") { // which waits without end for an API that only reports timeouts of its own
+			c.deadline = 10 * time.Minute
 		}
+		m.try(t, "outages", c)
 	}
 }

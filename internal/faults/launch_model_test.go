@@ -1,12 +1,10 @@
 package faults
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -19,22 +17,22 @@ const devboxesPath = "/v1/devboxes"
 // modelDevboxes is the part of a model that has the devboxes.
 type modelDevboxes struct {
 	boxes []*modelBox // the oldest first
-	// script returns what becomes of a devbox that is created, by the number of the
-	// create. nil is healthy.
-	script func(n int) boxScript
+	// script returns what becomes of a devbox that is created.
+	script func() boxScript
 	// lag is how long lists do not have a new devbox.
 	lag time.Duration
-	// onCreate, when not nil, is called before a devbox is created.
+	// onCreate, unless nil, is called before a devbox is created.
 	onCreate func()
 }
 
 // A modelBox is a devbox.
 type modelBox struct {
+	number   int
 	id, name string
 	tag      string
 	metadata map[string]string
-	policy   string // that it truly uses
-	asked    string // for in the create
+	policy   string // that it really uses
+	asked    string // the policy that the create asked for
 	under    string // the name of the policy at the time of the create
 	boxScript
 
@@ -47,7 +45,7 @@ type modelBox struct {
 // A boxScript is what becomes of a devbox.
 type boxScript struct {
 	name string
-	// statuses come one after another; the last one stays.
+	// statuses follow each other; the last one stays.
 	statuses []string
 	// every is the time between two of them, 0 for a step with each look.
 	every  time.Duration
@@ -70,30 +68,20 @@ const (
 )
 
 func (p policyOfBox) of(requested, used string) string {
-	switch p {
-	case asRequested:
-		return requested
-	case none:
-		return ""
-	case another:
-		return "npol_other"
-	}
-	return used
+	return []string{used, requested, "", "npol_other"}[p]
 }
 
-var healthy = boxScript{name: "healthy", statuses: []string{"queued", "provisioning", "initializing", "running"}, every: 2 * time.Second}
+const everyStep = 2 * time.Second
 
-func (b *modelBox) stage(now time.Duration) int {
-	i := b.looks
-	if b.every > 0 {
-		i = int((now - b.created) / b.every)
-	}
-	return min(i, len(b.statuses)-1)
-}
+var healthy = boxScript{name: "healthy", statuses: []string{"queued", "provisioning", "initializing", "running"}, every: everyStep}
 
 // status is the truth.
 func (b *modelBox) status(now time.Duration) string {
-	status := b.statuses[b.stage(now)]
+	stage := b.looks
+	if b.every > 0 {
+		stage = int((now - b.created) / b.every)
+	}
+	status := b.statuses[min(stage, len(b.statuses)-1)]
 	if status != "failure" && b.isShut && now >= b.over {
 		return "shutdown"
 	}
@@ -101,8 +89,7 @@ func (b *modelBox) status(now time.Duration) string {
 }
 
 func (b *modelBox) hasEnded(now time.Duration) bool {
-	status := b.status(now)
-	return status == "failure" || status == "shutdown"
+	return slices.Contains([]string{"failure", "shutdown"}, b.status(now))
 }
 
 func (b *modelBox) String() string {
@@ -121,13 +108,11 @@ func (b *modelBox) view(now time.Duration, policy string) map[string]any {
 		"id": b.id, "name": b.name, "status": status, "metadata": b.metadata, "launch_parameters": launch,
 		"create_time_ms": b.created.Milliseconds(), "end_time_ms": nil, "capabilities": []any{}, "state_transitions": []any{},
 	}
-	switch {
-	case status == "failure":
-		v["failure_reason"], v["end_time_ms"] = b.reason, now.Milliseconds()
-	case status == "shutdown" && b.isShut:
-		v["shutdown_reason"], v["end_time_ms"] = "api_shutdown", now.Milliseconds()
-	case status == "shutdown":
-		v["shutdown_reason"], v["end_time_ms"] = b.reason, now.Milliseconds()
+	if status == "failure" || status == "shutdown" {
+		v[status+"_reason"], v["end_time_ms"] = b.reason, now.Milliseconds()
+	}
+	if status == "shutdown" && b.isShut {
+		v["shutdown_reason"] = "api_shutdown"
 	}
 	return v
 }
@@ -138,29 +123,20 @@ func (m *model) usesPolicy(id string) bool {
 	return slices.ContainsFunc(m.boxes, func(b *modelBox) bool { return b.policy == id && !b.hasEnded(now) })
 }
 
-func (m *model) routeDevbox(e *entry, path, query string) (status int, body any, effect string) {
+func (m *model) routeDevbox(e *entry, path string, query url.Values) (status int, body any, effect string) {
 	id, verb, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
-	now := m.server.Now()
-	i := slices.IndexFunc(m.boxes, func(b *modelBox) bool { return b.id == id })
+	b, now := m.box(id), m.server.Now()
 	switch {
 	case id == "" && e.method == http.MethodGet:
 		return m.listDevboxes(query)
 	case id == "":
 		return m.createDevbox(e.body)
-	case i < 0:
+	case b == nil:
 		return 400, refusal("Devbox not found"), ""
-	}
-	b := m.boxes[i]
-	switch {
-	case e.method == http.MethodGet:
-		return 200, b.view(now, b.policy), ""
-	case verb == "wait_for_status":
-		if wait := waitOf(e); slices.Contains(wait.Statuses, b.status(now)) {
-			return 200, b.view(now, b.policy), ""
-		}
+	case verb == "wait_for_status" && !slices.Contains(waitOf(e).Statuses, b.status(now)):
 		b.looks++
 		return 408, refusal("timed out"), ""
-	case b.hasEnded(now) || b.isShut:
+	case e.method == http.MethodGet || verb == "wait_for_status" || b.hasEnded(now) || b.isShut:
 		return 200, b.view(now, b.policy), ""
 	}
 	b.isShut, b.over = true, now+b.lingers
@@ -173,14 +149,15 @@ type waitRequest struct {
 }
 
 func waitOf(e *entry) (wait waitRequest) {
-	if err := json.Unmarshal([]byte(e.body), &wait); err != nil || len(wait.Statuses) == 0 || wait.TimeoutSeconds < 1 || wait.TimeoutSeconds > 30 {
+	decode([]byte(e.body), &wait)
+	if len(wait.Statuses) == 0 || wait.TimeoutSeconds < 1 || wait.TimeoutSeconds > 30 {
 		panic("a wait that the API refuses: " + e.body)
 	}
 	return wait
 }
 
-// hold holds the response to a wait until the devbox has one of the statuses, or the
-// time is over. Nothing is locked.
+// hold holds the response to a wait until the devbox has one of the statuses, or the time is
+// over. Nothing is locked.
 func (m *model) hold(c *wiretest.Conn, e *entry) {
 	id, found := strings.CutSuffix(strings.TrimPrefix(e.target, devboxesPath+"/"), "/wait_for_status")
 	if !found {
@@ -190,8 +167,8 @@ func (m *model) hold(c *wiretest.Conn, e *entry) {
 	end := e.at + time.Duration(wait.TimeoutSeconds)*time.Second
 	for now := m.server.Now(); now < end; now = m.server.Now() {
 		m.mu.Lock()
-		i := slices.IndexFunc(m.boxes, func(b *modelBox) bool { return b.id == id })
-		done := i < 0 || slices.Contains(wait.Statuses, m.boxes[i].status(now))
+		b := m.box(id)
+		done := b == nil || slices.Contains(wait.Statuses, b.status(now))
 		m.mu.Unlock()
 		if done {
 			return
@@ -203,11 +180,7 @@ func (m *model) hold(c *wiretest.Conn, e *entry) {
 	}
 }
 
-func (m *model) listDevboxes(rawQuery string) (int, any, string) {
-	query, err := url.ParseQuery(rawQuery)
-	if err != nil {
-		panic(err)
-	}
+func (m *model) listDevboxes(query url.Values) (int, any, string) {
 	now := m.server.Now()
 	var found []*modelBox
 	for _, b := range slices.Backward(m.boxes) { // the newest first
@@ -215,29 +188,20 @@ func (m *model) listDevboxes(rawQuery string) (int, any, string) {
 			found = append(found, b)
 		}
 	}
-	if after := query.Get("starting_after"); after != "" {
-		i := slices.IndexFunc(m.boxes, func(b *modelBox) bool { return b.id == after })
-		if i < 0 {
+	if id := query.Get("starting_after"); id != "" {
+		after := m.box(id)
+		if after == nil {
 			return 404, refusal("Devbox not found"), ""
 		}
 		// The cursor may have left the list of its status.
-		found = slices.DeleteFunc(found, func(b *modelBox) bool { return b.number() >= m.boxes[i].number() })
+		found = slices.DeleteFunc(found, func(b *modelBox) bool { return b.number >= after.number })
 	}
-	limit, err := strconv.Atoi(query.Get("limit"))
-	if err != nil {
-		limit = 20
-	}
-	limit = min(limit, m.limit, len(found))
+	limit := m.limitOf(query, len(found))
 	views := []any{}
 	for _, b := range found[:limit] {
 		views = append(views, b.view(now, b.policy))
 	}
 	return 200, map[string]any{"devboxes": views, "has_more": limit < len(found)}, ""
-}
-
-func (b *modelBox) number() int {
-	n, _ := strconv.Atoi(strings.TrimPrefix(b.id, "dbx_"))
-	return n
 }
 
 func (m *model) createDevbox(body string) (int, any, string) {
@@ -251,17 +215,12 @@ func (m *model) createDevbox(body string) (int, any, string) {
 			Policy string `json:"network_policy_id"`
 		} `json:"launch_parameters"`
 	}
-	if err := json.Unmarshal([]byte(body), &fields); err != nil {
-		panic(err)
-	}
-	i := slices.IndexFunc(m.policies, func(p modelPolicy) bool { return p.ID == fields.Launch.Policy })
+	decode([]byte(body), &fields)
+	i := slices.IndexFunc(m.policies, byID(fields.Launch.Policy))
 	if i < 0 && fields.Launch.Policy != "" {
 		return 400, refusal("Network policy not found"), ""
 	}
-	b := &modelBox{name: fields.Name, metadata: fields.Metadata, asked: fields.Launch.Policy, boxScript: healthy}
-	if m.script != nil {
-		b.boxScript = m.script(len(m.boxes))
-	}
+	b := &modelBox{name: fields.Name, metadata: fields.Metadata, asked: fields.Launch.Policy, boxScript: m.script()}
 	if b.policy = b.uses.of(b.asked, b.asked); i >= 0 {
 		b.under = m.policies[i].Name
 	}
@@ -269,49 +228,66 @@ func (m *model) createDevbox(body string) (int, any, string) {
 	return 200, b.view(b.created, b.echo.of(b.asked, b.policy)), "created " + b.id
 }
 
-// boxNamed returns the devbox with the ID, or nil.
-func (m *model) boxNamed(id string) *modelBox {
-	i := slices.IndexFunc(m.boxes, func(b *modelBox) bool { return b.id == id })
-	if i < 0 {
-		return nil
+// box returns the devbox with the ID, or nil.
+func (m *model) box(id string) *modelBox {
+	for _, b := range m.boxes {
+		if b.id == id {
+			return b
+		}
 	}
-	return m.boxes[i]
+	return nil
 }
 
-// addBox puts a devbox into the account.
 func (m *model) addBox(b *modelBox) {
-	b.id, b.created = fmt.Sprintf("dbx_%d", len(m.boxes)+1), m.server.Now()
-	b.tag = b.metadata[runloop.MetadataRequestID]
+	b.number, b.created, b.tag = len(m.boxes)+1, m.server.Now(), b.metadata[runloop.MetadataRequestID]
+	b.id = fmt.Sprintf("dbx_%d", b.number)
 	m.boxes = append(m.boxes, b)
 }
 
-// foreignBox is somebody else's devbox.
-func foreignBox(status string) string {
-	return fmt.Sprintf(`{"id":"dbx_other","status":%q,"metadata":{"runloop-go-request-id":"other"},"launch_parameters":{"network_policy_id":"npol_1"},"create_time_ms":1}`, status)
+// short names a request.
+func (e *entry) short() string {
+	path, _, _ := strings.Cut(e.target, "?")
+	isDevbox := strings.HasPrefix(path, devboxesPath)
+	switch {
+	case isDevbox && strings.HasSuffix(path, "/shutdown"):
+		return "shutdown"
+	case isDevbox && strings.HasSuffix(path, "/wait_for_status"):
+		return "wait"
+	case path == devboxesPath && e.method == http.MethodPost:
+		return "create"
+	case path == devboxesPath:
+		return "list"
+	case isDevbox:
+		return "get"
+	case e.method == http.MethodPost:
+		return "create policy"
+	}
+	return "list policies"
 }
 
-// alike are faults that a call of Devboxes treats as others are treated. The policies'
-// matrix has them all.
-var alike = []string{"425", "404 HTML", "empty 404", "cut headers", stalledBody, "500", "503", "504", "520", "200 {}", "504, delivered after the retry", "closed, delivered before the retry"}
-
-// faultsOfRequest are all faults of a request.
-func faultsOfRequest(e *entry) []fault {
-	all := slices.DeleteFunc(faultsOf(e.method), func(f fault) bool {
-		return slices.Contains(alike, strings.TrimSuffix(f.name, ", carried out"))
-	})
-	all = append(all, fault{name: "slow", takes: 20 * time.Second, commits: true, raw: func(own string) string { return own }, passes: true})
-	if !strings.HasPrefix(e.target, devboxesPath) {
-		return all
-	}
-	status := "running"
-	if strings.HasSuffix(e.target, "/shutdown") {
-		status = "shutdown"
-	}
+// aboutDevboxes turns the faults about another policy into faults about another devbox.
+func aboutDevboxes(all []fault, status string) []fault {
 	for i := range all {
-		if strings.HasPrefix(all[i].name, "200 about another policy") {
-			all[i].name = strings.Replace(all[i].name, "policy", "devbox", 1)
-			all[i].body = foreignBox(status)
+		if after, found := strings.CutPrefix(all[i].name, foreign+"policy"); found {
+			all[i].name = foreign + "devbox" + after
+			all[i].body = fmt.Sprintf(`{"id":"dbx_other","status":%q,"metadata":{"runloop-go-request-id":"other"},"launch_parameters":{"network_policy_id":"npol_1"},"create_time_ms":1}`, status)
 		}
 	}
 	return all
+}
+
+// alike are faults that a call of Devboxes treats like others. The policies' matrix has all.
+var alike = []string{"425", "404 HTML", "empty 404", "cut headers", stalledBody, "500", "503", "504", "520", "200 {}", "504, delivered after the retry", "closed, delivered before the retry"}
+
+// launchFaults returns all faults of a request of a launch.
+func (e *entry) launchFaults() []fault {
+	all := slices.DeleteFunc(e.faults(), func(f fault) bool { return slices.Contains(alike, strings.TrimSuffix(f.name, ", applied")) })
+	all = append(all, slow)
+	switch {
+	case !strings.HasPrefix(e.target, devboxesPath):
+		return all
+	case strings.HasSuffix(e.target, "/shutdown"):
+		return aboutDevboxes(all, "shutdown")
+	}
+	return aboutDevboxes(all, "running")
 }

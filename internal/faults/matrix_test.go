@@ -1,14 +1,16 @@
 package faults
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
+	"iter"
 	"net/http"
 	"slices"
 	"strings"
-	"sync/atomic"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,336 +21,39 @@ import (
 	"github.com/runloop-community/runloop-go/internal/clienttest"
 )
 
-// A matrixCall is a call that changes an account, and all that it may do there.
-type matrixCall struct {
-	name    string
-	account []seed // the oldest first: npol_1, npol_2
-	do      func(context.Context, *runloop.Client) ([]runloop.NetworkPolicy, error)
-	// effects are what it does.
-	effects []string
-	// refusal is its error without faults. A delete may then succeed after a fault: it
-	// looks as if it had deleted the policy.
-	refusal   error
-	mayBeDone bool
-	// id is of the policy that the caller names by its ID.
-	id string
-}
+// raceDetector is set by a test binary that is built with -race.
+var raceDetector bool
 
-type seed struct {
-	policy runloop.NetworkPolicy
-	inUse  bool
-}
+// complete reports whether the matrices are tried as a whole. With the race detector, that
+// would take minutes.
+func complete() bool { return !raceDetector && !testing.Short() }
 
-func named(name string) seed { return seed{policy: runloop.NetworkPolicy{Name: name}} }
-
-var (
-	rules  = runloop.EgressRules{AllowedHostnames: []string{"github.com"}}
-	params = runloop.NetworkPolicyCreateParams{Name: "build", Description: "new", Egress: rules}
-	// equal is a stranger's policy, as a create would create it.
-	equal = seed{policy: runloop.NetworkPolicy{Name: "build", Description: "new", Egress: rules}}
-	inUse = seed{runloop.NetworkPolicy{Name: "build-used"}, true}
-)
-
-// build is a policy of other tests' accounts.
-var build = runloop.NetworkPolicy{ID: "npol_1", Name: "build"}
-
-// one is a call with a single result.
-func one(do func(context.Context, *runloop.NetworkPoliciesService) (*runloop.NetworkPolicy, error)) func(context.Context, *runloop.Client) ([]runloop.NetworkPolicy, error) {
-	return func(ctx context.Context, c *runloop.Client) ([]runloop.NetworkPolicy, error) {
-		policy, err := do(ctx, c.NetworkPolicies)
-		if policy == nil {
-			return nil, err
-		}
-		return []runloop.NetworkPolicy{*policy}, err
+// someOf returns the faults that are tried at a position.
+func someOf(position int, all []fault) []fault {
+	oneOf := 6
+	if raceDetector {
+		oneOf = 12
 	}
-}
-
-var (
-	create = one(func(ctx context.Context, s *runloop.NetworkPoliciesService) (*runloop.NetworkPolicy, error) {
-		return s.Create(ctx, params)
-	})
-	update = one(func(ctx context.Context, s *runloop.NetworkPoliciesService) (*runloop.NetworkPolicy, error) {
-		return s.Update(ctx, "npol_1", runloop.NetworkPolicyUpdateParams{Name: new("build"), Description: new("new"), AllowedHostnames: &rules.AllowedHostnames})
-	})
-	remove = one(func(ctx context.Context, s *runloop.NetworkPoliciesService) (*runloop.NetworkPolicy, error) {
-		return s.Delete(ctx, "npol_1")
-	})
-	ensure = one(func(ctx context.Context, s *runloop.NetworkPoliciesService) (*runloop.NetworkPolicy, error) {
-		return s.Ensure(ctx, params)
-	})
-	apply = one(func(ctx context.Context, s *runloop.NetworkPoliciesService) (*runloop.NetworkPolicy, error) {
-		return s.Apply(ctx, params)
-	})
-)
-
-var getByName = one(func(ctx context.Context, s *runloop.NetworkPoliciesService) (*runloop.NetworkPolicy, error) {
-	return s.GetByName(ctx, "build")
-})
-
-func prune(ctx context.Context, c *runloop.Client) ([]runloop.NetworkPolicy, error) {
-	return c.NetworkPolicies.Prune(ctx, runloop.PruneParams{NamePrefix: "build"})
-}
-
-// Each list has two pages: a name is looked up among those that contain it. GetByName is
-// here for these lookups.
-var matrixCalls = []matrixCall{
-	{name: "create", account: []seed{named("build-2"), named("xbuild")}, do: create, effects: []string{"created npol_3"}},
-	{name: "create of a taken name", account: []seed{equal, named("xbuild")}, do: create, refusal: runloop.ErrNameTaken},
-	{name: "update", account: []seed{named("old")}, do: update, id: "npol_1", effects: []string{"changed npol_1"}},
-	{name: "update to a taken name", account: []seed{named("old"), equal}, do: update, id: "npol_1", refusal: runloop.ErrNameTaken},
-	{name: "update of an unknown ID", do: update, id: "npol_1", refusal: runloop.ErrNotFound},
-	{name: "delete", account: []seed{named("build")}, do: remove, id: "npol_1", effects: []string{"deleted npol_1"}},
-	{name: "delete of a policy in use", account: []seed{inUse}, do: remove, id: "npol_1", refusal: runloop.ErrPolicyInUse},
-	{name: "delete of an unknown ID", do: remove, id: "npol_1", refusal: runloop.ErrNotFound, mayBeDone: true},
-	{name: "ensure", account: []seed{named("build-2"), named("xbuild")}, do: ensure, effects: []string{"created npol_3"}},
-	{name: "ensure of one that exists", account: []seed{equal, named("xbuild")}, do: ensure},
-	{name: "ensure of one that differs", account: []seed{named("build"), named("xbuild")}, do: ensure, refusal: runloop.ErrDrift},
-	{name: "apply", account: []seed{named("build-2"), named("xbuild")}, do: apply, effects: []string{"created npol_3"}},
-	{name: "apply to one that exists", account: []seed{equal, named("xbuild")}, do: apply},
-	{name: "apply to one that differs", account: []seed{named("build"), named("xbuild")}, do: apply, effects: []string{"changed npol_1"}},
-	{name: "get by name", account: []seed{named("build"), named("xbuild")}, do: getByName},
-	{name: "prune", account: []seed{named("build-1"), inUse, named("xbuild"), named("build-4")}, do: prune, effects: []string{"deleted npol_1", "deleted npol_4"}},
-}
-
-// A setting is the circumstances of a call.
-type setting struct {
-	retries int
-	hosts   []string // that a middleware asks for tokens
-	skew    time.Duration
-}
-
-// A trial is one call under faults, and what came of it.
-type trial struct {
-	*matrixCall
-	setting
-	plan  func(position int) *fault
-	model *model
-	got   []runloop.NetworkPolicy
-	err   error
-}
-
-// run makes the call and returns what is wrong with its outcome.
-func (c *trial) run(t *testing.T) string {
-	tb := &caseTB{TB: t}
-	defer tb.end()
-	m := newModel(tb, c.plan)
-	c.model = m
-	m.skew, m.limit = c.skew, 1
-	if c.name == "prune" {
-		m.limit = 2
-	}
-	for _, s := range c.account {
-		m.add(s.policy, 4*time.Minute, s.inUse)
-	}
-	client := m.client(tb, c.hosts, runloop.WithMaxRetries(c.retries))
-	c.got, c.err = c.do(t.Context(), client)
-	synctest.Wait()
-	if problem := c.problem(); problem != "" {
-		return problem
-	}
-	if c.met(func(f *fault) bool { return f.late > 0 }) {
-		time.Sleep(time.Hour)
-		return c.problemLater()
-	}
-	return ""
-}
-
-func (c *trial) met(is func(*fault) bool) bool { return slices.ContainsFunc(c.model.fired, is) }
-
-func (c *trial) metSilent400() bool { return c.met(func(f *fault) bool { return f.name == silent400 }) }
-
-func (c *trial) metStatus(status int) bool {
-	return c.met(func(f *fault) bool { return f.status == status })
-}
-
-// problem compares what the client reports with the journal.
-func (c *trial) problem() string {
-	journal := c.model.requests(0)
-	if problem := problemOfRequests(journal); problem != "" {
-		return problem
-	}
-	effects := c.model.effects(journal)
-	if problem := c.problemOfEffects(effects); problem != "" {
-		return problem
-	}
-	if c.err != nil {
-		return c.problemOfError(effects)
-	}
-	if c.refusal != nil && !c.mayBeDone {
-		return "a success of what cannot succeed"
-	}
-	for _, effect := range c.effects {
-		// A 400 without a message is the contract's way to say that a policy is in use.
-		if !slices.Contains(effects, effect) && !(c.name == "prune" && c.metSilent400()) {
-			return "a success that is none"
+	var some []fault
+	for i, f := range all {
+		if complete() || (i+position)%oneOf == 0 {
+			some = append(some, f)
 		}
 	}
-	for _, got := range c.got {
-		if problem := c.problemOfResult(got, effects); problem != "" {
-			return problem
+	return some
+}
+
+// places yields each of the faults at each of the requests.
+func places(requests []*entry, faults func(*entry) []fault) iter.Seq2[*entry, *fault] {
+	return func(yield func(*entry, *fault) bool) {
+		for _, e := range requests {
+			for _, f := range someOf(e.position, faults(e)) {
+				if !yield(e, &f) {
+					return
+				}
+			}
 		}
 	}
-	if c.name == "prune" && len(c.got) != len(effects) && !c.met(func(f *fault) bool { return f.repeats }) {
-		return "other policies than those that were deleted"
-	}
-	return ""
-}
-
-// problemOfEffects finds what the call was not asked for, and what it did twice.
-func (c *trial) problemOfEffects(effects []string) string {
-	for i, effect := range effects {
-		switch {
-		case !slices.Contains(c.effects, effect):
-			return "an effect that nobody asked for: " + effect
-		case strings.HasPrefix(effect, "created ") && slices.Contains(effects[:i], effect):
-			return "created twice"
-		}
-	}
-	return ""
-}
-
-// problemOfResult compares a policy that was returned with the account.
-func (c *trial) problemOfResult(got runloop.NetworkPolicy, effects []string) string {
-	account := c.model.account()
-	i := slices.IndexFunc(account, func(p modelPolicy) bool { return p.ID == got.ID })
-	switch {
-	case slices.Contains(c.effects, "deleted "+got.ID) || c.mayBeDone:
-		if i >= 0 {
-			return "a delete that is none"
-		}
-	case i < 0:
-		return "a policy that does not exist"
-	case !assert.ObjectsAreEqual(account[i].public(), got):
-		return fmt.Sprintf("another policy than there is: %+v", got)
-	}
-	return ""
-}
-
-func (c *trial) problemOfError(effects []string) string {
-	if c.name != "prune" && c.got != nil {
-		return "a value with an error"
-	}
-	maybe := errors.Is(c.err, runloop.ErrMaybeApplied)
-	if !maybe && !c.explains(effects) {
-		return "an effect that the error denies"
-	}
-	if maybe && !c.met(c.isUnclear) {
-		return "a doubt without a reason"
-	}
-	account := c.model.account()
-	has := func(is func(modelPolicy) bool) bool { return slices.ContainsFunc(account, is) }
-	switch {
-	case errors.Is(c.err, runloop.ErrNotFound) && c.id == "":
-		return "ErrNotFound for a call without an ID"
-	case errors.Is(c.err, runloop.ErrNotFound) && has(func(p modelPolicy) bool { return p.ID == c.id }):
-		// By the status alone, while nothing is in doubt.
-		if maybe || !c.metStatus(404) {
-			return "ErrNotFound for a policy that is there"
-		}
-	case errors.Is(c.err, runloop.ErrNameTaken) && !has(func(p modelPolicy) bool { return p.Name == "build" && p.ID != c.id }):
-		return "ErrNameTaken for a name that is not"
-	case errors.Is(c.err, runloop.ErrPolicyInUse) && !has(func(p modelPolicy) bool { return p.InUse }):
-		// The contract has no other 400 of a delete.
-		if !c.metSilent400() {
-			return "ErrPolicyInUse for a policy that is not"
-		}
-	case errors.Is(c.err, runloop.ErrDrift) && c.refusal != runloop.ErrDrift:
-		return "ErrDrift for a policy that does not"
-	}
-	if c.refusal != nil && errors.Is(c.err, c.refusal) {
-		return ""
-	}
-	if c.retries == 3 && !c.met(func(f *fault) bool { return !f.passes }) && len(c.model.fired) <= 2 && !c.doubled() && !c.lied() {
-		return "an error that retries should have prevented"
-	}
-	return ""
-}
-
-// isUnclear also counts a refused connection where a middleware connects to the same host:
-// there is no telling whose connection it was.
-func (c *trial) isUnclear(f *fault) bool {
-	return f.unclear || f.refuses && slices.Contains(c.hosts, "localhost")
-}
-
-// explains reports whether an error that denies every effect is right: except those of
-// policies that are returned with it.
-func (c *trial) explains(effects []string) bool {
-	for _, effect := range effects {
-		_, id, _ := strings.Cut(effect, " ")
-		if !slices.ContainsFunc(c.got, func(p runloop.NetworkPolicy) bool { return p.ID == id }) {
-			return c.doubled()
-		}
-	}
-	return true
-}
-
-// doubled reports whether a proxy that sends requests twice made the call refuse its own
-// work, which no client can tell.
-func (c *trial) doubled() bool {
-	return c.met(func(f *fault) bool { return f.repeats }) && (errors.Is(c.err, runloop.ErrNameTaken) || errors.Is(c.err, runloop.ErrNotFound))
-}
-
-// lied reports whether something said 200 to a request that the API refused. Then the
-// call need not find out why the API would refuse it.
-func (c *trial) lied() bool {
-	return c.refusal != nil && c.met(func(f *fault) bool { return f.name == "cut body" || f.name == stalledBody })
-}
-
-// problemLater is asked when middleboxes have delivered what they held back.
-func (c *trial) problemLater() string {
-	effects := c.model.effects(c.model.requests(0))
-	if problem := c.problemOfEffects(effects); problem != "" {
-		return problem
-	}
-	if c.err != nil && !errors.Is(c.err, runloop.ErrMaybeApplied) && !c.explains(effects) {
-		return "a late effect that the error denies"
-	}
-	return ""
-}
-
-// problemOfRequests checks how often a request is sent, and under which ID.
-func problemOfRequests(journal []*entry) string {
-	if len(journal) > 12 {
-		return "too many requests"
-	}
-	row := 0
-	ids := map[string]string{}
-	for i, e := range journal {
-		again := i > 0 && journal[i-1].method == e.method && journal[i-1].target == e.target
-		switch {
-		case !again:
-			row = 0
-		case e.method == http.MethodPost || e.at > journal[i-1].at: // else it is net/http's own repetition
-			row++
-		}
-		what := e.method + " " + e.target + " " + e.body
-		switch {
-		case row > 3:
-			return "a request that is sent more than four times in a row"
-		case (e.requestID == "") != (e.method == "GET"):
-			return "a write without an ID, or a read with one"
-		case again && e.requestID != journal[i-1].requestID:
-			return "a retry under another ID"
-		case e.requestID != "" && ids[e.requestID] != "" && ids[e.requestID] != what:
-			return "two requests under one ID"
-		}
-		ids[e.requestID] = what
-	}
-	return ""
-}
-
-func (c *trial) String() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "retries %d, hosts %v, skew %s\nfaults:", c.retries, c.hosts, c.skew)
-	for _, f := range c.model.fired {
-		fmt.Fprintf(&b, " [%s]", f.name)
-	}
-	fmt.Fprintf(&b, "\nreturned %+v\nerror    %v (%v)\n", c.got, c.err, clienttest.Sentinels(c.err))
-	for _, e := range c.model.requests(0) {
-		fmt.Fprintf(&b, "  %s\n", e)
-	}
-	fmt.Fprintf(&b, "account  %+v", c.model.account())
-	return b.String()
 }
 
 // at plans faults in a row, the first at a position.
@@ -371,48 +76,339 @@ func from(first int, f *fault) func(int) *fault {
 	}
 }
 
-// complete reports whether the whole matrix is tried. Under the race detector, that
-// would take minutes.
-func complete() bool { return !raceDetector && !testing.Short() }
+// A trial is one call under faults, and its outcome.
+type trial struct {
+	plan  func(position int) *fault
+	model *model
+	err   error
+}
 
-// chosen are the faults of requests with a method that are tried at a position.
-func chosen(method string, position int) []fault {
-	all := faultsOf(method)
-	if complete() {
-		return all
+func (c *trial) met(is func(*fault) bool) bool { return slices.ContainsFunc(c.model.fired, is) }
+
+func (c *trial) metSilent400() bool { return c.met(func(f *fault) bool { return f.name == silent400 }) }
+
+func (c *trial) metTwice() bool { return c.met(func(f *fault) bool { return f.repeats }) }
+
+func (c *trial) maybe() bool { return errors.Is(c.err, runloop.ErrMaybeApplied) }
+
+// next returns the request that followed one, or nil if it ended the call.
+func (c *trial) next(e *entry) *entry {
+	journal := c.model.requests()
+	i := slices.IndexFunc(journal, func(other *entry) bool { return other.position == e.position+1 })
+	if i < 0 {
+		return nil
 	}
-	var some []fault
-	for i, f := range all {
-		if (i+position)%5 == 0 {
-			some = append(some, f)
+	return journal[i]
+}
+
+// when returns the problem if something is wrong, and "" otherwise.
+func when(wrong bool, problem string) string {
+	if wrong {
+		return problem
+	}
+	return ""
+}
+
+// A tally counts trials by their kinds.
+type tally struct {
+	mu sync.Mutex
+	n  map[string]int
+}
+
+func (n *tally) count(kind string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.n[kind]++
+}
+
+// check requires the numbers of a complete matrix, except for those that depend on waits.
+func (n *tally) check(t *testing.T, want map[string]int) {
+	t.Log(n.n)
+	if complete() && !strings.Contains(flag.Lookup("test.run").Value.String(), "/") {
+		assert.Subset(t, n.n, want)
+	}
+}
+
+// A caseTB is a test within a test, which cleans up when it ends.
+type caseTB struct {
+	testing.TB
+	cleanups []func()
+}
+
+func (c *caseTB) Cleanup(f func()) { c.cleanups = append(c.cleanups, f) }
+
+func (c *caseTB) end() {
+	for _, f := range slices.Backward(c.cleanups) {
+		f()
+	}
+}
+
+// A matrixCall is a call that changes an account, and all that it may do there.
+type matrixCall struct {
+	name    string
+	account []seed // the oldest first: npol_1, npol_2
+	do      func(context.Context, service) ([]runloop.NetworkPolicy, error)
+	// effects are what it does.
+	effects []string
+	// refusal is its error without faults. A delete may then succeed after a fault: it
+	// looks as if it had deleted the policy.
+	refusal   error
+	mayBeDone bool
+	// id is of the policy that the caller names by its ID.
+	id string
+}
+
+type service = *runloop.NetworkPoliciesService
+
+type seed struct {
+	policy runloop.NetworkPolicy
+	inUse  bool
+}
+
+func named(name string) seed { return seed{policy: runloop.NetworkPolicy{Name: name}} }
+
+var (
+	rules  = runloop.EgressRules{AllowedHostnames: []string{"github.com"}}
+	params = runloop.NetworkPolicyCreateParams{Name: "build", Description: "new", Egress: rules}
+	// equal is another program's policy, as a create would create it.
+	equal = seed{policy: runloop.NetworkPolicy{Name: "build", Description: "new", Egress: rules}}
+	inUse = seed{runloop.NetworkPolicy{Name: "build-used"}, true}
+)
+
+// one is a call with a single result.
+func one(do func(context.Context, service) (*runloop.NetworkPolicy, error)) func(context.Context, service) ([]runloop.NetworkPolicy, error) {
+	return func(ctx context.Context, s service) ([]runloop.NetworkPolicy, error) {
+		policy, err := do(ctx, s)
+		if policy == nil {
+			return nil, err
+		}
+		return []runloop.NetworkPolicy{*policy}, err
+	}
+}
+
+var (
+	create = one(func(ctx context.Context, s service) (*runloop.NetworkPolicy, error) { return s.Create(ctx, params) })
+	remove = one(func(ctx context.Context, s service) (*runloop.NetworkPolicy, error) { return s.Delete(ctx, "npol_1") })
+	ensure = one(func(ctx context.Context, s service) (*runloop.NetworkPolicy, error) { return s.Ensure(ctx, params) })
+	apply  = one(func(ctx context.Context, s service) (*runloop.NetworkPolicy, error) { return s.Apply(ctx, params) })
+	find   = one(func(ctx context.Context, s service) (*runloop.NetworkPolicy, error) { return s.GetByName(ctx, "build") })
+	update = one(func(ctx context.Context, s service) (*runloop.NetworkPolicy, error) {
+		return s.Update(ctx, "npol_1", runloop.NetworkPolicyUpdateParams{Name: new("build"), Description: new("new"), AllowedHostnames: &rules.AllowedHostnames})
+	})
+)
+
+func prune(ctx context.Context, s service) ([]runloop.NetworkPolicy, error) {
+	return s.Prune(ctx, runloop.PruneParams{NamePrefix: "build"})
+}
+
+// Each list has two pages: a name is looked up among those that contain it. The call of
+// GetByName tests these lookups.
+var matrixCalls = []matrixCall{
+	{name: "create", account: []seed{named("build-2"), named("xbuild")}, do: create, effects: []string{"created npol_3"}},
+	{name: "create of a taken name", account: []seed{equal, named("xbuild")}, do: create, refusal: runloop.ErrNameTaken},
+	{name: "update", account: []seed{named("old")}, do: update, id: "npol_1", effects: []string{"changed npol_1"}},
+	{name: "update to a taken name", account: []seed{named("old"), equal}, do: update, id: "npol_1", refusal: runloop.ErrNameTaken},
+	{name: "update of an unknown ID", do: update, id: "npol_1", refusal: runloop.ErrNotFound},
+	{name: "delete", account: []seed{named("build")}, do: remove, id: "npol_1", effects: []string{"deleted npol_1"}},
+	{name: "delete of a policy in use", account: []seed{inUse}, do: remove, id: "npol_1", refusal: runloop.ErrPolicyInUse},
+	{name: "delete of an unknown ID", do: remove, id: "npol_1", refusal: runloop.ErrNotFound, mayBeDone: true},
+	{name: "ensure", account: []seed{named("build-2"), named("xbuild")}, do: ensure, effects: []string{"created npol_3"}},
+	{name: "ensure of one that exists", account: []seed{equal, named("xbuild")}, do: ensure},
+	{name: "ensure of one that differs", account: []seed{named("build"), named("xbuild")}, do: ensure, refusal: runloop.ErrDrift},
+	{name: "apply", account: []seed{named("build-2"), named("xbuild")}, do: apply, effects: []string{"created npol_3"}},
+	{name: "apply to one that exists", account: []seed{equal, named("xbuild")}, do: apply},
+	{name: "apply to one that differs", account: []seed{named("build"), named("xbuild")}, do: apply, effects: []string{"changed npol_1"}},
+	{name: "get by name", account: []seed{named("build"), named("xbuild")}, do: find},
+	{name: "prune", account: []seed{named("build-1"), inUse, named("xbuild"), named("build-4")}, do: prune, effects: []string{"deleted npol_1", "deleted npol_4"}},
+}
+
+// A setting is the circumstances of a call.
+type setting struct {
+	retries int
+	hosts   []string // that a middleware asks for tokens
+	skew    time.Duration
+}
+
+// A policyTrial is a trial of a matrixCall.
+type policyTrial struct {
+	*matrixCall
+	setting
+	trial
+	got []runloop.NetworkPolicy
+}
+
+// run makes the call and returns what is wrong with its outcome.
+func (c *policyTrial) run(t *testing.T) string {
+	tb := &caseTB{TB: t}
+	defer tb.end()
+	m := newModel(tb, c.plan)
+	c.model = m
+	m.skew, m.limit = c.skew, 1
+	if c.name == "prune" {
+		m.limit = 2
+	}
+	for _, s := range c.account {
+		m.add(s.policy, 4*time.Minute, s.inUse)
+	}
+	c.got, c.err = c.do(t.Context(), m.client(tb, c.hosts, runloop.WithMaxRetries(c.retries)).NetworkPolicies)
+	synctest.Wait()
+	if problem := cmp.Or(when(m.leaks(), "a connection that is left open"), c.problem()); problem != "" {
+		return problem
+	}
+	if c.met(func(f *fault) bool { return f.late > 0 }) {
+		time.Sleep(time.Hour)
+		return c.problemLater()
+	}
+	return ""
+}
+
+// problem compares what the client reports with the journal.
+func (c *policyTrial) problem() string {
+	journal := c.model.requests()
+	effects := c.model.effects(journal)
+	if problem := cmp.Or(problemOfRequests(journal), c.problemOfEffects(effects)); problem != "" {
+		return problem
+	}
+	if c.err != nil {
+		return c.problemOfError(effects)
+	}
+	for _, effect := range c.effects {
+		// A 400 without a message is how the contract reports that a policy is in use.
+		if !slices.Contains(effects, effect) && !(c.name == "prune" && c.metSilent400()) {
+			return "a success without its effect"
 		}
 	}
-	return some
+	for _, got := range c.got {
+		if problem := c.problemOfResult(got); problem != "" {
+			return problem
+		}
+	}
+	return cmp.Or(when(c.refusal != nil && !c.mayBeDone, "a success of what cannot succeed"),
+		when(c.name == "prune" && len(c.got) != len(effects) && !c.metTwice(), "other policies than those that were deleted"))
 }
 
-// few are faults of all sorts, for threes.
-func few() []fault {
-	names := []string{"closed unread", "429", "404 page", silent400, "503", "504, carried out", "cut body, carried out", "200 {}, carried out", "504, delivered after the retry"}
-	return slices.DeleteFunc(faultsOf(http.MethodPost), func(f fault) bool { return !slices.Contains(names, f.name) })
+// problemOfEffects finds what the call was not asked for, and what it did twice.
+func (c *policyTrial) problemOfEffects(effects []string) string {
+	for i, effect := range effects {
+		switch {
+		case !slices.Contains(c.effects, effect):
+			return "an effect that nobody asked for: " + effect
+		case strings.HasPrefix(effect, "created ") && slices.Contains(effects[:i], effect):
+			return "created twice"
+		}
+	}
+	return ""
 }
 
-// A matrix counts trials.
-type matrix struct {
-	singles, pairs, threes, outages, successes, maybes atomic.Int64
-}
-
-func (m *matrix) try(t *testing.T, count *atomic.Int64, s *matrixCall, set setting, plan func(int) *fault) *trial {
-	c := &trial{matrixCall: s, setting: set, plan: plan}
-	problem := c.run(t)
-	count.Add(1)
+// problemOfResult compares a policy that was returned with the account.
+func (c *policyTrial) problemOfResult(got runloop.NetworkPolicy) string {
+	account := c.model.account()
+	i := slices.IndexFunc(account, byID(got.ID))
 	switch {
-	case c.err == nil:
-		m.successes.Add(1)
-	case errors.Is(c.err, runloop.ErrMaybeApplied):
-		m.maybes.Add(1)
+	case slices.Contains(c.effects, "deleted "+got.ID) || c.mayBeDone:
+		return when(i >= 0, "a delete without an effect")
+	case i < 0:
+		return "a policy that does not exist"
+	}
+	return when(!assert.ObjectsAreEqual(account[i].public(), got), fmt.Sprintf("another policy than there is: %+v", got))
+}
+
+func (c *policyTrial) problemOfError(effects []string) string {
+	account := c.model.account()
+	has := func(is func(modelPolicy) bool) bool { return slices.ContainsFunc(account, is) }
+	is := func(sentinel error) bool { return errors.Is(c.err, sentinel) }
+	// While nothing is in doubt, a 404 is reported by its status alone.
+	metStatus404 := !c.maybe() && c.met(func(f *fault) bool { return f.status == 404 })
+	nameTaken := has(func(p modelPolicy) bool { return p.Name == "build" && p.ID != c.id })
+	used := has(func(p modelPolicy) bool { return p.InUse }) || c.metSilent400() // the contract has no other 400 of a delete
+	retried := c.retries == 3 && len(c.model.fired) <= 2 && !c.met(func(f *fault) bool { return !f.passes })
+	return cmp.Or(
+		when(c.name != "prune" && c.got != nil, "a value with an error"),
+		when(!c.maybe() && !c.explains(effects), "an effect that the error denies"),
+		when(c.maybe() && !c.met(c.isUnclear), "a doubt without a reason"),
+		when(is(runloop.ErrNotFound) && c.id == "", "ErrNotFound for a call without an ID"),
+		when(is(runloop.ErrNotFound) && has(byID(c.id)) && !metStatus404, "ErrNotFound for a policy that exists"),
+		when(is(runloop.ErrNameTaken) && !nameTaken, "ErrNameTaken for a name that is free"),
+		when(is(runloop.ErrPolicyInUse) && !used, "ErrPolicyInUse for a policy that is not in use"),
+		when(is(runloop.ErrDrift) && c.refusal != runloop.ErrDrift, "ErrDrift for a policy with equal rules"),
+		when(!(c.refusal != nil && is(c.refusal)) && retried && !c.model.doubled(c.model.requests()) && !c.lied(), "an error that retries should have prevented"))
+}
+
+// isUnclear also counts a refused connection if a middleware connects to the same host: the
+// client cannot tell whose connection it was.
+func (c *policyTrial) isUnclear(f *fault) bool {
+	return f.unclear || f.refuses && slices.Contains(c.hosts, "localhost")
+}
+
+// explains reports whether an error that denies every effect is right: except those on
+// policies that are returned with it.
+func (c *policyTrial) explains(effects []string) bool {
+	for _, effect := range effects {
+		_, id, _ := strings.Cut(effect, " ")
+		if !slices.ContainsFunc(c.got, func(p runloop.NetworkPolicy) bool { return p.ID == id }) {
+			return c.model.doubled(c.model.requests())
+		}
+	}
+	return true
+}
+
+// lied reports whether something responded 200 to a request that the API refused. Then the
+// call need not find out why the API would refuse it.
+func (c *policyTrial) lied() bool {
+	return c.refusal != nil && c.met(func(f *fault) bool { return f.name == "cut body" || f.name == stalledBody })
+}
+
+// problemLater runs when middleboxes have delivered what they held back.
+func (c *policyTrial) problemLater() string {
+	effects := c.model.effects(c.model.requests())
+	return cmp.Or(c.problemOfEffects(effects), when(c.err != nil && !c.maybe() && !c.explains(effects), "a late effect that the error denies"))
+}
+
+// problemOfRequests checks how often a request is sent, and under which ID.
+func problemOfRequests(journal []*entry) string {
+	if len(journal) > 12 {
+		return "too many requests"
+	}
+	row := 0
+	ids := map[string]string{}
+	for i, e := range journal {
+		again := i > 0 && journal[i-1].method == e.method && journal[i-1].target == e.target
+		if !again {
+			row = 0
+		} else if e.method == http.MethodPost || e.at > journal[i-1].at { // or it is net/http's own repetition
+			row++
+		}
+		what := e.method + " " + e.target + " " + e.body
+		if problem := cmp.Or(
+			when(row > 3, "a request that is sent more than four times in a row"),
+			when((e.requestID == "") != (e.method == "GET"), "a write without an ID, or a read with one"),
+			when(again && e.requestID != journal[max(0, i-1)].requestID, "a retry under another ID"),
+			when(e.requestID != "" && ids[e.requestID] != "" && ids[e.requestID] != what, "two requests under one ID"),
+		); problem != "" {
+			return problem
+		}
+		ids[e.requestID] = what
+	}
+	return ""
+}
+
+func (c *policyTrial) String() string {
+	return fmt.Sprintf("%+v\nreturned %+v\nerror    %v (%v)\n%s", c.setting, c.got, c.err, clienttest.Sentinels(c.err), c.model)
+}
+
+type matrix struct{ tally }
+
+func (m *matrix) try(t *testing.T, kind string, s *matrixCall, set setting, plan func(int) *fault) *policyTrial {
+	c := &policyTrial{matrixCall: s, setting: set, trial: trial{plan: plan}}
+	problem := c.run(t)
+	m.count(kind)
+	if c.err == nil {
+		m.count("successes")
+	} else if c.maybe() {
+		m.count("in doubt")
 	}
 	if problem != "" {
-		t.Errorf("%s\n%s", problem, c)
+		t.Fatalf("%s\n%s", problem, c) // the next ones would be like it
 	}
 	return c
 }
@@ -423,16 +419,17 @@ var (
 	bothHosts = []string{"localhost", "token.example.test"}
 )
 
-// Each fault, each two faults in a row, some by threes, and each fault without end, at every request of
-// every call that writes, lookups included: nothing is created twice, no success is
-// reported that is none, and each error of a call that changed something, or will when a
-// middlebox delivers it, matches ErrMaybeApplied. What changed is told by the server's
-// journal. The second of two faults comes at whatever the client sends after the first.
+// Each fault, each two faults in a row, some by threes, and each fault without end, at every
+// request of every call that writes, lookups included: nothing is created twice, every
+// success has its effect, and each error of a call that changed something, or will when a
+// middlebox delivers it, matches ErrMaybeApplied. No connection is left open. What changed is
+// in the server's journal. The second of two faults comes at whatever the client sends after
+// the first.
 //
-// With the race detector, or -short, only one fault of five is tried in each place.
+// With the race detector, or -short, only some faults are tried in each place.
 func TestMatrix(t *testing.T) {
 	t.Parallel()
-	m := new(matrix)
+	m := &matrix{tally{n: map[string]int{}}}
 	t.Run("calls", func(t *testing.T) {
 		for i := range matrixCalls {
 			s := &matrixCalls[i]
@@ -455,68 +452,53 @@ func TestMatrix(t *testing.T) {
 			run("pairs under a middleware", func(t *testing.T) { m.fillPairs(t, s, setting{retries: 3, hosts: sameHost}) })
 		}
 	})
-	t.Logf("%d single faults, %d pairs, %d threes, %d outages: %d successes, %d errors that leave the effect open",
-		m.singles.Load(), m.pairs.Load(), m.threes.Load(), m.outages.Load(), m.successes.Load(), m.maybes.Load())
-	if complete() && !strings.Contains(flag.Lookup("test.run").Value.String(), "/") {
-		assert.EqualValues(t, 11920, m.singles.Load())
-		assert.EqualValues(t, 93342, m.pairs.Load())
-		assert.EqualValues(t, 19324, m.threes.Load())
-		assert.EqualValues(t, 1192, m.outages.Load())
-	}
+	m.check(t, map[string]int{"single faults": 11920, "pairs": 93534, "threes": 19324, "outages": 1192})
 }
 
-// clean makes the call without faults.
+// clean makes the call without faults, and returns its requests.
 func clean(t *testing.T, s *matrixCall, set setting) []*entry {
-	c := &trial{matrixCall: s, setting: set, plan: at(0)}
+	c := &policyTrial{matrixCall: s, setting: set, trial: trial{plan: at(0)}}
 	if problem := c.run(t); problem != "" || !errors.Is(c.err, s.refusal) {
 		t.Fatalf("without faults: %s\n%s", problem, c)
 	}
-	return c.model.requests(0)
+	return c.model.requests()
 }
 
 func (m *matrix) fillSingles(t *testing.T, s *matrixCall, set setting) {
-	for _, e := range clean(t, s, set) {
-		for _, f := range chosen(e.method, e.position) {
-			m.try(t, &m.singles, s, set, at(e.position, &f))
-		}
+	for e, f := range places(clean(t, s, set), (*entry).faults) {
+		m.try(t, "single faults", s, set, at(e.position, f))
 	}
 }
 
 func (m *matrix) fillPairs(t *testing.T, s *matrixCall, set setting) {
-	for _, e := range clean(t, s, set) {
-		for _, first := range chosen(e.method, e.position) {
-			single := &trial{matrixCall: s, setting: set, plan: at(e.position, &first)}
-			single.run(t)
-			next := requestAt(single.model.requests(0), e.position+1)
-			if next == nil {
-				continue // the first fault ends the call
-			}
-			for _, second := range chosen(next.method, e.position) {
-				m.try(t, &m.pairs, s, set, at(e.position, &first, &second))
+	for e, first := range places(clean(t, s, set), (*entry).faults) {
+		single := &policyTrial{matrixCall: s, setting: set, trial: trial{plan: at(e.position, first)}}
+		single.run(t)
+		if next := single.next(e); next != nil {
+			for _, second := range someOf(e.position, next.faults()) {
+				m.try(t, "pairs", s, set, at(e.position, first, &second))
 			}
 		}
 	}
 }
 
-// fillThrees also lets the API respond between the first fault and the others: that the
-// name is taken, for one.
+// fillThrees also lets the API respond between the first fault and the others: that the name
+// is taken, for example.
 func (m *matrix) fillThrees(t *testing.T, s *matrixCall, set setting) {
-	m.fillThreesAt(t, s, set, func(first int, a, b, c *fault) func(int) *fault { return at(first, a, b, c) })
-	m.fillThreesAt(t, s, set, func(first int, a, b, c *fault) func(int) *fault { return at(first, a, nil, b, c) })
-}
-
-func (m *matrix) fillThreesAt(t *testing.T, s *matrixCall, set setting, plan func(first int, a, b, c *fault) func(int) *fault) {
-	few := few()
-	for _, e := range clean(t, s, set) {
-		for i := range few {
-			for j := range few {
-				for k := range few {
-					if !complete() && (i+j+k)%9 > 0 {
-						continue
-					}
-					c := m.try(t, &m.threes, s, set, plan(e.position, &few[i], &few[j], &few[k]))
-					if len(c.model.fired) < 3 {
-						break // the first or the second fault ends the call
+	few := like(faultsOf(http.MethodPost), "closed unread", "429", "404 page", silent400, "503", "504, applied",
+		"cut body, applied", "200 {}, applied", "504, delivered after the retry")
+	for _, pause := range [][]*fault{nil, {nil}} {
+		for _, e := range clean(t, s, set) {
+			for i := range few {
+				for j := range few {
+					for k := range few {
+						if !complete() && (i+j+k)%9 > 0 {
+							continue
+						}
+						row := slices.Concat([]*fault{&few[i]}, pause, []*fault{&few[j], &few[k]})
+						if c := m.try(t, "threes", s, set, at(e.position, row...)); len(c.model.fired) < 3 {
+							break // the first or the second fault ends the call
+						}
 					}
 				}
 			}
@@ -524,30 +506,15 @@ func (m *matrix) fillThreesAt(t *testing.T, s *matrixCall, set setting, plan fun
 	}
 }
 
-// fillOutages also checks that an outage does not multiply the load: four requests, and
-// a lookup of what became of a write.
+// fillOutages also checks that an outage does not multiply the load: four requests, and a
+// lookup of the effect of a write.
 func (m *matrix) fillOutages(t *testing.T, s *matrixCall, set setting) {
-	for _, e := range clean(t, s, set) {
-		limit := 4
-		if e.method == http.MethodPost {
-			limit = 5
-		}
-		for _, f := range chosen(e.method, e.position) {
-			c := m.try(t, &m.outages, s, set, from(e.position, &f))
-			// net/http repeats a read at once, when a connection that it kept turns out to
-			// be closed.
-			if sent := len(slices.Compact(c.model.times[e.position-1:])); sent > limit {
-				t.Errorf("%d requests in an outage\n%s", sent, c)
-			}
+	limits := map[string]int{http.MethodGet: 4, http.MethodPost: 5}
+	for e, f := range places(clean(t, s, set), (*entry).faults) {
+		c := m.try(t, "outages", s, set, from(e.position, f))
+		// net/http repeats a read immediately if a connection that it kept turns out to be closed.
+		if sent := len(slices.Compact(c.model.times[e.position-1:])); sent > limits[e.method] {
+			t.Fatalf("%d requests in an outage\n%s", sent, c)
 		}
 	}
-}
-
-// requestAt returns the request at a position, nil when the call ended before it.
-func requestAt(journal []*entry, position int) *entry {
-	i := slices.IndexFunc(journal, func(e *entry) bool { return e.position == position })
-	if i < 0 {
-		return nil
-	}
-	return journal[i]
 }

@@ -13,8 +13,10 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	runloop "github.com/runloop-community/runloop-go"
@@ -22,20 +24,20 @@ import (
 	"github.com/runloop-community/runloop-go/internal/wiretest"
 )
 
-// A model is a second server of the API, small enough to be checked by reading, with a
-// clock of its own. It keeps a journal of every request and of what that changed, so
-// that no test has to take the client's word for it.
+// A model is a second server of the API, small enough to be checked by reading, with a clock
+// of its own. It keeps a journal of every request and its effects, so that no test relies on
+// what the client reports.
 type model struct {
 	server *wiretest.Server
 	skew   time.Duration // of the server's clock
 	limit  int           // the most policies or devboxes on a page
-	// plan returns what happens to the request at a position, counted from 1. nil is
-	// nothing.
+	// plan returns what happens to the request at a position, counted from 1. nil is nothing.
 	plan func(position int) *fault
-	// on, when not nil, is called for each request: when it arrives, and when it is about
-	// to be responded to. Nothing is locked.
+	// on, unless nil, is called for each request: when it arrives, and before the response.
+	// Nothing is locked.
 	on func(position int, responding bool)
 	modelDevboxes
+	open atomic.Int32 // connections
 
 	mu       sync.Mutex
 	position int
@@ -66,13 +68,15 @@ type entry struct {
 	requestID            string
 	fault                string
 	status               int // of the API's own response, 0 while there is none
-	// effects are what the request did, "created npol_1", each time it was carried out.
+	// effects are what the request did, "created npol_1", each time it was applied.
 	effects []string
 }
 
 func (e *entry) String() string {
 	return fmt.Sprintf("%8.3fs %s %s %s %s %s [%s] %s", e.at.Seconds(), e.client, e.method, e.target, e.body, e.requestID, e.fault, strings.Join(e.effects, ", "))
 }
+
+func (e *entry) faults() []fault { return faultsOf(e.method) }
 
 // newModel returns a model. It is for a bubble.
 func newModel(t testing.TB, plan func(position int) *fault) *model {
@@ -82,9 +86,31 @@ func newModel(t testing.TB, plan func(position int) *fault) *model {
 		if m.take(func(f *fault) bool { return f.refuses }) { // the connection
 			return nil, &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
 		}
-		return m.server.DialContext(ctx, network, address)
+		conn, err := m.server.DialContext(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		m.open.Add(1)
+		return &countedConn{Conn: conn, closed: sync.OnceFunc(func() { m.open.Add(-1) })}, nil
 	}
 	return m
+}
+
+type countedConn struct {
+	net.Conn
+	closed func()
+}
+
+func (c *countedConn) Close() error {
+	c.closed()
+	return c.Conn.Close()
+}
+
+// leaks reports whether connections are left that are not idle, once all calls have returned.
+func (m *model) leaks() bool {
+	m.server.Transport.CloseIdleConnections()
+	synctest.Wait()
+	return m.open.Load() > 0
 }
 
 // take consumes the next request's fault if it is of that kind.
@@ -95,14 +121,21 @@ func (m *model) take(is func(*fault) bool) bool {
 		m.mu.Unlock()
 		return false
 	}
-	m.position++
+	m.arrive(f)
 	position := m.position
-	m.times = append(m.times, m.server.Now())
-	m.fired = append(m.fired, f)
 	m.mu.Unlock()
 	m.tell(position, false)
 	m.tell(position, true)
 	return true
+}
+
+// arrive notes the next request, and the fault that it meets.
+func (m *model) arrive(f *fault) {
+	m.position++
+	m.times = append(m.times, m.server.Now())
+	if f != nil {
+		m.fired = append(m.fired, f)
+	}
 }
 
 func (m *model) tell(position int, responding bool) {
@@ -123,65 +156,58 @@ func (m *model) serve(c *wiretest.Conn) {
 	}
 	body, _ := io.ReadAll(r.Body)
 	m.mu.Lock()
-	m.position++
-	m.times = append(m.times, m.server.Now())
-	f := m.plan(m.position)
+	f := m.plan(m.position + 1)
+	m.arrive(f)
 	e := &entry{
 		at: m.server.Now(), position: m.position, client: r.Header.Get("X-Client"), method: r.Method, target: r.RequestURI, body: string(body),
 		requestID: r.Header.Get("X-Request-Id"),
 	}
 	m.journal = append(m.journal, e)
-	if f != nil {
-		e.fault = f.name
-		m.fired = append(m.fired, f)
+	if f == nil {
+		f = &fault{applied: true, raw: unchanged}
 	}
+	e.fault = f.name
 	m.mu.Unlock()
 	m.tell(e.position, false)
-	if f == nil || f.commits {
+	if f.applied {
 		m.hold(c, e)
 	}
 	m.mu.Lock()
-	var response string
-	if f == nil {
-		response = m.carryOut(e)
-	} else {
-		response = m.meet(f, e)
-	}
+	response := m.meet(f, e)
 	if next := m.plan(m.position + 1); next != nil && next.refuses { // or there is no dial to refuse
 		response = strings.Replace(response, "\r\n", "\r\nConnection: close\r\n", 1)
 	}
 	m.mu.Unlock()
 	m.tell(e.position, true)
-	if f != nil && f.takes > 0 {
+	if f.takes > 0 {
 		c.Sleep(f.takes)
 	}
 	c.Write(response)
-	switch {
-	case f == nil:
-	case f.stalls:
+	if f.stalls {
 		c.Stall()
-	case f.closes:
+	} else if f.closes {
 		c.Close()
 	}
 }
 
-// meet returns what comes back of a request that meets a fault.
+// meet returns the response to a request that meets a fault.
 func (m *model) meet(f *fault, e *entry) (response string) {
 	if f.late > 0 {
 		time.AfterFunc(f.late, func() {
 			m.mu.Lock()
 			defer m.mu.Unlock()
-			m.carryOut(e)
+			m.apply(e)
 		})
 	}
 	own := ""
-	if f.commits {
-		own = m.carryOut(e)
+	if f.applied {
+		own = m.apply(e)
 	}
-	if f.repeats {
-		return m.carryOut(e)
-	}
-	if f.status == 0 {
+	switch {
+	case f.repeats:
+		m.apply(e)
+		return m.apply(e)
+	case f.status == 0:
 		return f.raw(own)
 	}
 	return m.response(f.status, f.body, f.headers...)
@@ -194,33 +220,29 @@ func (m *model) response(status int, body string, headers ...string) string {
 	return wiretest.Response(status, body, headers...)
 }
 
-// carryOut does what a request asks for, and returns the response.
-func (m *model) carryOut(e *entry) string {
+// apply does what a request asks for, and returns the response.
+func (m *model) apply(e *entry) string {
 	status, body, effect := m.route(e)
 	e.status = status
 	if effect != "" {
 		e.effects = append(e.effects, effect)
 		m.states = append(m.states, slices.Clone(m.policies))
 	}
-	text, err := json.Marshal(body)
-	if err != nil {
-		panic(err)
-	}
-	return m.response(status, string(text))
+	return m.response(status, string(encode(body)))
 }
 
 func refusal(message string) map[string]string { return map[string]string{"message": message} }
 
 func (m *model) route(e *entry) (status int, body any, effect string) {
-	path, query, _ := strings.Cut(e.target, "?")
-	if after, ok := strings.CutPrefix(path, devboxesPath); ok {
-		return m.routeDevbox(e, after, query)
+	u := must(url.Parse(e.target))
+	if after, ok := strings.CutPrefix(u.Path, devboxesPath); ok {
+		return m.routeDevbox(e, after, u.Query())
 	}
-	id, verb, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(path, "/v1/network-policies"), "/"), "/")
-	i := slices.IndexFunc(m.policies, func(p modelPolicy) bool { return p.ID == id })
+	id, verb, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(u.Path, clienttest.PoliciesPath), "/"), "/")
+	i := slices.IndexFunc(m.policies, byID(id))
 	switch {
 	case id == "" && e.method == http.MethodGet:
-		return m.list(query)
+		return m.list(u.Query())
 	case id == "":
 		return m.create(e.body)
 	case i < 0:
@@ -237,11 +259,7 @@ func (m *model) route(e *entry) (status int, body any, effect string) {
 	return 200, deleted, "deleted " + id
 }
 
-func (m *model) list(rawQuery string) (int, any, string) {
-	query, err := url.ParseQuery(rawQuery)
-	if err != nil {
-		panic(err)
-	}
+func (m *model) list(query url.Values) (int, any, string) {
 	var found []modelPolicy
 	for _, p := range slices.Backward(m.policies) { // the newest first
 		if id := query.Get("id"); (id == "" || p.ID == id) && strings.Contains(p.Name, query.Get("name")) {
@@ -249,22 +267,31 @@ func (m *model) list(rawQuery string) (int, any, string) {
 		}
 	}
 	if after := query.Get("starting_after"); after != "" {
-		i := slices.IndexFunc(found, func(p modelPolicy) bool { return p.ID == after })
+		i := slices.IndexFunc(found, byID(after))
 		if i < 0 {
 			return 404, refusal("Network policy not found"), ""
 		}
 		found = found[i+1:]
 	}
+	limit := m.limitOf(query, len(found))
+	return 200, map[string]any{"network_policies": append([]modelPolicy{}, found[:limit]...), "has_more": limit < len(found)}, ""
+}
+
+// limitOf returns how many of the found items the page of a query has.
+func (m *model) limitOf(query url.Values, found int) int {
 	limit, err := strconv.Atoi(query.Get("limit"))
 	if err != nil {
 		limit = 20
 	}
-	limit = min(limit, m.limit, len(found))
-	return 200, map[string]any{"network_policies": append([]modelPolicy{}, found[:limit]...), "has_more": limit < len(found)}, ""
+	return min(limit, m.limit, found)
 }
 
-func (m *model) taken(name, except string) bool {
-	return slices.ContainsFunc(m.policies, func(p modelPolicy) bool { return p.Name == name && p.ID != except })
+// refuseTaken returns a refusal if another policy has the name of p, and nil otherwise.
+func (m *model) refuseTaken(p modelPolicy) any {
+	if slices.ContainsFunc(m.policies, func(other modelPolicy) bool { return other.Name == p.Name && other.ID != p.ID }) {
+		return refusal(fmt.Sprintf("Network policy with name %q already exists", p.Name))
+	}
+	return nil
 }
 
 func (m *model) create(body string) (int, any, string) {
@@ -273,22 +300,25 @@ func (m *model) create(body string) (int, any, string) {
 		"allow_mcp_gateway": false, "allow_runloop_mirrors": false, "allowed_cidrs": []any{},
 	}}
 	p.set(body)
-	if m.taken(p.Name, "") {
-		return 400, refusal(fmt.Sprintf("Network policy with name %q already exists", p.Name)), ""
+	if refusal := m.refuseTaken(p); refusal != nil {
+		return 400, refusal, ""
 	}
-	m.created++
-	p.ID, p.Created, p.Updated = fmt.Sprintf("npol_%d", m.created), m.now().UnixMilli(), m.now().UnixMilli()
-	m.policies = append(slices.Clone(m.policies), p)
+	m.insert(&p, m.now())
 	return 200, p, "created " + p.ID
+}
+
+func (m *model) insert(p *modelPolicy, created time.Time) {
+	m.created++
+	p.ID, p.Created, p.Updated = fmt.Sprintf("npol_%d", m.created), created.UnixMilli(), created.UnixMilli()
+	m.policies = append(slices.Clone(m.policies), *p)
 }
 
 func (m *model) update(i int, body string) (int, any, string) {
 	p := m.policies[i]
-	p.Egress = make(map[string]any)
-	maps.Copy(p.Egress, m.policies[i].Egress)
+	p.Egress = maps.Clone(p.Egress)
 	p.set(body)
-	if m.taken(p.Name, p.ID) {
-		return 400, refusal(fmt.Sprintf("Network policy with name %q already exists", p.Name)), ""
+	if refusal := m.refuseTaken(p); refusal != nil {
+		return 400, refusal, ""
 	}
 	p.Updated = m.now().UnixMilli()
 	m.policies = slices.Clone(m.policies)
@@ -296,12 +326,10 @@ func (m *model) update(i int, body string) (int, any, string) {
 	return 200, p, "changed " + p.ID
 }
 
-// set takes over what the body of a create or an update has.
+// set copies the fields of the body of a create or an update.
 func (p *modelPolicy) set(body string) {
 	var fields map[string]any
-	if err := json.Unmarshal([]byte(body), &fields); err != nil {
-		panic(err)
-	}
+	decode([]byte(body), &fields)
 	for name, value := range fields {
 		switch name {
 		case "name":
@@ -314,32 +342,26 @@ func (p *modelPolicy) set(body string) {
 	}
 }
 
-// add puts a policy into the account that was created a while ago.
+// add adds a policy that was created a while ago.
 func (m *model) add(p runloop.NetworkPolicy, age time.Duration, inUse bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	egress, _ := json.Marshal(p.Egress)
 	added := modelPolicy{Name: p.Name, Description: p.Description, InUse: inUse}
-	if err := json.Unmarshal(egress, &added.Egress); err != nil {
-		panic(err)
-	}
-	m.created++
-	added.ID, added.Created, added.Updated = fmt.Sprintf("npol_%d", m.created), m.now().Add(-age).UnixMilli(), m.now().Add(-age).UnixMilli()
-	m.policies = append(m.policies, added)
-	m.states = [][]modelPolicy{slices.Clone(m.policies)}
+	decode(encode(p.Egress), &added.Egress)
+	m.insert(&added, m.now().Add(-age))
+	m.states = [][]modelPolicy{m.policies}
 }
 
-// public returns the policy as a client that reads it has it.
-func (p modelPolicy) public() runloop.NetworkPolicy {
-	var public runloop.NetworkPolicy
-	text, err := json.Marshal(p)
-	if err == nil {
-		err = json.Unmarshal(text, &public)
-	}
-	if err != nil {
-		panic(err)
-	}
+// public returns the policy as a client reads it.
+func (p modelPolicy) public() (public runloop.NetworkPolicy) {
+	decode(encode(p), &public)
 	return public
+}
+
+func byID(id string) func(modelPolicy) bool { return func(p modelPolicy) bool { return p.ID == id } }
+
+func byName(name string) func(modelPolicy) bool {
+	return func(p modelPolicy) bool { return p.Name == name }
 }
 
 // account returns the policies that there are.
@@ -349,11 +371,11 @@ func (m *model) account() []modelPolicy {
 	return slices.Clone(m.policies)
 }
 
-// requests returns a copy of the journal from an entry on.
-func (m *model) requests(from int) []*entry {
+// requests returns a copy of the journal.
+func (m *model) requests() []*entry {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return slices.Clone(m.journal[from:])
+	return slices.Clone(m.journal)
 }
 
 // effects returns what the requests have done so far.
@@ -367,50 +389,67 @@ func (m *model) effects(requests []*entry) []string {
 	return effects
 }
 
-// A middleware sends requests of its own under the context of each request, over its
-// own connections: for a token, from the API's host or from another.
-type middleware struct {
-	next, own http.RoundTripper
-	hosts     []string
+// doubled reports whether the API refused the second delivery of one of the requests, which
+// its client cannot tell from a refusal of the first.
+func (m *model) doubled(requests []*entry) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.ContainsFunc(requests, func(e *entry) bool { return e.fault == deliveredTwice && e.status >= 400 })
 }
 
-func (w *middleware) RoundTrip(r *http.Request) (*http.Response, error) {
-	for _, host := range w.hosts {
-		token, err := http.NewRequestWithContext(r.Context(), http.MethodPost, "http://"+host+"/token", strings.NewReader("{}"))
-		if err != nil {
-			return nil, err
-		}
-		token.Header.Set("X-Request-Id", "token")
-		resp, err := w.own.RoundTrip(token)
-		if err != nil {
-			return nil, err
-		}
-		_, _ = io.Copy(io.Discard, resp.Body)
-		resp.Body.Close()
+func (m *model) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "faults: %q\n%saccount %+v\n", names(m.fired), lines(m.requests()), m.account())
+	for _, box := range m.boxes {
+		fmt.Fprintf(&b, "devbox  %s: %s\n", box, box.status(m.server.Now()))
 	}
-	return w.next.RoundTrip(r)
+	return b.String()
 }
 
-// client returns a client of the model, with a middleware if there are hosts that it
-// is to ask.
+func names(faults []*fault) (names []string) {
+	for _, f := range faults {
+		names = append(names, f.name)
+	}
+	return names
+}
+
+func lines(entries []*entry) string {
+	var b strings.Builder
+	for _, e := range entries {
+		fmt.Fprintln(&b, e)
+	}
+	return b.String()
+}
+
+func encode(v any) []byte { return must(json.Marshal(v)) }
+
+func decode(data []byte, v any) { must(v, json.Unmarshal(data, v)) }
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+// client returns a client of the model. If it has hosts, it has a middleware that sends requests of
+// its own to them, for tokens, under the context of each request and over connections of its own.
 func (m *model) client(t testing.TB, hosts []string, opts ...runloop.Option) *runloop.Client {
 	if len(hosts) == 0 {
 		return clienttest.NewWireClient(t, m.server, opts...)
 	}
-	tokens := wiretest.NewServer(t, wiretest.Reply(200, `{"token": "t"}`).Forever())
-	return clienttest.NewClientOver(t, &middleware{m.server.Transport, tokens.Transport, hosts}, opts...)
-}
-
-// A caseTB is a test within a test, which cleans up when it ends.
-type caseTB struct {
-	testing.TB
-	cleanups []func()
-}
-
-func (c *caseTB) Cleanup(f func()) { c.cleanups = append(c.cleanups, f) }
-
-func (c *caseTB) end() {
-	for _, f := range slices.Backward(c.cleanups) {
-		f()
-	}
+	tokens := wiretest.NewServer(t, wiretest.Reply(200, `{"token": "t"}`).Forever()).Transport
+	return clienttest.NewClientOver(t, clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
+		for _, host := range hosts {
+			token := must(http.NewRequestWithContext(r.Context(), http.MethodPost, "http://"+host+"/token", strings.NewReader("{}")))
+			token.Header.Set("X-Request-Id", "token")
+			resp, err := tokens.RoundTrip(token)
+			if err != nil {
+				return nil, err
+			}
+			_, _ = io.Copy(io.Discard, resp.Body)
+			resp.Body.Close()
+		}
+		return m.server.Transport.RoundTrip(r)
+	}), opts...)
 }

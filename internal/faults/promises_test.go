@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -22,18 +21,16 @@ import (
 	"github.com/runloop-community/runloop-go/internal/wiretest"
 )
 
-// The package documentation promises when a call is sent again. Each sentence of it is
-// quoted in promises, with scenarios that show it.
+// policyJSON is the response to a get, an update or a delete of npol_1, and to the create of
+// a policy named build that denies all.
+const policyJSON = `{"id": "npol_1", "name": "build", "egress": ` + denyAllJSON + `, "create_time_ms": 1767225600000, "update_time_ms": 1767225600000}`
 
-// A promise is a sentence of the documentation, or some that follow each other.
-type promise struct {
-	sentence  string
-	scenarios []scenario
-}
+const denyAllJSON = `{"allow_all": false, "allow_devbox_to_devbox": false, "allowed_hostnames": [], "allow_agent_gateway": false, "allow_mcp_gateway": false}`
 
 type doFunc = func(context.Context, *runloop.Client) error
 
-// A scenario is a call and the script of what it meets.
+// A scenario is a call and the script of what it meets. Without a call, it is a sentence of
+// the package documentation, or some that follow each other, which those after it show.
 type scenario struct {
 	name     string
 	do       doFunc
@@ -46,52 +43,48 @@ type scenario struct {
 var errAny = errors.New("an error that has no sentinel")
 
 func TestDocumentedRetries(t *testing.T) {
-	for _, promise := range promises() {
-		for _, s := range promise.scenarios {
-			t.Run(s.name, clienttest.InBubble(func(t *testing.T) {
-				server := wiretest.NewServer(t, s.steps...)
-
-				err := s.do(t.Context(), clienttest.NewWireClient(t, server))
-
-				switch s.ends {
-				case nil:
-					require.NoError(t, err, promise.sentence)
-				case errAny:
-					require.Error(t, err, promise.sentence)
-				default:
-					require.ErrorIs(t, err, s.ends, promise.sentence)
-				}
-				require.Len(t, server.Requests(), s.requests, promise.sentence)
-				if s.check != nil {
-					s.check(t, err, server)
-				}
-			}))
+	sentence := ""
+	for _, s := range scenarios() {
+		if s.do == nil {
+			sentence = s.name
+			continue
 		}
+		t.Run(s.name, clienttest.InBubble(func(t *testing.T) {
+			server := wiretest.NewServer(t, s.steps...)
+
+			err := s.do(t.Context(), clienttest.NewWireClient(t, server))
+
+			require.Equal(t, s.ends == nil, err == nil, "%v: %s", err, sentence)
+			if s.ends != nil && s.ends != errAny {
+				require.ErrorIs(t, err, s.ends, sentence)
+			}
+			require.Len(t, server.Requests(), s.requests, sentence)
+			if s.check != nil {
+				s.check(t, err, server)
+			}
+		}))
 	}
 }
 
-// Every sentence stands in the documentation as it is quoted, and the documentation has
-// no other.
+// The documentation has each sentence as it is quoted, and no other.
 func TestEverySentenceAboutRetriesHasAScenario(t *testing.T) {
 	t.Parallel()
 	documentation, err := os.ReadFile("../../doc.go")
 	require.NoError(t, err)
-	_, section, found := strings.Cut(string(documentation), "\n# Retries")
-	require.True(t, found)
-	_, section, found = strings.Cut(section, "\n")
+	_, section, found := strings.Cut(string(documentation), "\n# Retries\n")
 	require.True(t, found)
 	section, _, found = strings.Cut(section, "\n# ")
 	require.True(t, found)
 	section = strings.Join(strings.Fields(section), " ")
 
-	for _, promise := range promises() {
-		before, after, found := strings.Cut(section, promise.sentence)
-		if assert.True(t, found, "this is promised no more: %s", promise.sentence) {
-			section = before + after
+	for _, s := range scenarios() {
+		if s.do == nil {
+			assert.Contains(t, section, s.name, "no longer documented")
+			section = strings.Replace(section, s.name, "", 1)
 		}
 	}
 
-	assert.Empty(t, strings.Trim(section, " -"), "this is promised, but no test has it")
+	assert.Empty(t, strings.Trim(section, " -"), "documented, but without a scenario")
 }
 
 func doing(call clienttest.PolicyCall, opts ...runloop.Option) doFunc {
@@ -101,7 +94,21 @@ func doing(call clienttest.PolicyCall, opts ...runloop.Option) doFunc {
 	}
 }
 
-// within10s is a call that its context gives ten seconds.
+func getWith(opts ...runloop.Option) doFunc { return doing(clienttest.GetCall, opts...) }
+
+func createBuild(ctx context.Context, client *runloop.Client) error {
+	_, err := client.NetworkPolicies.Create(ctx, runloop.NetworkPolicyCreateParams{Name: "build"})
+	return err
+}
+
+// raw is a call by Client.Do.
+func raw(method string, opts ...runloop.Option) doFunc {
+	return func(ctx context.Context, client *runloop.Client) error {
+		return client.Do(ctx, method, "/v1/devboxes", map[string]string{"name": "box"}, nil, opts...)
+	}
+}
+
+// within10s is a call whose context ends after ten seconds.
 func within10s(do doFunc) doFunc {
 	return func(ctx context.Context, client *runloop.Client) error {
 		ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
@@ -117,10 +124,9 @@ func twice(do doFunc) doFunc {
 	}
 }
 
-// raw is a call by Client.Do.
-func raw(method string, opts ...runloop.Option) doFunc {
+func aThousand(do doFunc) doFunc {
 	return func(ctx context.Context, client *runloop.Client) error {
-		return client.Do(ctx, method, "/v1/devboxes", map[string]string{"name": "box"}, nil, opts...)
+		return atOnce(goroutines, func(int, runloop.Option) error { return do(ctx, client) })[0]
 	}
 }
 
@@ -136,8 +142,7 @@ func waited(seconds ...float64) func(*testing.T, error, *wiretest.Server) {
 		times := server.Times()
 		for i := range times[1:] {
 			wait := (times[i+1] - times[i]).Seconds()
-			assert.GreaterOrEqual(t, wait, seconds[2*i])
-			assert.LessOrEqual(t, wait, seconds[2*i+1])
+			assert.True(t, seconds[2*i] <= wait && wait <= seconds[2*i+1], "wait %d: %v s", i, wait)
 		}
 	}
 }
@@ -174,151 +179,126 @@ func endsWithLookup(t *testing.T, _ error, server *wiretest.Server) {
 	assert.Contains(t, requests[len(requests)-1].Target, "/v1/network-policies?")
 }
 
-// find is the list with the policy that a create was to make, with one change. The times
-// are those of a bubble, the year 2000.
-func find(old, new string, headers ...string) wiretest.Step {
+// policyList is a list with the policy of createBuild, with one change. The times are those
+// of a bubble, the year 2000.
+func policyList(old, new string, headers ...string) wiretest.Step {
 	page := `{"network_policies": [{"id": "npol_1", "name": "build", "description": null, "egress": ` + denyAllJSON +
 		`, "create_time_ms": 946684800000, "update_time_ms": 946684800000}], "has_more": false}`
 	return wiretest.Reply(200, strings.Replace(page, old, new, 1), headers...)
 }
 
-func promises() []promise {
-	get, create, update, remove := doing(clienttest.GetCall), doing(createCall), doing(clienttest.UpdateCall), doing(clienttest.DeleteCall)
+func scenarios() []scenario {
+	create, get, update, remove := createBuild, getWith(), doing(clienttest.UpdateCall), doing(clienttest.DeleteCall)
 	ok, busy, lost := wiretest.Reply(200, policyJSON), respond(503), wiretest.HangUp()
 	cut := wiretest.Cut(wiretest.Response(200, `{"id":`, "Content-Length: 400"))
 	cutRefusal := wiretest.Cut(wiretest.Response(409, `{"message":`, "Content-Length: 400"))
 	taken := wiretest.Reply(400, `{"message": "a policy of this name already exists"}`)
-	own, nobody := find("", ""), wiretest.Reply(200, clienttest.EmptyPageJSON)
+	own, nobody := policyList("", ""), wiretest.Reply(200, clienttest.EmptyPageJSON)
 	noSuchHost := &net.DNSError{Err: "no such host", Name: "api.test", IsNotFound: true}
 	untrusted := &tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}
 	const created, fourMinutesAgo = `"create_time_ms": 946684800000`, `"create_time_ms": 946684560000`
 
-	var statuses []scenario
+	var transient []wiretest.Step
 	for _, status := range []int{408, 425, 429, 500, 502, 503, 504, 507, 529, 599} {
-		statuses = append(statuses, scenario{fmt.Sprint(status), get, steps(respond(status), ok), 2, nil, nil})
+		transient = append(transient, respond(status))
 	}
-	return []promise{
-		{"A call makes up to four attempts.", []scenario{
-			{"the fourth succeeds", get, steps(busy.Times(3), ok), 4, nil, nil},
-			{"there is no fifth", get, steps(busy.Times(4)), 4, runloop.ErrServer, nil},
-		}},
-		{"[WithMaxRetries] sets how many retries follow the first.", []scenario{
-			{"five retries", doing(clienttest.GetCall, runloop.WithMaxRetries(5)), steps(busy.Times(5), ok), 6, nil, nil},
-		}},
-		{"Connection errors, attempts that take longer than 30 seconds ([WithAttemptTimeout]), and the statuses 408, 425, 429 and 500 and above, except 501 and 505, are retried.", append(statuses,
-			scenario{"refused", get, steps(wiretest.Refuse(), ok), 1, nil, nil},
-			scenario{"silent", get, steps(wiretest.Stall(""), ok), 2, nil, waited(30.25, 30.5)},
-			scenario{"silent with WithAttemptTimeout", doing(clienttest.GetCall, runloop.WithAttemptTimeout(5*time.Second)), steps(wiretest.Stall(""), ok), 2, nil, waited(5.25, 5.5)},
-			scenario{"501", get, steps(respond(501)), 1, runloop.ErrServer, nil},
-			scenario{"505", get, steps(respond(505)), 1, runloop.ErrServer, nil},
-		)},
-		{"So is every other 4xx whose body breaks off.", []scenario{
-			{"a 409 that breaks off", update, steps(cutRefusal, ok), 2, nil, sameRequestID},
-		}},
-		{"The header x-should-retry overrides the status.", []scenario{
-			{"yes to a 400", get, steps(respond(400, "x-should-retry: true"), ok), 2, nil, nil},
-			{"no to a 503", get, steps(respond(503, "x-should-retry: false")), 1, runloop.ErrServer, nil},
-		}},
-		{"A host name that does not resolve, a certificate that cannot be verified, a redirect, 409 and every other status are final.", []scenario{
-			{"no such host", get, steps(wiretest.DialError(noSuchHost)), 0, noSuchHost, nil},
-			{"untrusted", get, steps(wiretest.DialError(untrusted)), 0, untrusted, nil},
-			{"redirect", get, steps(respond(307, "Location: http://127.0.0.1/elsewhere")), 1, errAny, nil},
-			{"409", get, steps(respond(409)), 1, runloop.ErrConflict, nil},
-			{"404", get, steps(respond(404)), 1, runloop.ErrNotFound, nil},
-		}},
-		{"Between attempts the client waits 0.5 seconds, then 1, then 2, up to 8, each less a random part of up to one half.", []scenario{
-			{"waits double", doing(clienttest.GetCall, runloop.WithMaxRetries(6)), steps(busy.Times(6), ok), 7, nil, waited(0.25, 0.5, 0.5, 1, 1, 2, 2, 4, 4, 8, 4, 8)},
-		}},
-		{"It waits longer if Retry-After or Retry-After-Ms asks for it.", []scenario{
-			{"Retry-After", get, steps(respond(429, "Retry-After: 7"), ok), 2, nil, waited(7, 7)},
-			{"Retry-After-Ms", get, steps(respond(503, "Retry-After-Ms: 1500"), ok), 2, nil, waited(1.5, 1.5)},
-			{"never shorter", get, steps(respond(429, "Retry-After: 0"), ok), 2, nil, waited(0.25, 0.5)},
-		}},
-		{"A wait of more than 60 seconds, or one that the context's deadline does not allow, ends the call immediately, with the API's response.", []scenario{
-			{"60 s", get, steps(respond(429, "Retry-After: 60"), ok), 2, nil, waited(60, 60)},
-			{"61 s", get, steps(respond(429, "Retry-After: 61")), 1, runloop.ErrRateLimited, endedAtOnce},
-			{"beyond the deadline", within10s(get), steps(respond(429, "Retry-After: 20")), 1, runloop.ErrRateLimited, endedAtOnce},
-		}},
-		{"The body is read within the attempt: a response that breaks off is a connection error.", []scenario{
-			{"cut body", get, steps(cut, ok), 2, nil, nil},
-			{"trickling body", get, steps(wiretest.Trickle(wiretest.Response(200, "", "Content-Length: 400")), ok), 2, nil, waited(30.25, 30.5)},
-		}},
-		{"All calls of a client share a budget of retries, so that an outage is not multiplied: see [WithoutRetryBudget].", []scenario{
-			{"budget", func(ctx context.Context, client *runloop.Client) error {
-				return atOnce(goroutines, func(int, runloop.Option) error { return get(ctx, client) })[0]
-			}, steps(busy.Forever()), 1000 + 500, runloop.ErrServer, nil},
-		}},
-		{"Writes are retried too, with the same x-request-id.", []scenario{
-			{"update under one ID", update, steps(busy, lost, ok), 3, nil, sameRequestID},
-			{"create under one ID", create, steps(busy, lost, ok), 3, nil, sameRequestID},
-		}},
-		{"Names are unique and IDs are assigned by the API, so a repeated write creates no duplicate, but its response can be misleading.", nil},
-		{"If an attempt may have been applied and no later one succeeds, the client looks up what became of the write:", []scenario{
-			{"not after 429", create, steps(respond(429), taken), 2, runloop.ErrNameTaken, nil},
-			{"not after a refused connection", create, steps(wiretest.Refuse(), taken), 1, runloop.ErrNameTaken, nil},
-			{"not of a first attempt", create, steps(taken), 1, runloop.ErrNameTaken, nil},
-			{"not of a redirect of the whole request", update, steps(respond(308)), 1, errAny, nil},
-			{"after a redirect to a result", update, steps(respond(303), ok), 2, nil, nil},
-		}},
-		{"Create looks the name up.", []scenario{
-			{"refused", create, steps(busy, taken, own), 3, nil, endsWithLookup},
-			{"used up", create, steps(lost.Times(4), own), 5, nil, endsWithLookup},
-		}},
-		{"It returns the policy that it finds if that equals what was sent, description included, and was created after the call began, by the server's clock.", []scenario{
-			{"created during the call", create, steps(lost, taken, own), 3, nil, nil},
-			{"four minutes", create, steps(lost, taken, find(created, fourMinutesAgo)), 3, runloop.ErrNameTaken, reportsMaybe},
-			{"four minutes by a server's clock that is behind", create, steps(lost, taken, find(created, fourMinutesAgo, "Date: Fri, 31 Dec 1999 23:56:00 GMT")), 3, nil, nil},
-			{"now by a clock that is behind the server's", create, steps(lost, taken, find("", "", "Date: Sat, 01 Jan 2000 00:04:00 GMT")), 3, runloop.ErrNameTaken, reportsMaybe},
-			{"another description", create, steps(lost, taken, find(`null`, `"of others"`)), 3, runloop.ErrNameTaken, reportsMaybe},
-			{"other rules", create, steps(lost, taken, find(`"allow_mcp_gateway": false`, `"allow_mcp_gateway": true`)), 3, runloop.ErrNameTaken, reportsMaybe},
-		}},
-		{"So Create is not a lock under faults: another program may have created the policy during the call.", nil},
-		{"After a success response that cannot be decoded, Create looks before it retries.", []scenario{
-			{"a page", create, steps(wiretest.Reply(200, "<html>"), own), 2, nil, endsWithLookup},
-		}},
-		{"If there is no policy, it retries once.", []scenario{
-			{"retried after the lookup", create, steps(cut, nobody, ok), 3, nil, sameRequestID},
-			{"no third time", create, steps(cut, nobody, cut, nobody), 4, io.ErrUnexpectedEOF, reportsMaybe},
-		}},
-		{"Update is repeated.", []scenario{
-			{"update", update, steps(lost, cut, busy, ok), 4, nil, nil},
-		}},
-		{"If that does not succeed, Update reads the policy, and succeeds if it has the values that were set.", []scenario{
-			{"it has them", update, steps(lost.Times(4), ok), 5, nil, nil},
-			{"it cannot be read", update, steps(lost.Times(4), respond(404)), 5, io.EOF, reportsMaybe},
-			{"it has not", update, steps(lost.Times(4), wiretest.Reply(200, strings.Replace(policyJSON, "build", "other", 1))), 5, io.EOF, reportsMaybe},
-		}},
-		{"Delete looks in the list.", []scenario{
-			{"after a refusal", remove, steps(busy, respond(400), nobody), 3, nil, endsWithLookup},
-			{"gone before", remove, steps(respond(404)), 1, runloop.ErrNotFound, nil},
-		}},
-		{"If the list does not contain the policy, Delete succeeds.", []scenario{
-			{"gone", remove, steps(lost.Times(4), nobody), 5, nil, nil},
-			{"still there", remove, steps(lost.Times(4), own), 5, io.EOF, reportsMaybe},
-		}},
-		{"A 404 alone proves nothing, because load balancers send it too.", []scenario{
-			{"still there after 404", remove, steps(busy, respond(404), own), 3, runloop.ErrMaybeApplied, isNotNotFound},
-			{"no list after 404", remove, steps(busy, respond(404), respond(404)), 3, runloop.ErrMaybeApplied, isNotNotFound},
-		}},
-		{"In an outage, the lookup is one request.", []scenario{
-			{"create in an outage", create, steps(busy.Times(5)), 5, runloop.ErrServer, reportsMaybe},
-			{"update in an outage", update, steps(lost.Times(5)), 5, io.EOF, reportsMaybe},
-			{"delete in an outage", remove, steps(busy.Times(5)), 5, runloop.ErrServer, reportsMaybe},
-		}},
-		{"What stays unknown is reported: the error matches [ErrMaybeApplied].", nil}, // above
-		{"Repeating the call duplicates nothing, although a repeated Create may find its own policy in the way.", []scenario{
-			{"update twice", twice(update), steps(busy.Times(4), respond(403), ok), 6, nil, nil},
-			{"create twice", twice(create), steps(lost.Times(4), respond(403), taken), 6, runloop.ErrNameTaken, nil},
-		}},
-		{"No client can prevent that a proxy delivers a request after its attempt was abandoned, or repeats it by itself. A deleted policy can then come back, and an old update can overwrite a new one.", nil},
-		{"[Client.Do] does not know what its endpoint does, and retries POST and PATCH only when the request certainly was not received, or after 429, unless [WithIdempotent] is set.", []scenario{
-			{"POST refused", raw(http.MethodPost), steps(wiretest.Refuse(), ok), 1, nil, nil},
-			{"POST 429", raw(http.MethodPost), steps(respond(429), ok), 2, nil, nil},
-			{"POST lost", raw(http.MethodPost), steps(lost), 1, io.EOF, reportsMaybe},
-			{"PATCH 503", raw(http.MethodPatch), steps(busy), 1, runloop.ErrServer, reportsMaybe},
-			{"POST 503 that is idempotent", raw(http.MethodPost, runloop.WithIdempotent()), steps(busy, lost, ok), 3, nil, sameRequestID},
-			{"PUT 503", raw(http.MethodPut), steps(busy, ok), 2, nil, nil},
-		}},
-		{"Later versions may retry more kinds of failure.", nil}, // a reservation
+	transient = append(transient, ok)
+	return []scenario{
+		{name: "A call makes up to four attempts."},
+		{"the fourth succeeds", get, steps(busy.Times(3), ok), 4, nil, nil},
+		{"there is no fifth", get, steps(busy.Times(4)), 4, runloop.ErrServer, nil},
+		{name: "[WithMaxRetries] sets how many retries follow the first."},
+		{"five retries", getWith(runloop.WithMaxRetries(5)), steps(busy.Times(5), ok), 6, nil, nil},
+		{name: "Connection errors, attempts that take longer than 30 seconds ([WithAttemptTimeout]), and the statuses 408, 425, 429 and 500 and above, except 501 and 505, are retried."},
+		{"transient statuses", getWith(runloop.WithMaxRetries(10)), transient, 11, nil, nil},
+		{"refused", get, steps(wiretest.Refuse(), ok), 1, nil, nil},
+		{"silent", get, steps(wiretest.Stall(""), ok), 2, nil, waited(30.25, 30.5)},
+		{"silent with WithAttemptTimeout", getWith(runloop.WithAttemptTimeout(5 * time.Second)), steps(wiretest.Stall(""), ok), 2, nil, waited(5.25, 5.5)},
+		{"501", get, steps(respond(501)), 1, runloop.ErrServer, nil},
+		{"505", get, steps(respond(505)), 1, runloop.ErrServer, nil},
+		{name: "Any other 4xx is retried if its body breaks off."},
+		{"a 409 that breaks off", update, steps(cutRefusal, ok), 2, nil, sameRequestID},
+		{name: "The header x-should-retry overrides the status."},
+		{"yes to a 400", get, steps(respond(400, "x-should-retry: true"), ok), 2, nil, nil},
+		{"no to a 503", get, steps(respond(503, "x-should-retry: false")), 1, runloop.ErrServer, nil},
+		{name: "A host name that does not resolve, a certificate that cannot be verified, a redirect, 409 and every other status are final."},
+		{"no such host", get, steps(wiretest.DialError(noSuchHost)), 0, noSuchHost, nil},
+		{"untrusted", get, steps(wiretest.DialError(untrusted)), 0, untrusted, nil},
+		{"redirect", get, steps(respond(307, "Location: http://127.0.0.1/elsewhere")), 1, errAny, nil},
+		{"409", get, steps(respond(409)), 1, runloop.ErrConflict, nil},
+		{"404", get, steps(respond(404)), 1, runloop.ErrNotFound, nil},
+		{name: "Between attempts the client waits 0.5 seconds, then 1, then 2, up to 8, each shortened at random by up to half."},
+		{"waits double", getWith(runloop.WithMaxRetries(6)), steps(busy.Times(6), ok), 7, nil, waited(0.25, 0.5, 0.5, 1, 1, 2, 2, 4, 4, 8, 4, 8)},
+		{name: "It waits longer if Retry-After or Retry-After-Ms asks for it."},
+		{"Retry-After", get, steps(respond(429, "Retry-After: 7"), ok), 2, nil, waited(7, 7)},
+		{"Retry-After-Ms", get, steps(respond(503, "Retry-After-Ms: 1500"), ok), 2, nil, waited(1.5, 1.5)},
+		{"never shorter", get, steps(respond(429, "Retry-After: 0"), ok), 2, nil, waited(0.25, 0.5)},
+		{name: "A wait of more than 60 seconds, or one that the context's deadline does not allow, ends the call immediately, with the API's response."},
+		{"60 s", get, steps(respond(429, "Retry-After: 60"), ok), 2, nil, waited(60, 60)},
+		{"61 s", get, steps(respond(429, "Retry-After: 61")), 1, runloop.ErrRateLimited, endedAtOnce},
+		{"beyond the deadline", within10s(get), steps(respond(429, "Retry-After: 20")), 1, runloop.ErrRateLimited, endedAtOnce},
+		{name: "The body is read within the attempt: a response that breaks off is a connection error."},
+		{"cut body", get, steps(cut, ok), 2, nil, nil},
+		{"trickling body", get, steps(wiretest.Trickle(wiretest.Response(200, "", "Content-Length: 400")), ok), 2, nil, waited(30.25, 30.5)},
+		{name: "All calls of a client share a budget of retries, so that an outage is not multiplied: see [WithoutRetryBudget]."},
+		{"budget", aThousand(get), steps(busy.Forever()), 1000 + 500, runloop.ErrServer, nil},
+		{name: "Writes are retried too, with the same x-request-id."},
+		{"update under one ID", update, steps(busy, lost, ok), 3, nil, sameRequestID},
+		{"create under one ID", create, steps(busy, lost, ok), 3, nil, sameRequestID},
+		{name: "Names are unique and IDs are assigned by the API, so a repeated write creates no duplicate, but its response can be misleading."},
+		{name: "If an attempt may have been applied and no later one succeeds, the client looks up what became of the write:"},
+		{"not after 429", create, steps(respond(429), taken), 2, runloop.ErrNameTaken, nil},
+		{"not after a refused connection", create, steps(wiretest.Refuse(), taken), 1, runloop.ErrNameTaken, nil},
+		{"not of a first attempt", create, steps(taken), 1, runloop.ErrNameTaken, nil},
+		{"not of a redirect of the whole request", update, steps(respond(308)), 1, errAny, nil},
+		{"after a redirect to a result", update, steps(respond(303), ok), 2, nil, nil},
+		{name: "Create looks the name up."},
+		{"refused", create, steps(busy, taken, own), 3, nil, endsWithLookup},
+		{"used up", create, steps(lost.Times(4), own), 5, nil, endsWithLookup},
+		{name: "It returns the policy that it finds if that equals what was sent, description included, and was created after the call began, by the server's clock."},
+		{"created during the call", create, steps(lost, taken, own), 3, nil, nil},
+		{"four minutes", create, steps(lost, taken, policyList(created, fourMinutesAgo)), 3, runloop.ErrNameTaken, reportsMaybe},
+		{"four minutes by a server's clock that is behind", create, steps(lost, taken, policyList(created, fourMinutesAgo, "Date: Fri, 31 Dec 1999 23:56:00 GMT")), 3, nil, nil},
+		{"now by a clock that is behind the server's", create, steps(lost, taken, policyList("", "", "Date: Sat, 01 Jan 2000 00:04:00 GMT")), 3, runloop.ErrNameTaken, reportsMaybe},
+		{"another description", create, steps(lost, taken, policyList(`null`, `"of others"`)), 3, runloop.ErrNameTaken, reportsMaybe},
+		{"other rules", create, steps(lost, taken, policyList(`"allow_mcp_gateway": false`, `"allow_mcp_gateway": true`)), 3, runloop.ErrNameTaken, reportsMaybe},
+		{name: "So do not use Create as a lock: another program may have created the policy during the call."},
+		{name: "After a success response that cannot be decoded, Create looks before it retries."},
+		{"a page", create, steps(wiretest.Reply(200, "<html>"), own), 2, nil, endsWithLookup},
+		{name: "If there is no policy, it retries once."},
+		{"retried after the lookup", create, steps(cut, nobody, ok), 3, nil, sameRequestID},
+		{"no third time", create, steps(cut, nobody, cut, nobody), 4, io.ErrUnexpectedEOF, reportsMaybe},
+		{name: "Update is repeated."},
+		{"update", update, steps(lost, cut, busy, ok), 4, nil, nil},
+		{name: "If that does not succeed, Update reads the policy, and succeeds if it has the values that were set."},
+		{"it has them", update, steps(lost.Times(4), ok), 5, nil, nil},
+		{"it cannot be read", update, steps(lost.Times(4), respond(404)), 5, io.EOF, reportsMaybe},
+		{"it has not", update, steps(lost.Times(4), wiretest.Reply(200, strings.Replace(policyJSON, "build", "other", 1))), 5, io.EOF, reportsMaybe},
+		{name: "Delete looks in the list."},
+		{"after a refusal", remove, steps(busy, respond(400), nobody), 3, nil, endsWithLookup},
+		{"gone before", remove, steps(respond(404)), 1, runloop.ErrNotFound, nil},
+		{name: "If the list does not contain the policy, Delete succeeds."},
+		{"gone", remove, steps(lost.Times(4), nobody), 5, nil, nil},
+		{"still there", remove, steps(lost.Times(4), own), 5, io.EOF, reportsMaybe},
+		{name: "A 404 alone proves nothing, because load balancers send it too."},
+		{"still there after 404", remove, steps(busy, respond(404), own), 3, runloop.ErrMaybeApplied, isNotNotFound},
+		{"no list after 404", remove, steps(busy, respond(404), respond(404)), 3, runloop.ErrMaybeApplied, isNotNotFound},
+		{name: "In an outage, the lookup is not retried."},
+		{"create in an outage", create, steps(busy.Times(5)), 5, runloop.ErrServer, reportsMaybe},
+		{"update in an outage", update, steps(lost.Times(5)), 5, io.EOF, reportsMaybe},
+		{"delete in an outage", remove, steps(busy.Times(5)), 5, runloop.ErrServer, reportsMaybe},
+		{name: "What stays unknown is reported: the error matches [ErrMaybeApplied]."}, // above
+		{name: "Repeating the call duplicates nothing, although a repeated Create may report [ErrNameTaken] for the policy that it created itself."},
+		{"update twice", twice(update), steps(busy.Times(4), respond(403), ok), 6, nil, nil},
+		{"create twice", twice(create), steps(lost.Times(4), respond(403), taken), 6, runloop.ErrNameTaken, nil},
+		{name: "No client can stop a proxy from delivering a request after its attempt was abandoned, or from repeating it. A deleted policy can then come back, and an old update can overwrite a new one."},
+		{name: "[Client.Do] does not know what its endpoint does, and retries POST and PATCH only when the request certainly was not received, or after 429, unless [WithIdempotent] is set."},
+		{"POST refused", raw(http.MethodPost), steps(wiretest.Refuse(), ok), 1, nil, nil},
+		{"POST 429", raw(http.MethodPost), steps(respond(429), ok), 2, nil, nil},
+		{"POST lost", raw(http.MethodPost), steps(lost), 1, io.EOF, reportsMaybe},
+		{"PATCH 503", raw(http.MethodPatch), steps(busy), 1, runloop.ErrServer, reportsMaybe},
+		{"POST 503 that is idempotent", raw(http.MethodPost, runloop.WithIdempotent()), steps(busy, lost, ok), 3, nil, sameRequestID},
+		{"PUT 503", raw(http.MethodPut), steps(busy, ok), 2, nil, nil},
+		{name: "Later versions may retry more kinds of failure."}, // a reservation
 	}
 }

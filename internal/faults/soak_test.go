@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -19,36 +20,57 @@ import (
 )
 
 var (
-	soakSeed  = flag.Uint64("soak.seed", 1, "the first seed of Test113; 0 takes a new one")
-	soakSeeds = flag.Uint64("soak.seeds", 10, "the number of seeds of Test113")
+	soakSeed  = flag.Uint64("soak.seed", 1, "the first seed of TestSoak and TestLaunchSoak; 0 takes a new one")
+	soakSeeds = flag.Uint64("soak.seeds", 0, "the number of seeds; 0 is the default of each test")
 )
 
-// Ten thousand calls under random faults, a thousand for each seed, by one client or by
-// two that create, rename, delete and prune each other's policies, with and without a
-// middleware that sends requests of its own, by servers whose clocks are wrong. After
-// each call, the server's journal tells whether it had the effect that the client
-// reports. To see a seed again: go test -run Test113 -soak.seed=SEED -soak.seeds=1, a few
-// times, because waits are random.
-func Test113Soak(t *testing.T) {
-	t.Parallel()
-	first := *soakSeed
-	if first == 0 {
-		first = rand.Uint64N(1e9)
+// eachSeed runs a soak for each of its seeds. To see a seed again:
+//
+//	go test -run TestSoak -soak.seed=SEED -soak.seeds=1
+//
+// a few times, because waits are random.
+func eachSeed(t *testing.T, seeds uint64, soak func(t *testing.T, seed uint64)) {
+	if seeds = cmp.Or(*soakSeeds, seeds); testing.Short() {
+		seeds = 1
 	}
-	var seeds []uint64
-	for i := range *soakSeeds {
-		seeds = append(seeds, first+i)
-	}
-	if testing.Short() {
-		seeds = seeds[:1]
-	}
-	for _, seed := range seeds {
-		t.Run(fmt.Sprintf("seed=%d", seed), clienttest.InBubble(func(t *testing.T) { soak(t, seed, 1000) }))
+	first := cmp.Or(*soakSeed, rand.Uint64N(1e9))
+	for seed := first; seed < first+seeds; seed++ {
+		t.Run(fmt.Sprintf("seed=%d", seed), clienttest.InBubble(func(t *testing.T) { soak(t, seed) }))
 	}
 }
 
+// drawing plans for each request the fault that draw returns.
+func drawing(seed uint64, draw func(*rand.Rand) *fault) func(int) *fault {
+	random := rand.New(rand.NewPCG(seed, 1))
+	var drawn []*fault
+	return func(position int) *fault {
+		for len(drawn) <= position {
+			drawn = append(drawn, draw(random))
+		}
+		return drawn[position]
+	}
+}
+
+// Ten thousand calls under random faults, a thousand for each seed, by one client or by two
+// that create, rename, delete and prune each other's policies, with and without a middleware
+// that sends requests of its own, by servers whose clocks are wrong. After each call, the
+// server's journal shows whether it had the effect that the client reports.
+func TestSoak(t *testing.T) {
+	t.Parallel()
+	eachSeed(t, 10, func(t *testing.T, seed uint64) { soak(t, seed, 1000) })
+}
+
 func soak(t *testing.T, seed uint64, calls int) {
-	m := newModel(t, randomPlan(seed, 3+int(seed%4)))
+	faults := append(faultsOf("POST"), busyLong, busyAWhile)
+	m := newModel(t, drawing(seed, func(random *rand.Rand) *fault {
+		if random.IntN(3+int(seed%4)) > 0 {
+			return nil
+		}
+		if f := &faults[random.IntN(len(faults))]; f.passes || random.IntN(2) > 0 {
+			return f
+		}
+		return nil
+	}))
 	m.skew = []time.Duration{0, -24 * time.Hour, 6 * time.Minute}[seed%3]
 	m.add(runloop.NetworkPolicy{Name: "used"}, time.Hour, true)
 	hosts := [][]string{nil, otherHost, bothHosts}[seed/3%3]
@@ -59,13 +81,10 @@ func soak(t *testing.T, seed uint64, calls int) {
 		name := fmt.Sprintf("client-%d", i)
 		s := &soaker{t: t, seed: seed, model: m, name: name, alone: workers == 1}
 		s.random = rand.New(rand.NewPCG(seed, uint64(2+i)))
-		s.client = m.client(t, hosts, runloop.WithHeader("X-Client", name), runloop.WithMaxRetries([]int{3, 1, 0}[seed/9%3]))
+		s.client = m.client(t, hosts, runloop.WithHeader("X-Client", name), runloop.WithMaxRetries([]int{3, 1, 0}[seed/9%3])).NetworkPolicies
 		all = append(all, s)
 		wg.Go(func() {
-			for range calls / workers {
-				if t.Failed() {
-					return
-				}
+			for s.call < calls/workers && !t.Failed() {
 				s.step()
 			}
 		})
@@ -80,29 +99,7 @@ func soak(t *testing.T, seed uint64, calls int) {
 	}
 	t.Logf("seed %d: %d calls of %d clients, %d as without faults, %d errors that leave the effect open, %d requests, %s",
 		seed, calls, workers, succeeded, maybe, len(m.journal), m.server.Now().Round(time.Second))
-	assert.Greater(t, succeeded, calls/3, "the soak proves little when most calls fail")
-}
-
-// randomPlan lets one in so many requests meet a fault, mostly one that passes.
-func randomPlan(seed uint64, oneIn int) func(int) *fault {
-	random := rand.New(rand.NewPCG(seed, 1))
-	all := append(faultsOf("POST"),
-		fault{name: "503 for long", unclear: true, status: 503, headers: []string{"Retry-After: 90"}},
-		fault{name: "503 for a while", unclear: true, status: 503, headers: []string{"Retry-After: 3"}, passes: true})
-	var drawn []*fault
-	return func(position int) *fault {
-		for len(drawn) <= position {
-			var f *fault
-			if random.IntN(oneIn) == 0 {
-				f = &all[random.IntN(len(all))]
-				if !f.passes && random.IntN(2) == 0 {
-					f = nil
-				}
-			}
-			drawn = append(drawn, f)
-		}
-		return drawn[position]
-	}
+	assert.Greater(t, succeeded, calls/3, "the soak proves little if most calls fail")
 }
 
 // A soaker makes random calls.
@@ -111,7 +108,7 @@ type soaker struct {
 	seed   uint64
 	random *rand.Rand
 	model  *model
-	client *runloop.Client
+	client service
 	name   string
 	alone  bool // there is no other client
 	call   int
@@ -120,28 +117,28 @@ type soaker struct {
 	denied           []*entry // requests whose effects errors denied
 }
 
-// An outcome is what came of a call.
+// An outcome is the outcome of a call.
 type outcome struct {
 	call string
 	err  error
-	// id is of the policy that the call is about, name its name or its name to be, when
-	// the call has one.
+	// id is of the policy that the call is about, name its name or its name to be, if the call
+	// has one.
 	id, name string
 	deleted  []string // the IDs of the policies that are returned as deleted
 	reads    bool     // the call must not write
-	// wrong says what is wrong with a success. It may be nil.
+	// wrong returns what is wrong with a success.
 	wrong func(*period) string
 }
 
-// A period is what the server knows of the time of a call.
+// A period is what the server knows about the time of a call.
 type period struct {
 	states  [][]modelPolicy // all there were, from the one at the beginning
 	mine    []*entry        // the client's requests
-	effects []string        // and what they did
+	effects []string        // of these requests
 	faults  []*fault        // of all clients
 }
 
-// ever reports whether a policy was there at a time.
+// ever reports whether there was such a policy at a time.
 func (p *period) ever(is func(modelPolicy) bool) bool {
 	return slices.ContainsFunc(p.states, func(s []modelPolicy) bool { return slices.ContainsFunc(s, is) })
 }
@@ -153,17 +150,13 @@ func (p *period) always(is func(modelPolicy) bool) bool {
 
 func (p *period) met(is func(*fault) bool) bool { return slices.ContainsFunc(p.faults, is) }
 
-// has reports whether a policy that was returned was ever so, to the letter.
+func (p *period) metSilent400() bool {
+	return p.met(func(f *fault) bool { return f.name == silent400 })
+}
+
+// has reports whether a policy that was returned ever had exactly these values.
 func (p *period) has(policy *runloop.NetworkPolicy) bool {
 	return p.ever(func(m modelPolicy) bool { return m.ID == policy.ID && assert.ObjectsAreEqual(m.public(), *policy) })
-}
-
-func byID(id string) func(modelPolicy) bool {
-	return func(p modelPolicy) bool { return p.ID == id }
-}
-
-func byName(name string) func(modelPolicy) bool {
-	return func(p modelPolicy) bool { return p.Name == name }
 }
 
 // step makes a call and compares what the client reports with the journal.
@@ -177,13 +170,13 @@ func (s *soaker) step() {
 
 	outcomes := s.anyCall()(ctx)
 
-	time.Sleep(time.Millisecond) // for what the server may still be at
+	time.Sleep(time.Millisecond) // for what the server still does
 	ended := ctx.Err() != nil
 	cancel()
 	m.mu.Lock()
 	p := &period{states: slices.Clone(m.states[states:]), faults: slices.Clone(m.fired[faults:])}
 	m.mu.Unlock()
-	for _, e := range m.requests(requests) {
+	for _, e := range m.requests()[requests:] {
 		if e.client == s.name {
 			p.mine = append(p.mine, e)
 		}
@@ -191,32 +184,15 @@ func (s *soaker) step() {
 	p.effects = m.effects(p.mine)
 	for _, o := range outcomes {
 		if problem := s.problem(o, p, outcomes, ended); problem != "" {
-			s.t.Errorf("%s: seed %d, call %d of %s: %s\nerror:  %v (%v)\nfaults: %s\nbefore: %+v\nafter:  %+v\n%s",
+			s.t.Errorf("%s: seed %d, call %d of %s: %s\nerror:  %v (%v)\nfaults: %q\nbefore: %+v\nafter:  %+v\n%s",
 				problem, s.seed, s.call, s.name, o.call, o.err, clienttest.Sentinels(o.err), names(p.faults), p.states[0], p.states[len(p.states)-1], lines(p.mine))
 			return
 		}
 	}
 }
 
-func names(faults []*fault) string {
-	var b strings.Builder
-	for _, f := range faults {
-		fmt.Fprintf(&b, "[%s] ", f.name)
-	}
-	return b.String()
-}
-
-func lines(entries []*entry) string {
-	var b strings.Builder
-	for _, e := range entries {
-		fmt.Fprintln(&b, e)
-	}
-	return b.String()
-}
-
-// problem compares what the client reports with what the server knows. calls are those
-// that were made at the same time: what they share is not denied as long as one of them
-// tells of it.
+// problem compares what the client reports with what the server knows. calls are those that
+// were made concurrently: effects that they share are not denied if one of them reports them.
 func (s *soaker) problem(o outcome, p *period, calls []outcome, ended bool) string {
 	if o.reads && slices.ContainsFunc(p.mine, func(e *entry) bool { return e.method != "GET" }) {
 		return "a read that writes"
@@ -226,19 +202,15 @@ func (s *soaker) problem(o outcome, p *period, calls []outcome, ended bool) stri
 	}
 	if o.err == nil {
 		s.succeeded++
-		if o.wrong == nil {
-			return ""
-		}
 		return o.wrong(p)
 	}
 	maybe := errors.Is(o.err, runloop.ErrMaybeApplied)
 	if maybe {
 		s.maybe++
 	}
-	told := slices.ContainsFunc(calls, func(o outcome) bool { return o.err == nil || errors.Is(o.err, runloop.ErrMaybeApplied) })
-	doubled := p.met(func(f *fault) bool { return f.repeats }) &&
-		(errors.Is(o.err, runloop.ErrNameTaken) || errors.Is(o.err, runloop.ErrNotFound))
-	if !told && !doubled {
+	reported := slices.ContainsFunc(calls, func(o outcome) bool { return o.err == nil || errors.Is(o.err, runloop.ErrMaybeApplied) })
+	doubled := s.model.doubled(p.mine)
+	if !reported && !doubled {
 		for _, e := range p.mine {
 			if !slices.ContainsFunc(o.deleted, func(id string) bool { return strings.Contains(e.target, "/"+id+"/") }) {
 				s.denied = append(s.denied, e)
@@ -252,23 +224,20 @@ func (s *soaker) problem(o outcome, p *period, calls []outcome, ended bool) stri
 }
 
 func (s *soaker) problemOfError(o outcome, p *period, maybe, doubled, ended bool) string {
-	status := func(status int) bool {
-		return !maybe && p.met(func(f *fault) bool { return f.status == status })
-	}
-	silent := p.met(func(f *fault) bool { return f.name == silent400 })
+	status404 := !maybe && p.met(func(f *fault) bool { return f.status == 404 })
 	switch {
 	case errors.Is(o.err, runloop.ErrNotFound) && !doubled:
 		wrong := o.id == "" && o.name == "" || o.id != "" && p.always(byID(o.id)) || o.id == "" && p.always(byName(o.name))
-		if wrong && !(o.id != "" && status(404)) {
+		if wrong && !(o.id != "" && status404) {
 			return "ErrNotFound for what was there"
 		}
 	case errors.Is(o.err, runloop.ErrNameTaken) && !doubled:
 		if !p.ever(func(m modelPolicy) bool { return m.Name == o.name && (maybe || m.ID != o.id) }) {
-			return "ErrNameTaken for a name that was not"
+			return "ErrNameTaken for a name that was free"
 		}
 	case errors.Is(o.err, runloop.ErrPolicyInUse):
-		if !silent && !p.ever(func(m modelPolicy) bool { return m.InUse && (o.id == "" || m.ID == o.id) }) {
-			return "ErrPolicyInUse for a policy that was not"
+		if !p.metSilent400() && !p.ever(func(m modelPolicy) bool { return m.InUse && (o.id == "" || m.ID == o.id) }) {
+			return "ErrPolicyInUse for a policy that was not in use"
 		}
 	case errors.Is(o.err, runloop.ErrDrift):
 		if !p.ever(byName(o.name)) {
@@ -285,26 +254,25 @@ func (s *soaker) problemOfError(o outcome, p *period, maybe, doubled, ended bool
 	return ""
 }
 
-// repeatedly reports whether one write created two policies. What a middlebox delivers
-// late, or a proxy twice, no client prevents.
+// repeatedly reports whether one write created two policies. No client can prevent what a
+// middlebox delivers late, or a proxy twice.
 func repeatedly(requests []*entry) bool {
-	created := map[string]int{}
+	created := map[string]bool{}
 	for _, e := range requests {
 		for _, effect := range e.effects {
-			if strings.HasPrefix(effect, "created ") && !strings.Contains(e.fault, "delivered") {
-				created[e.requestID]++
+			if !strings.HasPrefix(effect, "created ") || strings.Contains(e.fault, "delivered") {
+				continue
 			}
-		}
-	}
-	for _, n := range created {
-		if n > 1 {
-			return true
+			if created[e.requestID] {
+				return true
+			}
+			created[e.requestID] = true
 		}
 	}
 	return false
 }
 
-// context gives every fifth call a deadline, and lets the caller of every tenth give up.
+// context gives every fifth call a deadline, and cancels every tenth.
 func (s *soaker) context() (context.Context, context.CancelFunc) {
 	parent := s.t.Context()
 	if s.random.IntN(5) == 0 {

@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -10,7 +11,7 @@ import (
 	runloop "github.com/runloop-community/runloop-go"
 )
 
-// The calls of the soak, each with what a success of it means.
+// The calls of TestSoak, each with what a success of it means.
 
 func (s *soaker) anyCall() func(context.Context) []outcome {
 	all := []func(context.Context) outcome{
@@ -47,19 +48,16 @@ func (s *soaker) anyParams() runloop.NetworkPolicyCreateParams {
 	}
 }
 
-const noSuchPolicy = "a policy that never was so"
+const (
+	noSuchPolicy      = "a policy that never had these values"
+	ineffectiveDelete = "a delete without an effect"
+)
 
 func (s *soaker) create(ctx context.Context) outcome {
 	params := s.anyParams()
-	got, err := s.client.NetworkPolicies.Create(ctx, params)
+	got, err := s.client.Create(ctx, params)
 	return outcome{call: "create " + params.Name, err: err, name: params.Name, wrong: func(p *period) string {
-		switch {
-		case !p.has(got):
-			return noSuchPolicy
-		case !slices.Contains(p.effects, "created "+got.ID):
-			return "a policy that another call created"
-		}
-		return ""
+		return cmp.Or(when(!p.has(got), noSuchPolicy), when(!slices.Contains(p.effects, "created "+got.ID), "a policy that another call created"))
 	}}
 }
 
@@ -74,72 +72,54 @@ func (s *soaker) update(ctx context.Context) outcome {
 		update.Name, o.name = &params.Name, params.Name
 		o.call += ", new name " + params.Name
 	}
-	got, err := s.client.NetworkPolicies.Update(ctx, id, update)
+	got, err := s.client.Update(ctx, id, update)
 	o.err = err
 	o.wrong = func(p *period) string {
-		switch {
-		case got.ID != id || !p.has(got):
-			return noSuchPolicy
-		case got.Description != params.Description || !got.Egress.Equal(params.Egress) || update.Name != nil && got.Name != params.Name:
-			return "an update that is none"
-		}
-		return ""
+		hasValues := got.Description == params.Description && got.Egress.Equal(params.Egress) && (update.Name == nil || got.Name == params.Name)
+		return cmp.Or(when(got.ID != id || !p.has(got), noSuchPolicy), when(!hasValues, "an update without an effect"))
 	}
 	return o
 }
 
 func (s *soaker) delete(ctx context.Context) outcome {
 	id := s.anyID()
-	got, err := s.client.NetworkPolicies.Delete(ctx, id)
+	got, err := s.client.Delete(ctx, id)
 	return outcome{call: "delete " + id, err: err, id: id, wrong: func(p *period) string {
-		if got.ID != id || p.always(byID(id)) {
-			return "a delete that is none"
-		}
-		return ""
+		return when(got.ID != id || p.always(byID(id)), ineffectiveDelete)
 	}}
 }
 
 func (s *soaker) get(ctx context.Context) outcome {
 	id := s.anyID()
-	got, err := s.client.NetworkPolicies.Get(ctx, id)
+	got, err := s.client.Get(ctx, id)
 	return outcome{call: "get " + id, err: err, id: id, reads: true, wrong: func(p *period) string {
-		if got.ID != id || !p.has(got) {
-			return noSuchPolicy
-		}
-		return ""
+		return when(got.ID != id || !p.has(got), noSuchPolicy)
 	}}
 }
 
 func (s *soaker) getByName(ctx context.Context) outcome {
 	name := s.anyName()
-	got, err := s.client.NetworkPolicies.GetByName(ctx, name)
+	got, err := s.client.GetByName(ctx, name)
 	return outcome{call: "get by name " + name, err: err, name: name, reads: true, wrong: func(p *period) string {
-		if got.Name != name || !p.has(got) {
-			return noSuchPolicy
-		}
-		return ""
+		return when(got.Name != name || !p.has(got), noSuchPolicy)
 	}}
 }
 
 func (s *soaker) list(ctx context.Context) outcome {
-	page, err := s.client.NetworkPolicies.List(ctx, runloop.NetworkPolicyListParams{Limit: 2})
+	page, err := s.client.List(ctx, runloop.NetworkPolicyListParams{Limit: 2})
 	return outcome{call: "list", err: err, reads: true, wrong: func(p *period) string {
-		for _, policy := range page.NetworkPolicies {
-			if !p.has(&policy) {
-				return noSuchPolicy
-			}
-		}
-		return ""
+		isWrong := func(policy runloop.NetworkPolicy) bool { return !p.has(&policy) }
+		return when(slices.ContainsFunc(page.NetworkPolicies, isWrong), noSuchPolicy)
 	}}
 }
 
-// all has every policy that is there all the time, and none twice.
+// all yields every policy that is there all the time, and none twice.
 func (s *soaker) all(ctx context.Context) outcome {
 	o := outcome{call: "all", reads: true}
 	var got []*runloop.NetworkPolicy
-	for policy, err := range s.client.NetworkPolicies.All(ctx, runloop.NetworkPolicyListParams{Limit: 2}) {
+	for policy, err := range s.client.All(ctx, runloop.NetworkPolicyListParams{Limit: 2}) {
 		if err != nil {
-			// A cursor of the loop is gone, or a load balancer says so.
+			// A cursor of the loop is gone, or a load balancer reports that.
 			o.err, o.id = err, "a cursor"
 			return o
 		}
@@ -168,28 +148,21 @@ func (s *soaker) all(ctx context.Context) outcome {
 func (s *soaker) ensure(ctx context.Context) outcome { return s.ensureOf(ctx, s.anyParams()) }
 
 func (s *soaker) ensureOf(ctx context.Context, params runloop.NetworkPolicyCreateParams) outcome {
-	got, err := s.client.NetworkPolicies.Ensure(ctx, params)
+	got, err := s.client.Ensure(ctx, params)
 	return outcome{call: "ensure " + params.Name, err: err, name: params.Name, wrong: func(p *period) string {
-		if got.Name != params.Name || !got.Egress.Equal(params.Egress) || !p.has(got) {
-			return noSuchPolicy
-		}
-		return ""
+		return when(got.Name != params.Name || !got.Egress.Equal(params.Egress) || !p.has(got), noSuchPolicy)
 	}}
 }
 
-// ensures are calls at the same time that share their requests. One of the callers has
-// less patience than the others.
+// ensures are concurrent calls that share their requests. One of them has a context of its
+// own, which may end sooner.
 func (s *soaker) ensures(ctx context.Context) []outcome {
 	params := s.anyParams()
 	impatient, cancel := s.context()
 	defer cancel()
 	outcomes := make([]outcome, 4)
 	var wg sync.WaitGroup
-	for i := range outcomes {
-		ctx := ctx
-		if i == 0 {
-			ctx = impatient
-		}
+	for i, ctx := range []context.Context{impatient, ctx, ctx, ctx} {
 		wg.Go(func() { outcomes[i] = s.ensureOf(ctx, params) })
 	}
 	wg.Wait()
@@ -198,34 +171,27 @@ func (s *soaker) ensures(ctx context.Context) []outcome {
 
 func (s *soaker) apply(ctx context.Context) outcome {
 	params := s.anyParams()
-	got, err := s.client.NetworkPolicies.Apply(ctx, params)
+	got, err := s.client.Apply(ctx, params)
 	return outcome{call: "apply " + params.Name, err: err, name: params.Name, wrong: func(p *period) string {
-		if got.Name != params.Name || got.Description != params.Description || !got.Egress.Equal(params.Egress) || !p.has(got) {
-			return noSuchPolicy
-		}
-		return ""
+		hasValues := got.Name == params.Name && got.Description == params.Description && got.Egress.Equal(params.Egress)
+		return when(!hasValues || !p.has(got), noSuchPolicy)
 	}}
 }
 
 func (s *soaker) plan(ctx context.Context) outcome {
 	params := s.anyParams()
-	plan, err := s.client.NetworkPolicies.Plan(ctx, params)
+	plan, err := s.client.Plan(ctx, params)
 	return outcome{call: "plan " + params.Name, err: err, name: params.Name, reads: true, wrong: func(p *period) string {
-		switch {
-		case plan.Action == runloop.PlanCreate && p.always(byName(params.Name)):
-			return "a plan to create what is there"
-		case plan.Policy != nil && !p.has(plan.Policy):
-			return noSuchPolicy
-		case plan.Action == runloop.PlanNone && !plan.Policy.Egress.Equal(params.Egress):
-			return "a plan to leave what differs"
-		}
-		return ""
+		return cmp.Or(
+			when(plan.Action == runloop.PlanCreate && p.always(byName(params.Name)), "a plan to create what is there"),
+			when(plan.Policy != nil && !p.has(plan.Policy), noSuchPolicy),
+			when(plan.Action == runloop.PlanNone && !plan.Policy.Egress.Equal(params.Egress), "a plan to keep what differs"))
 	}}
 }
 
 func (s *soaker) prune(ctx context.Context) outcome {
 	prefix := []string{"a", "bc", "d"}[s.random.IntN(3)]
-	got, err := s.client.NetworkPolicies.Prune(ctx, runloop.PruneParams{NamePrefix: prefix})
+	got, err := s.client.Prune(ctx, runloop.PruneParams{NamePrefix: prefix})
 	o := outcome{call: "prune " + prefix, err: err}
 	for _, policy := range got {
 		o.deleted = append(o.deleted, policy.ID)
@@ -233,13 +199,12 @@ func (s *soaker) prune(ctx context.Context) outcome {
 	o.wrong = func(p *period) string {
 		for _, id := range o.deleted {
 			if p.always(byID(id)) {
-				return "a delete that is none"
+				return ineffectiveDelete
 			}
 		}
-		left := func(m modelPolicy) bool { return strings.HasPrefix(m.Name, prefix) && !m.InUse }
 		for _, policy := range p.states[0] {
-			is := func(m modelPolicy) bool { return m.ID == policy.ID && left(m) }
-			if p.always(is) && !p.met(func(f *fault) bool { return f.name == silent400 }) {
+			unused := func(m modelPolicy) bool { return m.ID == policy.ID && strings.HasPrefix(m.Name, prefix) && !m.InUse }
+			if p.always(unused) && !p.metSilent400() {
 				return "a policy that is left: " + policy.ID
 			}
 		}

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// small keeps the costs low, also of a devbox that cannot be shut down.
+// small keeps the cost low, even of a devbox that cannot be shut down.
 const small = `"resource_size_request": "X_SMALL", "keep_alive_time_seconds": 300`
 
 const unknownBlueprint = "bp_unknown"
@@ -32,7 +32,7 @@ func (r *run) unknownDevboxes() {
 	r.check("how many labels * covers in a host name", "not enforced", "")
 }
 
-// oneDevbox are checks with one devbox, in this order: it is shut down on the way.
+// oneDevbox are checks with one devbox, which is shut down midway.
 func (r *run) oneDevbox() {
 	used, ignored := r.mustCreate(r.name(), "").id(), r.mustCreate(r.name(), "").id()
 	launch := `"launch_parameters": {"network_policy_id": "` + used + `", ` + small + `}, ` + reserved +
@@ -72,9 +72,9 @@ func (r *run) oneDevbox() {
 		_, r.err = r.client.Devboxes.AwaitRunning(r.ctx, id)
 	}
 	running := r.need(r.get(devbox(id)))
-	r.check("a devbox gets running, with its policy and its metadata", `"running", the policy, all of it`,
+	r.check("a devbox starts running, with its policy and its metadata", `"running", the policy, all of it`,
 		running.field("status")+", "+ownPolicy(running)+", "+running.echoes(reserved))
-	r.check("a wait for the status that it has returns without a hold", "200", r.post(devbox(id)+"/wait_for_status", `{"statuses": ["running"]}`).code())
+	r.check("a wait for the present status returns immediately", "200", r.post(devbox(id)+"/wait_for_status", `{"statuses": ["running"]}`).code())
 	for _, invalid := range []struct{ what, body string }{
 		{"without statuses", `{"statuses": []}`},
 		{"for an unknown status", `{"statuses": ["no_such_status"]}`},
@@ -87,9 +87,9 @@ func (r *run) oneDevbox() {
 	newest := r.get(devboxes + "?limit=1")
 	r.check("a list has the newest devbox first", "there", newest.has(id))
 	r.check("a list of devboxes counts them by default", "true", fmt.Sprint(newest.field("total_count") != "absent"))
-	r.check("include_total_count=false leaves out the count of devboxes", "absent", r.get(devboxes+"?limit=1&include_total_count=false").field("total_count"))
+	r.check("include_total_count=false omits the count of devboxes", "absent", r.get(devboxes+"?limit=1&include_total_count=false").field("total_count"))
 	r.check("a running devbox is in the list of its status", "there", r.get(devboxes+"?limit=5000&status=running").has(id))
-	r.check("starting_after leaves out the devbox itself", "not there", r.get(devboxes+"?limit=5000&starting_after="+url.QueryEscape(id)).has(id))
+	r.check("starting_after omits the devbox itself", "not there", r.get(devboxes+"?limit=5000&starting_after="+url.QueryEscape(id)).has(id))
 	r.check("a policy in use cannot be deleted", "400, in use", r.post(policy(used)+"/delete", `{}`).with("in use"))
 
 	shutdown := devbox(id) + "/shutdown"

@@ -18,15 +18,14 @@ var (
 	withDevbox = flag.Bool("devbox", false, "launch devboxes in the real API too, which costs money")
 )
 
-// TestRealAPI needs an account. It is not parallel, so that the API has one request at a
-// time. A key in the environment is not a request to use it: people and CI have one set for
-// other reasons.
+// TestRealAPI needs an account. It is not parallel, so that the API has one request at a time. It
+// has an opt-in, because people and CI set API keys for other reasons.
 func TestRealAPI(t *testing.T) {
 	if os.Getenv("RUNLOOP_LIVE_TEST") != "1" {
 		t.Skip("set RUNLOOP_LIVE_TEST=1 and RUNLOOP_API_KEY to test against the real API; nothing was sent")
 	}
-	// The first interrupt ends the checks, so that everything is deleted. The second one
-	// ends the process.
+	// The first interrupt ends the checks, so that everything is deleted. The second one ends the
+	// process.
 	ctx, stop := signal.NotifyContext(t.Context(), os.Interrupt)
 	defer stop()
 	context.AfterFunc(ctx, stop)

@@ -20,7 +20,7 @@ const full = `"description": "created by a test", "allow_agent_gateway": true, "
 const nulls = `"description": null, "allow_all": null, "allow_devbox_to_devbox": null, "allowed_hostnames": null, ` +
 	`"allow_agent_gateway": null, "allow_mcp_gateway": null`
 
-// newPolicies are checks with two policies, which nobody changes.
+// newPolicies are checks with two policies that stay as they are.
 func (r *run) newPolicies() {
 	name := r.prefix + "-pair"
 	older := r.mustCreate(name+"-older", "")
@@ -35,7 +35,7 @@ func (r *run) newPolicies() {
 	r.check("a new policy can be read immediately", "nothing has changed", read.since(older))
 	r.check("a new policy is in lists immediately", "there", listed.has(older.id()))
 
-	// found names what a list with the query has.
+	// found names the policies in the list for a query.
 	found := func(query string) string {
 		list := r.get(policies + "?" + query)
 		names := map[string]bool{}
@@ -50,7 +50,7 @@ func (r *run) newPolicies() {
 		r.err = noOccasion("the account has no more than one page of policies")
 	}
 	r.check("a list without limit has 20 policies", "20", fmt.Sprint(len(page.ids())))
-	r.check("limit bounds the page, and has_more tells that there is another", "1, has_more true", r.get(policies+"?limit=1&name="+name).extent())
+	r.check("limit bounds the page, and has_more is true if there is another", "1, has_more true", r.get(policies+"?limit=1&name="+name).extent())
 	r.check("has_more is false on the last page", "2, has_more false", r.get(policies+"?limit=2&name="+name).extent())
 	page = r.get(policies + "?limit=1&name=" + name)
 	next := r.get(policies + "?limit=1&name=" + name + "&starting_after=" + url.QueryEscape(strings.Join(page.ids(), "")))
@@ -68,7 +68,7 @@ func (r *run) newPolicies() {
 	r.check("an unknown parameter is ignored", "newer", found("no_such_parameter=1&id="+url.QueryEscape(newer.id())))
 	before := r.get(policies + "?limit=2&name=" + name).ids()
 	r.post(policy(older.id()), `{"description": "new"}`)
-	r.check("an update leaves a policy in its place in lists", "true", fmt.Sprint(slices.Equal(before, r.get(policies+"?limit=2&name="+name).ids())))
+	r.check("an update does not move a policy in lists", "true", fmt.Sprint(slices.Equal(before, r.get(policies+"?limit=2&name="+name).ids())))
 
 	const taken = "400, already exists"
 	r.check("a taken name is refused with 400", taken, r.create(name+"-older", "").with("already exists"))
@@ -78,10 +78,10 @@ func (r *run) newPolicies() {
 	again := runloop.WithIdempotencyKey(r.name())
 	repeated := r.name()
 	r.create(repeated, "", again)
-	r.check("a create under the same x-request-id is carried out again", taken, r.create(repeated, "", again).with("already exists"))
+	r.check("a create under the same x-request-id is applied again", taken, r.create(repeated, "", again).with("already exists"))
 }
 
-// allowed tells what a policy allows, of the fields that version 0.1 has.
+// allowed returns what a policy allows, in the fields of version 0.1.
 func allowed(created response) string {
 	var rules []string
 	for _, name := range []string{"allow_all", "allow_devbox_to_devbox", "allowed_hostnames", "allow_agent_gateway", "allow_mcp_gateway"} {
@@ -99,14 +99,14 @@ func (r *run) creates() {
 	r.check("null in a create is the same as no field", "nothing is allowed", allowed(r.create(r.name(), nulls)))
 	name := r.name()
 	blanks := r.create("  "+name+"  ", "").field("name")
-	r.check("blanks around a name are kept", `"  NAME  "`, strings.ReplaceAll(blanks, name, "NAME"))
+	r.check("spaces around a name are kept", `"  NAME  "`, strings.ReplaceAll(blanks, name, "NAME"))
 	r.check("an unknown field in a create is refused with 400", "400", r.create(r.name(), `"no_such_field": true`).code())
 	r.check("a field of another type is refused with 400", "400", r.create(r.name(), `"allow_all": "false"`).code())
 	const added = `"allow_runloop_mirrors": true, "allowed_cidrs": [{"cidr": "192.0.2.0/24", "ports": [` +
 		`{"port": 443, "end_port": 444, "protocol": "TCP"}, {"port": 53, "end_port": 53, "protocol": "UDP"}]}]`
 	r.check("allow_runloop_mirrors and allowed_cidrs are known", "all of it", r.create(r.name(), added).echoes(added))
 	plain := r.mustCreate(r.name(), "")
-	r.check("a policy without them shows them all the same", "false and []",
+	r.check("a policy without them shows them anyway", "false and []",
 		plain.field("egress.allow_runloop_mirrors")+" and "+plain.field("egress.allowed_cidrs"))
 }
 
@@ -115,7 +115,7 @@ func (r *run) updates() {
 	name := r.name()
 	sample := r.mustCreate(name, full)
 	update := func(fields string) response { return r.post(policy(sample.id()), "{"+fields+"}") }
-	// changes tells what an update changes.
+	// changes checks what an update changes.
 	changes := func(name, fake, fields string) {
 		before := r.get(policy(sample.id()))
 		r.check(name, fake, update(fields).since(before))
@@ -154,7 +154,7 @@ func (r *run) updates() {
 		{"an unknown field in an update", `"no_such_field": true`},
 		{"a blank name", `"name": "  "`},
 		{"a wildcard that is not in the first label", `"allowed_hostnames": ["api.*.example.com"]`},
-		{"a host name with a blank in it", `"allowed_hostnames": ["api example.com"]`},
+		{"a host name with a space", `"allowed_hostnames": ["api example.com"]`},
 		{"an empty host name", `"allowed_hostnames": [""]`},
 		{"a CIDR with host bits", `"allowed_cidrs": [{"cidr": "192.0.2.1/24"}]`},
 		{"a CIDR of IPv6", `"allowed_cidrs": [{"cidr": "2001:db8::/32"}]`},
@@ -164,7 +164,7 @@ func (r *run) updates() {
 	} {
 		r.check(refused.what+" is refused with 400", "400", update(refused.fields).code())
 	}
-	// This may delete the policy, so it comes last.
+	// This may delete the policy, so it is last.
 	r.check("a field in the body of a delete is refused with 400", "400", r.post(policy(sample.id())+"/delete", `{"no_such_field": true}`).code())
 }
 

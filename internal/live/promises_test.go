@@ -10,7 +10,7 @@ import (
 	runloop "github.com/runloop-community/runloop-go"
 )
 
-// checks makes all checks. The devboxes come first: a policy may stay in use for a while.
+// checks makes all checks. The devboxes are first, because a policy may stay in use for a while.
 func (r *run) checks(devboxes bool) {
 	var reason error
 	if !devboxes {
@@ -82,12 +82,12 @@ func (r *run) promisePolicies(t *promise) {
 	require.NoError(t, err)
 	r.policies[longer.ID] = true
 	_, err = service.GetByName(r.ctx, params.Name)
-	require.ErrorIs(t, err, runloop.ErrNotFound, "a longer name is another")
+	require.ErrorIs(t, err, runloop.ErrNotFound, "a longer name does not match")
 	var ensured [8]*runloop.NetworkPolicy
 	var errs [len(ensured)]error
 	var all sync.WaitGroup
 	for i := range ensured {
-		// With an option of its own, a call shares no request.
+		// A call with an option shares no request.
 		all.Go(func() { ensured[i], errs[i] = service.Ensure(r.ctx, params, runloop.WithUserAgent("runloop-go-live")) })
 	}
 	all.Wait()
@@ -105,7 +105,7 @@ func (r *run) promisePolicies(t *promise) {
 		require.NoError(t, err)
 		listed = append(listed, *policy)
 	}
-	assert.ElementsMatch(t, []runloop.NetworkPolicy{*policy, *longer}, listed, "pages have each policy once")
+	assert.ElementsMatch(t, []runloop.NetworkPolicy{*policy, *longer}, listed, "each policy once")
 	byName, err := service.GetByName(r.ctx, params.Name)
 	require.NoError(t, err)
 	assert.Equal(t, policy, byName)
@@ -124,7 +124,7 @@ func (r *run) promisePolicies(t *promise) {
 	require.NoError(t, err)
 	assert.Equal(t, params.Description, updated.Description)
 	want := runloop.EgressRules{AllowMCPGateway: true}
-	assert.Empty(t, want.Diff(updated.Egress), "what was set has changed, and nothing else")
+	assert.Empty(t, want.Diff(updated.Egress), "only what was set has changed")
 	got, err := service.Get(r.ctx, policy.ID)
 	require.NoError(t, err)
 	assert.Equal(t, updated, got)

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// A result is what came of a check.
+// A result is the result of a check.
 type result string
 
 const (
@@ -28,7 +28,7 @@ type row struct {
 
 // markdown is the record of the run.
 func (r *run) markdown() string {
-	var table, refusals strings.Builder
+	var table strings.Builder
 	count := map[result]int{}
 	for _, row := range r.rows {
 		count[row.result]++
@@ -36,16 +36,12 @@ func (r *run) markdown() string {
 		if row.result == failed || row.result == notTried {
 			shown = cell(row.shown)
 		}
-		fmt.Fprintf(&table, "| %s | %s | %s | %s |\n", cell(row.name), code(row.fake), shown, row.result)
-		if row.refusal != "" {
-			fmt.Fprintf(&refusals, "| %s | %s |\n", cell(row.name), code(excerpt([]byte(row.refusal))))
-		}
+		fmt.Fprintf(&table, "| %s | %s | %s | %s | %s |\n", cell(row.name), code(row.fake), shown, row.result, code(excerpt([]byte(row.refusal))))
 	}
-	return fmt.Sprintf("# What the API showed\n\n%s tried %s on %s, with %d requests: %d passed, %d differ, %d failed, %d not tried.\n\n",
+	return fmt.Sprintf("# What the API showed\n\n%s tried %s on %s, with %d requests: %d passed, %d differ, %d failed, %d not tried.\n\n"+
+		"| check | the fake shows | the API showed | result | last error response |\n| --- | --- | --- | --- | --- |\n%s",
 		r.agent, r.host, time.Now().UTC().Format("2006-01-02 15:04 MST"), r.requests.Load(),
-		count[passed], count[differs], count[failed], count[notTried]) +
-		"| check | the fake shows | the API showed | result |\n| --- | --- | --- | --- |\n" + table.String() +
-		"\n## Its error responses\n\n| check | body of the last one |\n| --- | --- |\n" + refusals.String()
+		count[passed], count[differs], count[failed], count[notTried], &table)
 }
 
 // cell escapes what would end a cell of a table.
@@ -63,10 +59,5 @@ func code(text string) string {
 
 // excerpt is the beginning of a body, on one line.
 func excerpt(body []byte) string {
-	const most = 300
-	line := strings.Join(strings.Fields(strings.ToValidUTF8(string(body), "?")), " ")
-	if characters := []rune(line); len(characters) > most {
-		line = string(characters[:most]) + "..."
-	}
-	return line
+	return fmt.Sprintf("%.300s", strings.Join(strings.Fields(strings.ToValidUTF8(string(body), "?")), " "))
 }

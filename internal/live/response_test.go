@@ -10,13 +10,13 @@ import (
 	"time"
 )
 
-// A response is one of the API, read to its end. Its methods describe it in the short texts
-// of rows, a refusal by its status.
+// A response of the API, read to its end. Its methods describe it in the short texts of rows, a
+// refusal by its status.
 type response struct {
 	status  int
 	header  http.Header
 	body    []byte
-	message string // of a refusal, wherever the SDK finds it in the body
+	message string // of a refusal, as the SDK finds it in the body
 }
 
 func (res response) ok() bool { return res.status >= 200 && res.status < 300 }
@@ -31,7 +31,7 @@ func (res response) with(phrase string) string {
 	return res.code()
 }
 
-// fields returns the fields of a JSON object as JSON, those of objects in it as
+// fields returns the fields of a JSON object as JSON, with those of objects in it as
 // "egress.allow_all". Other bodies have none.
 func fields(body []byte) map[string]string {
 	fields := map[string]string{}
@@ -67,7 +67,7 @@ func (res response) or(text string) string {
 
 func (res response) id() string { return strings.Trim(fields(res.body)["id"], `"`) }
 
-// ids returns those of the items of a list, in its order.
+// ids returns the IDs of the items of a list, in its order.
 func (res response) ids() []string {
 	var list struct {
 		Policies []struct{ ID string } `json:"network_policies"`
@@ -81,7 +81,7 @@ func (res response) ids() []string {
 	return ids
 }
 
-// has tells whether a list has the ID.
+// has reports whether a list has the ID.
 func (res response) has(id string) string {
 	if slices.Contains(res.ids(), id) {
 		return "there"
@@ -89,45 +89,49 @@ func (res response) has(id string) string {
 	return res.or("not there")
 }
 
-// extent tells how many items a page has, and whether it is the last.
+// extent returns how many items a page has, and whether it is the last.
 func (res response) extent() string {
 	return res.or(fmt.Sprintf("%d, has_more %s", len(res.ids()), res.field("has_more")))
 }
 
-// echoes names the fields that the response shows other than they were sent.
+// echoes names the fields whose values are not those that were sent.
 func (res response) echoes(sent string) string {
-	have := fields(res.body)
-	var other []string
+	have, other := fields(res.body), map[string]bool{}
 	for name, value := range fields([]byte("{" + sent + "}")) {
 		if have[name] != value && have["egress."+name] != value {
-			other = append(other, name)
+			other[name] = true
 		}
 	}
-	slices.Sort(other)
-	if len(other) > 0 {
-		return res.or("other: " + strings.Join(other, ", "))
+	return res.list(other, "all of it", "other: %s")
+}
+
+// list formats the names with the text for some, or returns the text for none.
+func (res response) list(names map[string]bool, none, some string) string {
+	if len(names) == 0 {
+		return res.or(none)
 	}
-	return "all of it"
+	return res.or(fmt.Sprintf(some, strings.Join(slices.Sorted(maps.Keys(names)), ", ")))
 }
 
 // since names the fields that have changed. The time of the update does not count.
 func (res response) since(before response) string {
-	was, is := fields(before.body), fields(res.body)
-	changed := maps.Clone(was)
-	maps.Copy(changed, is)
-	maps.DeleteFunc(changed, func(name, _ string) bool { return name == "update_time_ms" || was[name] == is[name] })
-	if len(changed) > 0 {
-		return res.or(strings.Join(slices.Sorted(maps.Keys(changed)), ", ") + " has changed")
+	was, is, changed := fields(before.body), fields(res.body), map[string]bool{}
+	for _, fields := range []map[string]string{was, is} {
+		for name := range fields {
+			if name != "update_time_ms" && was[name] != is[name] {
+				changed[name] = true
+			}
+		}
 	}
-	return res.or("nothing has changed")
+	return res.list(changed, "nothing has changed", "%s has changed")
 }
 
-// now is "now" if a field is the present in Unix milliseconds, as far as two clocks agree.
+// now is "now" if a field is the present in Unix milliseconds, by a clock that is right within
+// ten minutes.
 func (res response) now(name string) string {
-	const tolerance = 10 * time.Minute
 	value := res.field(name)
 	var ms int64
-	if json.Unmarshal([]byte(value), &ms) != nil || time.Since(time.UnixMilli(ms)).Abs() > tolerance {
+	if json.Unmarshal([]byte(value), &ms) != nil || time.Since(time.UnixMilli(ms)).Abs() > 10*time.Minute {
 		return value
 	}
 	return "now"
@@ -139,11 +143,8 @@ func (res response) contentType() string {
 	return mediaType
 }
 
-// text is the value as JSON, the fields of objects in order.
+// text is the value, which was JSON before, as JSON with the fields of objects in order.
 func text(value any) string {
-	data, err := json.Marshal(value)
-	if err != nil {
-		panic(err) // it was JSON before
-	}
+	data, _ := json.Marshal(value)
 	return string(data)
 }

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -17,18 +16,18 @@ import (
 	runloop "github.com/runloop-community/runloop-go"
 )
 
-// A run makes checks one after the other, and a row of each. The account may have policies
-// and devboxes of others: the run touches only its own.
+// A run makes checks one after the other, and adds a row for each. The account may have policies
+// and devboxes of other programs: the run changes only its own.
 type run struct {
 	client *runloop.Client
 	ctx    context.Context
-	// prefix begins the names of everything that the run creates, and no other name.
+	// prefix is of the names of everything that the run creates, and of no other name.
 	prefix string
 	names  int
 
 	rows []row
-	// err is why the next check cannot be made, stuck is why the further checks of the group
-	// cannot, and refusal is the body of the last error response since the check before.
+	// err is why the next check cannot be made, stuck is why the other checks of the group cannot,
+	// and refusal is the body of the last error response since the previous check.
 	err, stuck error
 	refusal    string
 
@@ -77,16 +76,16 @@ const (
 	errLaunches    = noOccasion("two devboxes have been launched")
 )
 
-// group makes checks that share what they create, and deletes that afterwards. With a
-// reason, they are not tried.
+// group makes checks that share what they create, and then deletes that. With a reason, they are
+// not tried.
 func (r *run) group(reason error, checks func()) {
 	r.err, r.stuck = reason, reason
 	checks()
 	r.err, r.stuck = nil, nil
-	r.sweep(func(string, ...any) {}) // what is left now is left to cleanUp
+	r.sweep(ignore) // what is left now is left to cleanUp
 }
 
-// need lets the group go on only if the response is a success.
+// need ends the group unless the response is a success.
 func (r *run) need(res response) response {
 	if r.err == nil && !res.ok() {
 		r.err = fmt.Errorf("what the check needs was refused: %s %s", res.code(), excerpt(res.body))
@@ -95,7 +94,7 @@ func (r *run) need(res response) response {
 	return res
 }
 
-// check makes a row of what the fake shows and what the API shows.
+// check adds a row with what the fake shows and what the API shows.
 func (r *run) check(name, fake, shown string) {
 	row := row{name: name, fake: fake, shown: shown, refusal: r.refusal, result: passed}
 	if r.err != nil && r.ctx.Err() != nil {
@@ -112,7 +111,7 @@ func (r *run) check(name, fake, shown string) {
 	r.err, r.refusal = r.stuck, ""
 }
 
-// promise makes a row of something that the SDK promises whatever the API does.
+// promise adds a row for something that the SDK promises whatever the API does.
 func (r *run) promise(name string, kept func(*promise)) {
 	p := new(promise)
 	if r.err == nil {
@@ -125,7 +124,7 @@ func (r *run) promise(name string, kept func(*promise)) {
 	r.rows[len(r.rows)-1].promise = true
 }
 
-// A promise collects what is broken about it. It is a TestingT for testify.
+// A promise collects its failed assertions. It is a TestingT for testify.
 type promise struct{ broken []string }
 
 func (p *promise) collect(kept func(*promise)) {
@@ -143,20 +142,20 @@ func (p *promise) Errorf(format string, args ...any) {
 
 func (p *promise) FailNow() { panic(p) }
 
-// name returns a name that nothing has.
+// name returns a name that is free.
 func (r *run) name() string {
 	r.names++
 	return fmt.Sprintf("%s-%02d", r.prefix, r.names)
 }
 
-// owns reports whether the run has given the name. The API may have trimmed it, and one
-// check writes it in capitals.
+// owns reports whether the name is one of the run's. The API may have trimmed it, and one check
+// writes it in upper case.
 func (r *run) owns(name string) bool {
 	return strings.HasPrefix(strings.ToLower(strings.TrimSpace(name)), r.prefix)
 }
 
-// send sends a request, and returns the response, be it a refusal. A body is JSON, and ""
-// is none. 429 and 5xx are errors: they show nothing about the API's behavior.
+// send sends a request, and returns the response, which may be a refusal. A body is JSON, and "" is
+// none. 429 and 5xx are errors: they show nothing about the API's behavior.
 func (r *run) send(method, path, body string, opts ...runloop.Option) (res response) {
 	if r.err != nil {
 		return res
@@ -199,11 +198,10 @@ func (r *run) create(name, fields string, opts ...runloop.Option) response {
 // mustCreate creates a policy that the group needs.
 func (r *run) mustCreate(name, fields string) response { return r.need(r.create(name, fields)) }
 
-// mayLaunch ends the devbox that was launched before, and counts the next one. It returns
-// false when there must be no more.
+// mayLaunch ends the devbox that was launched before. It returns false if there must be no more.
 func (r *run) mayLaunch() bool {
 	if len(r.devboxes) > 0 {
-		r.sweep(func(string, ...any) {})
+		r.sweep(ignore)
 	}
 	if r.err == nil && (r.launches >= maxLaunches || len(r.devboxes) > 0) {
 		r.err = errLaunches
@@ -224,7 +222,7 @@ func (r *run) launch(fields string) (launched response) {
 	return r.keep(r.devboxes, launched)
 }
 
-// keep remembers what was created.
+// keep remembers the ID of what was created.
 func (r *run) keep(created map[string]bool, res response) response {
 	if res.ok() && res.id() == "" {
 		r.err = fmt.Errorf("the response to a create has no id: %s", excerpt(res.body))
@@ -241,22 +239,22 @@ func named(name, fields string) string {
 	return fmt.Sprintf(`{"name": %q%s}`, name, fields)
 }
 
-// unknown returns an ID that nothing has.
+// unknown returns an ID that does not exist.
 func (r *run) unknown(kind string) string { return kind + "_" + r.name() }
 
-// sweep shuts down and deletes what the run has created, and reports what it cannot. It has
-// a minute, whether or not the run was interrupted.
+// sweep shuts down and deletes what the run has created, and reports what it cannot. It has a
+// minute, also after an interrupt.
 func (r *run) sweep(report func(format string, args ...any)) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.ctx), time.Minute)
 	defer cancel()
-	for id := range maps.Clone(r.devboxes) {
+	for id := range r.devboxes {
 		if _, err := r.client.Devboxes.Shutdown(ctx, id); err == nil || errors.Is(err, runloop.ErrNotFound) {
 			delete(r.devboxes, id)
 		} else {
-			report("devbox %s of %s could not be shut down, it may cost money: %v", id, r.prefix, err)
+			report("devbox %s of %s could not be shut down and may cost money: %v", id, r.prefix, err)
 		}
 	}
-	for id := range maps.Clone(r.policies) {
+	for id := range r.policies {
 		if _, err := r.client.NetworkPolicies.Delete(ctx, id); err == nil || errors.Is(err, runloop.ErrNotFound) {
 			delete(r.policies, id)
 		} else {
@@ -265,8 +263,10 @@ func (r *run) sweep(report func(format string, args ...any)) {
 	}
 }
 
-// cleanUp deletes what the run has created and what is still there, found by its name, such
-// as a devbox whose create had no response. It reports what it cannot delete.
+func ignore(string, ...any) {}
+
+// cleanUp deletes what the run has created and what it finds by its name, such as a devbox whose
+// create had no response. It reports what it cannot delete.
 func (r *run) cleanUp(report func(format string, args ...any)) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.ctx), time.Minute)
 	defer cancel()
@@ -274,14 +274,14 @@ func (r *run) cleanUp(report func(format string, args ...any)) {
 		if r.launches == 0 {
 			break
 		} else if err != nil {
-			report("could not look for devboxes called %s*, some may run and cost money: %v", r.prefix, err)
+			report("could not list the devboxes named %s*; some may run and cost money: %v", r.prefix, err)
 		} else if r.owns(devbox.Name) && devbox.Status != runloop.DevboxShutdown && devbox.Status != runloop.DevboxFailure {
 			r.devboxes[devbox.ID] = true
 		}
 	}
 	for policy, err := range r.client.NetworkPolicies.All(ctx, runloop.NetworkPolicyListParams{}) {
 		if err != nil {
-			report("could not look for policies called %s*, there may be some: %v", r.prefix, err)
+			report("could not list the policies named %s*; some may exist: %v", r.prefix, err)
 		} else if r.owns(policy.Name) {
 			r.policies[policy.ID] = true
 		}
