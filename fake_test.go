@@ -3,6 +3,7 @@ package runloop_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -90,4 +91,12 @@ func (f *fakeAPI) one(t *testing.T) runloop.NetworkPolicy {
 	policies := f.Policies()
 	require.Len(t, policies, 1)
 	return policies[0]
+}
+
+// asDriftError returns err as the *DriftError that it must be.
+func asDriftError(t *testing.T, err error) *runloop.DriftError {
+	t.Helper()
+	e, ok := errors.AsType[*runloop.DriftError](err)
+	require.Truef(t, ok, "%T is not a *DriftError: %v", err, err)
+	return e
 }
