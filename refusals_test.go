@@ -11,10 +11,7 @@ import (
 	"github.com/runloop-community/runloop-go/internal/clienttest"
 )
 
-// What the error responses of an API without documented codes mean, operation for
-// operation.
-
-// messages are what an API may write, by the sentinel that they mean for one operation.
+// messages are messages of the API, by the sentinel that they mean for one operation.
 type messages map[string][]string
 
 func TestWhatAMessageMeans(t *testing.T) {
@@ -236,7 +233,7 @@ func TestWhatAMessageMeans(t *testing.T) {
 	}
 }
 
-// Only the API's own message is believed.
+// Only the API's own message counts.
 func TestOtherTextsMeanNothing(t *testing.T) {
 	t.Parallel()
 	const words = "network policy not found, already exists, in use, limit reached"
@@ -269,8 +266,8 @@ func TestOtherTextsMeanNothing(t *testing.T) {
 	}
 }
 
-// The contract has one 400 for a delete and, in the field, one 409 for a create. They
-// are believed without a message, and with every other status nothing is.
+// Without a message, only the contract's single 400 for a delete and the live API's 409 for
+// a create are conclusive.
 func TestWhatAResponseWithoutAMessageMeans(t *testing.T) {
 	t.Parallel()
 	for name, body := range map[string]string{
