@@ -58,9 +58,7 @@ func TestGetDevbox(t *testing.T) {
 	t.Parallel()
 	api, client := clienttest.NewAPI(t)
 	api.On("GET", "/v1/devboxes/dbx_1", clienttest.Respond(200, " \n"+devboxJSON+"\n"))
-
 	devbox, err := client.Devboxes.Get(t.Context(), "dbx_1")
-
 	require.NoError(t, err)
 	assert.Equal(t, wantDevbox(), devbox)
 	sent := api.Only()
@@ -105,11 +103,9 @@ func TestListDevboxes(t *testing.T) {
 	t.Parallel()
 	api, client := clienttest.NewAPI(t)
 	api.On("GET", "/v1/devboxes", clienttest.Respond(200, `{"devboxes": [ `+devboxJSON+` ,{"id":"dbx_2","status":"warming"}], "has_more": true, "total_count": 7, "new": 1}`))
-
 	page, err := client.Devboxes.List(t.Context(), runloop.DevboxListParams{
 		Status: runloop.DevboxRunning, Limit: 2, StartingAfter: "dbx_0", IncludeTotalCount: new(true),
 	})
-
 	require.NoError(t, err)
 	assert.Equal(t, &runloop.DevboxPage{
 		Devboxes: []runloop.Devbox{
@@ -121,7 +117,6 @@ func TestListDevboxes(t *testing.T) {
 	}, page)
 	assert.Equal(t, "dbx_2", page.NextCursor())
 	assert.Equal(t, "include_total_count=true&limit=2&starting_after=dbx_0&status=running", api.Only().Query)
-
 	api, client = clienttest.NewAPI(t)
 	api.On("GET", "/v1/devboxes", clienttest.Respond(200, noBoxes))
 	page, err = client.Devboxes.List(t.Context(), runloop.DevboxListParams{})
@@ -196,9 +191,7 @@ func TestShutdown(t *testing.T) {
 	t.Parallel()
 	api, client := clienttest.NewAPI(t)
 	api.On("POST", "/v1/devboxes/dbx_1/shutdown", clienttest.Respond(200, devboxJSON))
-
 	devbox, err := client.Devboxes.Shutdown(t.Context(), "dbx_1", runloop.WithIdempotencyKey("key-1"))
-
 	require.NoError(t, err)
 	assert.Equal(t, wantDevbox(), devbox)
 	sent := api.Only()
@@ -285,9 +278,7 @@ func holds(t *testing.T, s *script) (holds []int) {
 func TestAwaitRunning(t *testing.T) {
 	clienttest.InBubble(func(t *testing.T) {
 		s, client := newScript(t, wait(after(20*time.Second, ok(box("running")))))
-
 		devbox, err := client.Devboxes.AwaitRunning(t.Context(), "dbx_1", runloop.WithIdempotencyKey("unused"))
-
 		require.NoError(t, err)
 		assert.Equal(t, runloop.DevboxRunning, devbox.Status)
 		assert.Equal(t, "npol_1", devbox.NetworkPolicyID)
@@ -529,7 +520,6 @@ func TestADevboxDecodesFromItsJSON(t *testing.T) {
 	assert.Equal(t, resumed.NetworkPolicyID, decoded.NetworkPolicyID)
 	require.Error(t, json.Unmarshal([]byte(`{"id":"dbx_2"}`), &decoded))
 	assert.Equal(t, "dbx_1", decoded.ID)
-
 	data, err = json.Marshal(runloop.Devbox{ID: "dbx_1", Status: runloop.DevboxShutdown}) // without Raw
 	require.NoError(t, err)
 	assert.Equal(t, `{"id":"dbx_1","status":"shutdown"}`, string(data))

@@ -54,7 +54,6 @@ func TestTheResponseOfEnsureIsThatOfItsWrite(t *testing.T) {
 		require.NoError(t, errOf(fake.client.NetworkPolicies.Ensure(t.Context(), buildParams, runloop.WithResponseInto(&response))))
 		require.NotNil(t, response)
 		assert.Equal(t, http.MethodPost, response.Request.Method)
-
 		response = nil
 		require.NoError(t, errOf(fake.client.NetworkPolicies.Ensure(t.Context(), buildParams, runloop.WithResponseInto(&response))))
 		assert.Nil(t, response, "the lookup has found the policy")

@@ -257,7 +257,6 @@ func TestACallThatWaitsForAWriteIsInDoubt(t *testing.T) {
 
 		// The first call is refused, the second one creates, and the third one waits for it.
 		results := ensureAll(fake, t.Context(), t.Context(), ctx)
-
 		require.ErrorIs(t, results[0].err, runloop.ErrForbidden)
 		require.NoError(t, results[1].err)
 		require.ErrorIs(t, results[2].err, context.DeadlineExceeded)
@@ -286,9 +285,7 @@ func TestTheOtherCallsContinueAfterACancel(t *testing.T) {
 					defer cancel()
 					contexts[i] = ctx
 				}
-
 				results := ensureAll(fake, contexts...)
-
 				for i, r := range results {
 					if i == 0 {
 						require.ErrorIs(t, r.err, context.DeadlineExceeded)

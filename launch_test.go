@@ -482,7 +482,6 @@ func TestAResponseWithoutTheTagIsInvalid(t *testing.T) {
 			devbox, err := client.Devboxes.Launch(t.Context(), underPolicy("npol_1"))
 			require.NoError(t, err)
 			assert.Equal(t, "dbx_1", devbox.ID)
-
 			_, client = newScript(t, concat(on(createBox, ok(response)), times(3, emptyLists)))
 			_, err = client.Devboxes.Launch(t.Context(), underPolicy("npol_1"))
 			require.ErrorIs(t, err, runloop.ErrInvalidResponse)
@@ -565,9 +564,7 @@ func TestAPolicyThatIsDeletedMeanwhileIsEnsuredAgain(t *testing.T) {
 		})
 		fake.Inject(createDevbox, prune, prune)
 		start := time.Now()
-
 		devbox, err := fake.client.Devboxes.Launch(t.Context(), underRules())
-
 		require.NoError(t, err)
 		assert.Equal(t, "npol_000003", devbox.NetworkPolicyID)
 		assert.Len(t, fake.Running(), 1)
@@ -644,9 +641,7 @@ func TestTheSameKeyReturnsTheSameDevbox(t *testing.T) {
 		created, err := fake.client.Devboxes.Create(t.Context(), underRules(), key)
 		require.NoError(t, err)
 		fake.ResetRequests()
-
 		launched, err := fake.client.Devboxes.Launch(t.Context(), underRules(), key)
-
 		require.NoError(t, err)
 		assert.Equal(t, created.ID, launched.ID)
 		assert.Len(t, fake.Devboxes(), 1)
@@ -1074,7 +1069,6 @@ func TestEnvironmentVariablesAppearNowhere(t *testing.T) {
 			assert.NotContains(t, text, fmt.Sprintf("%x", secret), output)
 		}
 		assert.Equal(t, `devbox "task-17"`, fmt.Sprint(params))
-
 		var log bytes.Buffer
 		logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 		_, client := newScript(t, concat(createLost, times(3, emptyLists)), runloop.WithLogger(logger))

@@ -19,9 +19,7 @@ func TestGetSendsOneRequest(t *testing.T) {
 	t.Parallel()
 	api, client := clienttest.NewAPI(t)
 	api.On(http.MethodGet, clienttest.PolicyPath, clienttest.Respond(200, clienttest.PolicyJSON))
-
 	policy, err := client.NetworkPolicies.Get(t.Context(), "npol_1")
-
 	require.NoError(t, err)
 	assert.Equal(t, "build", policy.Name)
 	sent := api.Only()

@@ -202,7 +202,6 @@ func TestAPageThatFails(t *testing.T) {
 				rest, err = drain(t, client.NetworkPolicies.All(t.Context(), runloop.NetworkPolicyListParams{StartingAfter: ids[len(ids)-1]}))
 				ids = append(ids, rest...)
 			}
-
 			require.NoError(t, err)
 			assert.Equal(t, []string{"a", "b", "c"}, ids)
 			assert.Equal(t, test.cursors, cursors(t, api))
@@ -342,9 +341,7 @@ func TestAllHalvesPagesDownToOnePolicy(t *testing.T) {
 				fake.AddPolicy(runloop.NetworkPolicy{Name: fmt.Sprint(i)})
 			}
 			limits := tooLargeFrom(t, fake, test.size)
-
 			ids, err := drain(t, fake.client.NetworkPolicies.All(t.Context(), runloop.NetworkPolicyListParams{Limit: test.limit}))
-
 			require.NoError(t, err)
 			assert.Len(t, ids, 5)
 			assert.Equal(t, test.want, *limits)
@@ -377,7 +374,6 @@ func TestALookupDoesNotKeepItsPage(t *testing.T) {
 	api, client := newPages(t, clienttest.Respond(200, body))
 	kept := make([]*runloop.NetworkPolicy, 0, 3*lookups)
 	before := heap()
-
 	for range lookups {
 		found, err := client.NetworkPolicies.GetByName(t.Context(), "build")
 		require.NoError(t, err)
@@ -387,7 +383,6 @@ func TestALookupDoesNotKeepItsPage(t *testing.T) {
 		require.NoError(t, err)
 		kept = append(kept, found, ensured, plan.Policy)
 	}
-
 	after := heap()
 	assert.Less(t, after, before+uint64(len(body)), "less than one page, of %d that were read", 3*lookups)
 	runtime.KeepAlive(kept)
@@ -417,14 +412,12 @@ func TestAllKeepsNoPage(t *testing.T) {
 		return page(sent < pages, ids...)(r)
 	}))
 	seen, early := 0, uint64(0)
-
 	for _, err := range client.NetworkPolicies.All(t.Context(), runloop.NetworkPolicyListParams{Limit: size}) {
 		require.NoError(t, err)
 		if seen++; seen == 2*size {
 			early = heap()
 		}
 	}
-
 	assert.Equal(t, size*pages, seen)
 	assert.Less(t, heap(), early+size*1000, "about three pages")
 }
@@ -455,7 +448,6 @@ func TestAllDeliversThousandsInOrder(t *testing.T) {
 	server := runlooptest.NewTestServer(t, runlooptest.WithOldestFirst(), runlooptest.WithPolicies(policies...))
 	client, err := server.Client()
 	require.NoError(t, err)
-
 	for _, test := range []struct{ limit, requests int }{{0, 3}, {100, 25}, {2499, 2}, {2500, 1}} {
 		server.ResetRequests()
 		var names []string
@@ -473,9 +465,7 @@ func TestAPageOfMoreThan5000PoliciesIsAnInvalidResponse(t *testing.T) {
 	for n, want := range map[int]error{5000: nil, 5001: runloop.ErrInvalidResponse} {
 		policies := strings.TrimSuffix(strings.Repeat(`{"id": "npol_1", "egress": {}},`, n), ",")
 		_, client := newPages(t, clienttest.Respond(200, `{"network_policies": [`+policies+`], "has_more": false}`))
-
 		page, err := client.NetworkPolicies.List(t.Context(), runloop.NetworkPolicyListParams{})
-
 		require.ErrorIs(t, err, want)
 		assert.Equal(t, err == nil, page != nil && len(page.NetworkPolicies) == n)
 	}

@@ -24,9 +24,7 @@ func TestAPlanToCreate(t *testing.T) {
 	} {
 		t.Run(test.name, onFake(func(t *testing.T, fake *fakeAPI) {
 			fake.AddPolicy(runloop.NetworkPolicy{Name: "build-2", Egress: test.rules})
-
 			plan, err := fake.client.NetworkPolicies.Plan(t.Context(), runloop.NetworkPolicyCreateParams{Name: "build", Egress: test.rules})
-
 			require.NoError(t, err)
 			assert.Equal(t, runloop.PlanCreate, plan.Action)
 			assert.Nil(t, plan.Policy)
@@ -40,9 +38,7 @@ func TestAPlanToCreate(t *testing.T) {
 func TestAPlanToUpdate(t *testing.T) {
 	onFake(func(t *testing.T, fake *fakeAPI) {
 		there := fake.AddPolicy(runloop.NetworkPolicy{Name: "build", Description: "old", Egress: hosts("github.com", "evil.example")})
-
 		plan, err := fake.client.NetworkPolicies.Plan(t.Context(), buildParams)
-
 		require.NoError(t, err)
 		assert.Equal(t, &runloop.NetworkPolicyPlan{
 			Action: runloop.PlanUpdate,
@@ -73,11 +69,9 @@ func TestAPlanThatCannotBeApplied(t *testing.T) {
 func TestErrorsOfPlanNameTheCall(t *testing.T) {
 	onFake(func(t *testing.T, fake *fakeAPI) {
 		fake.Inject(list, runlooptest.Status(403))
-
 		_, err := fake.client.NetworkPolicies.Plan(t.Context(), buildParams)
 		require.ErrorIs(t, err, runloop.ErrForbidden)
 		assert.Equal(t, "plan network policy", clienttest.AsAPIError(t, err).Op)
-
 		_, err = fake.client.NetworkPolicies.Plan(t.Context(), runloop.NetworkPolicyCreateParams{Name: " "})
 		assert.Equal(t, "plan network policy", asValidationError(t, err).Op)
 		assert.Len(t, fake.Requests(), 1)

@@ -108,7 +108,6 @@ func TestFilesHaveNoUnknownRules(t *testing.T) {
 	require.EqualError(t, err, `runloop: write network policy: this version of the SDK does not know the rules + cidr 10.0.0.0/8 unknown "vlan", + unknown "new": remove them or upgrade the SDK`)
 	_, err = params.MarshalYAML()
 	require.Error(t, err)
-
 	params.Egress = gotRules(t, `{"new": [false], "allowed_cidrs": [{"cidr": "10.0.0.0/8", "vlan": 0}]}`)
 	document, err := params.MarshalJSON()
 	require.NoError(t, err)
@@ -166,7 +165,6 @@ func TestYAMLOfRules(t *testing.T) {
 	var back runloop.EgressRules
 	require.NoError(t, back.UnmarshalYAML(yamlOf(value)))
 	assert.Empty(t, rules.Diff(back))
-
 	for _, number := range []string{"1e400", "18446744073709551617", "0.1000000000000000055511151231257827"} {
 		_, err := gotRules(t, `{"new": `+number+`}`).MarshalYAML()
 		require.ErrorContains(t, err, "cannot be written exactly")
@@ -194,12 +192,10 @@ func FuzzFiles(f *testing.F) {
 		require.NoError(t, err)
 		assert.Equal(t, string(data), string(again))
 		assert.Empty(t, params.Egress.Diff(fromJSON.Egress))
-
 		tree, err := params.MarshalYAML()
 		require.NoError(t, err)
 		require.NoError(t, fromYAML.UnmarshalYAML(yamlOf(tree)))
 		assert.Equal(t, fromJSON, fromYAML)
-
 		var policy runloop.NetworkPolicy // has the same form
 		require.NoError(t, json.Unmarshal(data, &policy))
 		assert.Equal(t, fromJSON, runloop.NetworkPolicyCreateParams{Name: policy.Name, Description: policy.Description, Egress: policy.Egress})

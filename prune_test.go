@@ -51,9 +51,7 @@ func TestPruneDeletesByPrefix(t *testing.T) {
 	onFake(func(t *testing.T, fake *fakeAPI) {
 		pruned := addPolicies(fake, time.Hour, "task-1", "task-", "task-task-2")
 		addPolicies(fake, time.Hour, "my-task-1", "TASK-1", " task-1", "task", "build")
-
 		deleted, err := pruneTasks(t.Context(), fake.client)
-
 		require.NoError(t, err)
 		assert.ElementsMatch(t, []string{"task-1", "task-", "task-task-2"}, namesOf(deleted))
 		for _, policy := range deleted {
@@ -78,9 +76,7 @@ func TestPruneSparesWhatWasUpdatedRecently(t *testing.T) {
 			add("task-updated", 3*time.Hour, time.Hour-2*time.Second)
 			add("task-new", time.Minute, time.Minute)
 			add("task-future", 0, -time.Hour)
-
 			deleted, err := fake.client.NetworkPolicies.Prune(t.Context(), runloop.PruneParams{NamePrefix: "task-", MinAge: time.Hour})
-
 			require.NoError(t, err)
 			assert.ElementsMatch(t, []string{"task-old", "task-hour"}, namesOf(deleted))
 			assert.ElementsMatch(t, []string{"task-updated", "task-new", "task-future"}, namesOf(fake.Policies()))
@@ -95,9 +91,7 @@ func TestPruneSparesWhatHasNoTime(t *testing.T) {
 		api, client := clienttest.NewAPI(t)
 		api.On(http.MethodGet, clienttest.PoliciesPath, clienttest.Respond(200, `{"network_policies": [{"id": "npol_1", "name": "task-1", "egress": {}}], "has_more": false}`))
 		api.On(http.MethodPost, clienttest.DeletePath, clienttest.Respond(200, clienttest.PolicyJSON))
-
 		_, err := client.NetworkPolicies.Prune(t.Context(), runloop.PruneParams{NamePrefix: "task-", MinAge: minAge})
-
 		require.NoError(t, err)
 		assert.Len(t, api.Sent(), requests)
 	}
@@ -107,9 +101,7 @@ func TestPruneSparesWhatIsInUse(t *testing.T) {
 	onFake(func(t *testing.T, fake *fakeAPI) {
 		policies := addPolicies(fake, time.Hour, "task-1", "task-2", "task-3")
 		launch(t, fake, policies["task-2"].ID)
-
 		deleted, err := pruneTasks(t.Context(), fake.client)
-
 		require.NoError(t, err)
 		assert.ElementsMatch(t, []string{"task-1", "task-3"}, namesOf(deleted))
 		assert.Equal(t, "task-2", fake.one(t).Name)
@@ -186,9 +178,7 @@ func TestPruneOfAListThatFailsDeletesNothing(t *testing.T) {
 	onFake(func(t *testing.T, fake *fakeAPI) {
 		addPolicies(fake, time.Hour, "task-1")
 		fake.Inject(list, runlooptest.Status(403))
-
 		deleted, err := pruneTasks(t.Context(), fake.client)
-
 		assert.Nil(t, deleted)
 		require.ErrorIs(t, err, runloop.ErrForbidden)
 		assert.Equal(t, "prune network policies", clienttest.AsAPIError(t, err).Op)
@@ -200,9 +190,7 @@ func TestPruneAfterALostResponse(t *testing.T) {
 	onFake(func(t *testing.T, fake *fakeAPI) {
 		policies := addPolicies(fake, time.Hour, "task-1", "task-2")
 		fake.Inject(remove, lost())
-
 		deleted, err := pruneTasks(t.Context(), fake.client, runloop.WithIdempotencyKey("job-17"))
-
 		require.NoError(t, err)
 		assert.Equal(t, []runloop.NetworkPolicy{policies["task-2"], policies["task-1"]}, deleted)
 		assert.Empty(t, fake.Policies())
@@ -240,9 +228,7 @@ func TestPruneReadsTheListAgainWhenItsCursorIsGone(t *testing.T) {
 			names := taskNames(1001)
 			addPolicies(fake, time.Hour, names...)
 			fake.Inject(list, runlooptest.Fault{}, runlooptest.Respond(status, body))
-
 			deleted, err := pruneTasks(t.Context(), fake.client)
-
 			require.NoError(t, err)
 			assert.ElementsMatch(t, names, namesOf(deleted), "each once")
 			assert.Len(t, fake.Requests(list), 4)
@@ -253,9 +239,7 @@ func TestPruneReadsTheListAgainWhenItsCursorIsGone(t *testing.T) {
 		for range 5 {
 			fake.Inject(list, runlooptest.ReplaceBody(`{"network_policies": [{"id": "npol_gone", "name": "task-2", "egress": {}}], "has_more": true}`), runlooptest.Fault{})
 		}
-
 		deleted, err := pruneTasks(t.Context(), fake.client)
-
 		require.ErrorIs(t, err, runloop.ErrBadRequest)
 		require.NotErrorIs(t, err, runloop.ErrNotFound, "the caller gave no ID")
 		assert.Empty(t, deleted)

@@ -177,9 +177,7 @@ func TestARedirectThatPreservesTheMethodIsNotInDoubt(t *testing.T) {
 	for _, status := range []int{307, 308} {
 		eachWrite(t, fmt.Sprint(status), func(t *testing.T, fake *fakeAPI, w write) {
 			fake.Inject(w.op, redirect(status))
-
 			_, err := w.do(t.Context(), fake)
-
 			assert.False(t, clienttest.AsAPIError(t, err).MaybeApplied)
 			require.NotErrorIs(t, err, runloop.ErrMaybeApplied)
 			assert.Equal(t, []runlooptest.Operation{w.op}, fake.operations())
@@ -192,9 +190,7 @@ func TestALookupHasTheAttemptsThatAreLeft(t *testing.T) {
 	eachWrite(t, "", func(t *testing.T, fake *fakeAPI, w write) {
 		fake.Inject(w.op, runlooptest.Status(503).AfterCommit(), runlooptest.Respond(204, ""))
 		fake.Inject(w.lookup, runlooptest.Status(503), runlooptest.Status(502))
-
 		_, err := w.do(t.Context(), fake)
-
 		require.NoError(t, err)
 		assert.Equal(t, []runlooptest.Operation{w.op, w.op, w.lookup, w.lookup, w.lookup}, fake.operations())
 	})
@@ -215,9 +211,7 @@ func TestTheContextEndsWithinALookup(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 			defer cancel()
 			start := time.Now()
-
 			_, err := w.do(ctx, fake)
-
 			require.ErrorIs(t, err, context.DeadlineExceeded)
 			require.ErrorIs(t, err, runloop.ErrMaybeApplied)
 			assert.Equal(t, 20*time.Second, time.Since(start))
@@ -254,9 +248,7 @@ func TestCreateAdoptsOnlyWhatItSent(t *testing.T) {
 			test.change(&other)
 			other = fake.AddPolicy(other)
 			fake.Inject(create, runlooptest.Disconnect())
-
 			policy, err := fake.client.NetworkPolicies.Create(t.Context(), buildParams)
-
 			if test.adopt {
 				require.NoError(t, err)
 				assert.Equal(t, other.ID, policy.ID)
@@ -390,9 +382,7 @@ func TestCreateOfATakenNameIsOneRequest(t *testing.T) {
 	for _, status := range []int{400, 409} {
 		t.Run(http.StatusText(status), onFake(func(t *testing.T, fake *fakeAPI) {
 			fake.AddPolicy(buildPolicy(0)) // equal and young, but nothing was lost
-
 			_, err := fake.client.NetworkPolicies.Create(t.Context(), buildParams)
-
 			require.ErrorIs(t, err, runloop.ErrNameTaken)
 			assert.False(t, clienttest.AsAPIError(t, err).MaybeApplied)
 			assert.Equal(t, []runlooptest.Operation{create}, fake.operations())
@@ -406,13 +396,10 @@ func TestCreateWhoseLookupFailsIsInDoubt(t *testing.T) {
 	onFake(func(t *testing.T, fake *fakeAPI) {
 		fake.Inject(create, runlooptest.CutBody(1))
 		fake.Inject(list, runlooptest.Status(403))
-
 		_, err := fake.client.NetworkPolicies.Create(t.Context(), buildParams)
-
 		require.ErrorIs(t, err, runloop.ErrMaybeApplied)
 		assert.True(t, clienttest.AsTransportError(t, err).MaybeApplied)
 		assert.Equal(t, []runlooptest.Operation{create, list}, fake.operations())
-
 		policy, err := fake.client.NetworkPolicies.Ensure(t.Context(), buildParams)
 		require.NoError(t, err)
 		assert.Equal(t, fake.one(t), *policy)
@@ -444,12 +431,10 @@ func TestANameThatTheAPIChanges(t *testing.T) {
 				return next.RoundTrip(r)
 			})
 			fake.Inject(create, faults...)
-
 			created, err := fake.client.NetworkPolicies.Create(t.Context(), params)
 			require.NoError(t, err)
 			assert.Equal(t, fake.one(t), *created)
 			assert.Equal(t, "build", created.Name)
-
 			fake.ResetRequests()
 			for _, call := range ensureCalls {
 				found, err := call(fake.client.NetworkPolicies, t.Context(), params)
@@ -471,9 +456,7 @@ func TestCreateAdoptsNoneOfTwoSimilarNames(t *testing.T) {
 			fake.AddPolicy(policy)
 		}
 		fake.Inject(create, nTimes(runlooptest.Disconnect(), 4)...)
-
 		policy, err := fake.client.NetworkPolicies.Create(t.Context(), buildParams)
-
 		assert.Nil(t, policy)
 		require.ErrorIs(t, err, runloop.ErrMaybeApplied)
 	})(t)
@@ -484,10 +467,8 @@ func TestLookupsHaveTheOptionsOfTheCall(t *testing.T) {
 	onFake(func(t *testing.T, fake *fakeAPI) {
 		fake.Inject(create, lost())
 		var response *http.Response
-
 		_, err := fake.client.NetworkPolicies.Create(t.Context(), buildParams,
 			runloop.WithHeader("X-Team", "red"), runloop.WithIdempotencyKey("job-17"), runloop.WithResponseInto(&response))
-
 		require.NoError(t, err)
 		assert.Equal(t, []string{"job-17", "job-17", ""}, fake.requestIDs())
 		for _, request := range fake.Requests() {
@@ -510,9 +491,7 @@ func TestUpdateIsRetried(t *testing.T) {
 		t.Run(name, onFake(func(t *testing.T, fake *fakeAPI) {
 			id := fake.AddPolicy(buildPolicy(time.Hour)).ID
 			fake.Inject(update, fault)
-
 			policy, err := fake.client.NetworkPolicies.Update(t.Context(), id, updateParams{AllowedHostnames: &[]string{}})
-
 			require.NoError(t, err)
 			assert.Equal(t, fake.one(t), *policy)
 			assert.Equal(t, "deny all", policy.Egress.String())
@@ -586,7 +565,6 @@ func TestDeleteOfAnUnknownIDIsNotFound(t *testing.T) {
 	for _, status := range []int{404, 400} {
 		t.Run(http.StatusText(status), onFake(func(t *testing.T, fake *fakeAPI) {
 			_, err := fake.client.NetworkPolicies.Delete(t.Context(), "npol_unknown")
-
 			require.ErrorIs(t, err, runloop.ErrNotFound)
 			require.NotErrorIs(t, err, runloop.ErrPolicyInUse)
 			assert.Equal(t, []runlooptest.Operation{remove}, fake.operations())
@@ -694,9 +672,7 @@ func TestDeleteReadsTheWholeListWhenTheFilterIsIgnored(t *testing.T) {
 			api, client := clienttest.NewAPI(t)
 			api.On(http.MethodPost, clienttest.DeletePath, clienttest.Respond(503, ""), clienttest.Respond(404, ""))
 			api.On(http.MethodGet, clienttest.PoliciesPath, test.pages...)
-
 			policy, err := client.NetworkPolicies.Delete(t.Context(), "npol_1")
-
 			if test.absent {
 				require.NoError(t, err)
 				assert.Equal(t, &runloop.NetworkPolicy{ID: "npol_1"}, policy)
@@ -716,9 +692,7 @@ func TestDeleteOfAPolicyInUseAfterALostResponse(t *testing.T) {
 		id := fake.AddPolicy(buildPolicy(time.Hour)).ID
 		launch(t, fake, id)
 		fake.Inject(remove, runlooptest.Disconnect())
-
 		_, err := fake.client.NetworkPolicies.Delete(t.Context(), id)
-
 		require.ErrorIs(t, err, runloop.ErrPolicyInUse)
 		assert.Equal(t, []runlooptest.Operation{remove, remove, list}, fake.operations())
 		assert.Equal(t, id, fake.one(t).ID)
