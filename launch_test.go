@@ -337,84 +337,113 @@ func TestExtraCannotSetWhatTheSDKSets(t *testing.T) {
 
 // Lost responses
 
-func TestACreateIsRepeatedOnlyIfItWasNotProcessed(t *testing.T) {
-	for name, test := range map[string]struct {
-		response responder
-		repeated bool
-	}{
-		"429":              {refuse(429, "slow down"), true},
-		"503":              {refuse(503, "maintenance"), false},
-		"a 502 page":       {htmlPage(502), false},
-		"408":              {refuse(408, "timeout"), false},
-		"no response":      {never, false},
-		"a cut connection": {broken, false},
-		"a redirect":       {clienttest.RespondWith(302, ``, http.Header{"Location": {"https://elsewhere.example"}}), false},
-		"an empty 200":     {ok(``), false},
-		"204":              {clienttest.Respond(204, ``), false},
-	} {
-		t.Run(name, clienttest.InBubble(func(t *testing.T) {
-			next := found
-			if test.repeated {
-				next = created
-			}
-			s, client := newScript(t, concat(on(createBox, test.response), next))
-			devbox, err := client.Devboxes.Create(t.Context(), underPolicy("npol_1"))
-			require.NoError(t, err)
-			assert.Equal(t, "dbx_1", devbox.ID)
-			if test.repeated {
-				assert.Equal(t, s.sent[0], s.sent[1], "with the same request ID")
-			}
-		}))
-	}
-}
-
-func TestALostDevboxIsFoundByItsTag(t *testing.T) {
+// A create is repeated only if the API certainly did not process it. Otherwise the devbox is
+// looked for by its tag. Its policy is verified in the response, or by reading the devbox.
+func TestCreateReturnsItsDevbox(t *testing.T) {
 	none := ok(noBoxes)
+	response := func(respond responder) []step { return on(createBox, respond) }
+	view := func(view string) []step { return on(createBox, ok(view)) }
+	shown := on(getBox, ok(box("queued")))
 	for name, steps := range map[string][]step{
-		"queued":                    on(listQueued, ok(boxes(otherBox, box("queued")))),
-		"provisioning":              search(none, ok(boxes(box("provisioning")))),
-		"initializing":              search(none, none, ok(boxes(box("initializing")))),
-		"running":                   search(none, none, none, ok(boxes(box("running")))),
-		"on a later page":           concat(on(listQueued, ok(`{"devboxes":[`+otherBox+`],"has_more":true}`)), found),
-		"by the second search":      concat(emptyLists, found),
-		"by the third search":       concat(emptyLists, emptyLists, found),
-		"after a refused status":    search(refuse(400, "unknown status"), ok(boxes(box("provisioning")))),
-		"after a transient error":   concat(on(listQueued, htmlPage(503)), found),
-		"although each list is 400": concat(refusedLists, found),
-		"and verified by a read":    concat(on(listQueued, ok(boxes(boxWith("queued", `{}`)))), on(getBox, ok(box("queued")))),
+		"429":          concat(response(refuse(429, "slow down")), created),
+		"503":          concat(response(refuse(503, "maintenance")), found),
+		"a 502 page":   concat(response(htmlPage(502)), found),
+		"408":          concat(response(refuse(408, "timeout")), found),
+		"no response":  concat(response(never), found),
+		"a redirect":   concat(response(clienttest.RespondWith(302, ``, http.Header{"Location": {"https://elsewhere.example"}})), found),
+		"an empty 200": concat(response(ok(``)), found),
+		"204":          concat(response(clienttest.Respond(204, ``)), found),
+		// A confused proxy's response must not make the SDK shut down somebody else's devbox.
+		"another tag":   concat(view(`{"id":"dbx_9","status":"running","metadata":{"runloop-go-request-id":"x"},"launch_parameters":{"network_policy_id":"npol_9"}}`), found),
+		"no tag":        concat(view(`{"id":"dbx_9","status":"running","metadata":{},"launch_parameters":{"network_policy_id":"npol_1"}}`), found),
+		"no metadata":   concat(view(`{"id":"dbx_9","status":"running"}`), found),
+		"null metadata": concat(view(`{"id":"dbx_9","status":"running","metadata":null}`), found),
+
+		"lost, queued":            concat(createLost, on(listQueued, ok(boxes(otherBox, box("queued"))))),
+		"lost, provisioning":      concat(createLost, search(none, ok(boxes(box("provisioning"))))),
+		"lost, initializing":      concat(createLost, search(none, none, ok(boxes(box("initializing"))))),
+		"lost, running":           concat(createLost, search(none, none, none, ok(boxes(box("running"))))),
+		"lost, on a later page":   concat(createLost, on(listQueued, ok(`{"devboxes":[`+otherBox+`],"has_more":true}`)), found),
+		"lost, second search":     concat(createLost, emptyLists, found),
+		"lost, third search":      concat(createLost, emptyLists, emptyLists, found),
+		"lost, a refused status":  concat(createLost, search(refuse(400, "unknown status"), ok(boxes(box("provisioning"))))),
+		"lost, a transient error": concat(createLost, on(listQueued, htmlPage(503)), found),
+		"lost, each list is 400":  concat(createLost, refusedLists, found),
+		"lost, shown by a read":   concat(createLost, on(listQueued, ok(boxes(boxWith("queued", `{}`)))), shown),
+
+		"shown in the response":      created,
+		"shown by the first read":    concat(createdBare, shown),
+		"shown by the third read":    concat(createdBare, bare, on(getBox, ok(boxWith("queued", `null`))), shown),
+		"shown after a 404":          concat(createdBare, on(getBox, refuse(404, "not found")), shown),
+		"shown after a 503":          concat(createdBare, on(getBox, htmlPage(503)), shown),
+		"shown after invalid JSON":   concat(createdBare, on(getBox, ok(`{}`)), shown),
+		"shown after another devbox": concat(createdBare, on(getBox, ok(`{"id":"dbx_2","status":"queued"}`)), shown),
+		"shown after null":           concat(view(boxWith("queued", `{"network_policy_id":null}`)), shown),
+		"shown after an empty ID":    concat(view(boxWith("queued", `{"network_policy_id":""}`)), shown),
+		"no launch parameters":       concat(view(`{"id":"dbx_1","status":"queued","metadata":{"runloop-go-request-id":"{tag}"}}`), shown),
 	} {
 		t.Run(name, clienttest.InBubble(func(t *testing.T) {
 			var log bytes.Buffer
-			s, client := newScript(t, concat(createLost, steps), runloop.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+			s, client := newScript(t, steps, runloop.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
 			devbox, err := client.Devboxes.Create(t.Context(), underPolicy("npol_1"))
 			require.NoError(t, err)
 			assert.Equal(t, "dbx_1", devbox.ID)
 			assert.Equal(t, "npol_1", devbox.NetworkPolicyID)
-			assert.Equal(t, 1, strings.Count(log.String(), "level=INFO"))
+			searched := 0
 			for _, request := range s.sent[1:] {
-				assert.Equal(t, strings.HasSuffix(request.Path, "/devboxes"), strings.Contains(request.Query, "limit=1000"))
+				if request.Method == "POST" {
+					assert.Equal(t, s.sent[0], request, "with the same request ID")
+				} else if strings.HasSuffix(request.Path, "/devboxes") {
+					assert.Contains(t, request.Query, "limit=1000")
+					searched = 1
+				}
 			}
+			assert.Equal(t, searched, strings.Count(log.String(), "level=INFO"))
 		}))
 	}
 }
 
+// The text contains each note once, and what to do, however long the response is.
 func TestADevboxThatIsNotFoundStaysInDoubt(t *testing.T) {
-	none := ok(noBoxes)
+	const lostText = "it is unknown whether the devbox was created: no usable response (1 attempt): connection reset by peer " +
+		"(look for request ID {tag} in the devboxes' metadata, or repeat the call with it as WithIdempotencyKey; may have been applied)"
+	const keyText = "it is unknown whether an earlier call created the devbox: "
+	none, forbidden := ok(noBoxes), on(listQueued, refuse(403, "no"))
 	tagElsewhere := ok(boxes(`{"id":"dbx_9","status":"queued","name":"{tag}","metadata":{"tag":"{tag}"}}`))
-	for name, steps := range map[string][]step{
-		"in three searches":             times(3, emptyLists),
-		"every list is refused":         times(3, refusedLists),
-		"an outage":                     times(4, on(listQueued, broken)),
-		"an outage that begins later":   concat(noneQueued, times(4, on(listProvisioning, htmlPage(503)))),
-		"a list that may not be read":   on(listQueued, refuse(403, "no")),
-		"a list that cannot be decoded": on(listQueued, ok(`{}`)),
-		"a list that is not found":      on(listQueued, htmlPage(404)),
-		"another tag":                   concat(search(ok(boxes(otherBox)), none, none, none), times(2, emptyLists)),
-		"the tag in other fields":       concat(search(tagElsewhere, none, none, none), times(2, emptyLists)),
+	for name, test := range map[string]struct {
+		steps []step // of Create without a key, if the first one is a create
+		is    error  // besides ErrMaybeApplied
+		text  string
+	}{
+		"in three searches":             {concat(createLost, times(3, emptyLists)), nil, lostText},
+		"every list is refused":         {concat(createLost, times(3, refusedLists)), nil, lostText},
+		"an outage":                     {concat(createLost, times(4, on(listQueued, broken))), nil, lostText},
+		"an outage that begins later":   {concat(createLost, noneQueued, times(4, on(listProvisioning, htmlPage(503)))), nil, lostText},
+		"a list that may not be read":   {concat(createLost, forbidden), nil, lostText},
+		"a list that cannot be decoded": {concat(createLost, on(listQueued, ok(`{}`))), nil, lostText},
+		"a list that is not found":      {concat(createLost, on(listQueued, htmlPage(404))), nil, lostText},
+		"another tag":                   {concat(createLost, search(ok(boxes(otherBox)), none, none, none), times(2, emptyLists)), nil, lostText},
+		"the tag in other fields":       {concat(createLost, search(tagElsewhere, none, none, none), times(2, emptyLists)), nil, lostText},
+		"another devbox in the response": {concat(on(createBox, ok(otherBox)), times(3, emptyLists)), runloop.ErrInvalidResponse, "200 OK"},
+		"a 503 of everything": {concat(on(createBox, htmlPage(503)), times(4, on(listQueued, htmlPage(503)))), runloop.ErrServer, "503"},
+		"a 503 of the last attempt": {concat(times(3, on(createBox, refuse(429, "slow down"))), on(createBox, htmlPage(503)), on(listQueued, htmlPage(503))),
+			runloop.ErrServer, "503"},
+		"a long message": {concat(on(createBox, refuse(500, strings.Repeat("long ", 100))), forbidden), runloop.ErrServer, "long long"},
+		"not a devbox":   {concat(on(createBox, htmlPage(200)), forbidden), runloop.ErrInvalidResponse, "invalid response"},
+
+		"a key and an outage":         {times(4, on(listQueued, broken)), nil, keyText},
+		"a key and a refused list":    {search(refuse(400, "unknown status"), none, none, none), runloop.ErrBadRequest, keyText + "400"},
+		"a key and a last list fails": {concat(search(none, none, none), times(4, on(listRunning, htmlPage(502)))), runloop.ErrServer, keyText + "502"},
+		"a key and a forbidden list":  {forbidden, runloop.ErrForbidden, keyText + "403"},
+		"a key and an invalid list":   {on(listQueued, ok(`{"devboxes":[]}`)), runloop.ErrInvalidResponse, keyText},
 	} {
 		eachLaunchCall(t, name, func(t *testing.T, op string, call launchCall) {
-			s, client := newScript(t, concat(createLost, steps))
-			devbox, err := call(client.Devboxes, t.Context(), underPolicy("npol_1"))
+			s, client := newScript(t, test.steps)
+			params, opts := underPolicy("npol_1"), []runloop.Option(nil)
+			if test.steps[0].request != createBox {
+				params, opts, s.tag = underRules(), []runloop.Option{runloop.WithIdempotencyKey("key-1")}, "key-1"
+			}
+			devbox, err := call(client.Devboxes, t.Context(), params, opts...)
 			assert.Nil(t, devbox)
 			e := asDevboxError(t, err)
 			assert.Equal(t, op, e.Op)
@@ -422,72 +451,26 @@ func TestADevboxThatIsNotFoundStaysInDoubt(t *testing.T) {
 			assert.Equal(t, s.tag, e.RequestID)
 			assert.False(t, e.ShutDown)
 			require.ErrorIs(t, err, runloop.ErrMaybeApplied)
-			assert.Equal(t, 1, clienttest.AsTransportError(t, err).Attempts)
-			assert.EqualError(t, err, fmt.Sprintf("runloop: %s: it is unknown whether the devbox was created: no usable response "+
-				"(1 attempt): connection reset by peer (look for request ID %s in the devboxes' metadata, "+
-				"or repeat the call with it as WithIdempotencyKey; may have been applied)", op, s.tag))
-			if len(s.sent) == 13 {
-				clienttest.AssertBackoff(t, []time.Duration{s.times[1], s.times[5], s.times[9]})
+			if test.is != nil {
+				assert.ErrorIs(t, err, test.is)
 			}
-		})
-	}
-}
-
-// The text contains each note once, and what to do, however long the response is.
-func TestTheTextOfADevboxInDoubt(t *testing.T) {
-	for name, response := range map[string]responder{
-		"a 503":            htmlPage(503),
-		"a long message":   refuse(500, strings.Repeat("long ", 100)),
-		"no devbox at all": htmlPage(200),
-	} {
-		t.Run(name, clienttest.InBubble(func(t *testing.T) {
-			s, client := newScript(t, concat(on(createBox, response), on(listQueued, refuse(403, "no"))))
-			_, err := client.Devboxes.Create(t.Context(), underPolicy("npol_1"))
-			require.ErrorIs(t, err, runloop.ErrMaybeApplied)
-			assert.True(t, clienttest.AsAPIError(t, err).MaybeApplied)
-			assert.Equal(t, s.tag, clienttest.AsAPIError(t, err).RequestID)
 			text := err.Error()
+			assert.Contains(t, text, "runloop: "+op+": it is unknown whether ")
+			assert.Contains(t, text, strings.ReplaceAll(test.text, "{tag}", s.tag))
 			assert.Equal(t, 1, strings.Count(text, "may have been applied"), text)
 			assert.Equal(t, 1, strings.Count(text, s.tag), text)
 			assert.Contains(t, text, "WithIdempotencyKey")
 			assert.Less(t, len(text), 300)
-		}))
-	}
-}
-
-func TestAnOutageDuringACreateCostsFiveRequests(t *testing.T) {
-	for name, steps := range map[string][]step{
-		"immediately":               concat(on(createBox, htmlPage(503)), times(4, on(listQueued, htmlPage(503)))),
-		"when all retries are used": concat(times(3, on(createBox, refuse(429, "slow down"))), on(createBox, htmlPage(503)), on(listQueued, htmlPage(503))),
-	} {
-		t.Run(name, clienttest.InBubble(func(t *testing.T) {
-			_, client := newScript(t, steps)
-			_, err := client.Devboxes.Launch(t.Context(), underPolicy("npol_1"))
-			require.ErrorIs(t, err, runloop.ErrMaybeApplied)
-			require.ErrorIs(t, err, runloop.ErrServer)
-		}))
-	}
-}
-
-// The response of a confused proxy must not make the SDK shut down somebody else's devbox.
-func TestAResponseWithoutTheTagIsInvalid(t *testing.T) {
-	for name, response := range map[string]string{
-		"another tag":   `{"id":"dbx_9","status":"running","metadata":{"runloop-go-request-id":"x"},"launch_parameters":{"network_policy_id":"npol_9"}}`,
-		"no tag":        `{"id":"dbx_9","status":"running","metadata":{},"launch_parameters":{"network_policy_id":"npol_1"}}`,
-		"no metadata":   `{"id":"dbx_9","status":"running"}`,
-		"null metadata": `{"id":"dbx_9","status":"running","metadata":null}`,
-	} {
-		t.Run(name, clienttest.InBubble(func(t *testing.T) {
-			_, client := newScript(t, concat(on(createBox, ok(response)), found, running))
-			devbox, err := client.Devboxes.Launch(t.Context(), underPolicy("npol_1"))
-			require.NoError(t, err)
-			assert.Equal(t, "dbx_1", devbox.ID)
-			_, client = newScript(t, concat(on(createBox, ok(response)), times(3, emptyLists)))
-			_, err = client.Devboxes.Launch(t.Context(), underPolicy("npol_1"))
-			require.ErrorIs(t, err, runloop.ErrInvalidResponse)
-			require.ErrorIs(t, err, runloop.ErrMaybeApplied)
-			assert.Nil(t, asDevboxError(t, err).Devbox)
-		}))
+			if failure, ok := errors.AsType[*runloop.APIError](err); ok && len(opts) == 0 {
+				assert.True(t, failure.MaybeApplied)
+				assert.Equal(t, s.tag, failure.RequestID)
+			} else if len(opts) == 0 {
+				assert.Equal(t, 1, clienttest.AsTransportError(t, err).Attempts)
+			}
+			if len(s.sent) == 13 {
+				clienttest.AssertBackoff(t, []time.Duration{s.times[1], s.times[5], s.times[9]})
+			}
+		})
 	}
 }
 
@@ -649,30 +632,6 @@ func TestTheSameKeyReturnsTheSameDevbox(t *testing.T) {
 	})(t)
 }
 
-// The devbox of an earlier call is shut down if it is not verified.
-func TestADevboxThatIsFoundByItsKeyIsVerified(t *testing.T) {
-	none := ok(noBoxes)
-	for name, test := range map[string]struct {
-		params runloop.DevboxCreateParams
-		steps  []step
-		is     error
-	}{
-		"another policy": {underPolicy("npol_1"),
-			search(none, ok(boxes(boxWith("provisioning", `{"network_policy_id":"npol_2"}`)))), runloop.ErrPolicyNotAttached},
-		"the policy cannot be ensured": {underRules(), concat(search(none, none, none, ok(boxes(box("running")))),
-			on(listPolicies, ok(clienttest.EmptyPageJSON)), on("POST /v1/network-policies", refuse(403, "no"))), runloop.ErrForbidden},
-	} {
-		t.Run(name, clienttest.InBubble(func(t *testing.T) {
-			s, client := newScript(t, concat(test.steps, cleanedUp))
-			s.tag = "key-1"
-			e := s.failure(client.Devboxes.Create(t.Context(), test.params, runloop.WithIdempotencyKey("key-1")))
-			assert.ErrorIs(t, e, test.is)
-			assert.Equal(t, test.is == runloop.ErrPolicyNotAttached, errors.Is(e, runloop.ErrPolicyNotAttached))
-			assert.True(t, e.ShutDown)
-		}))
-	}
-}
-
 // A doubt about the policy is no doubt about a devbox that is known.
 func TestADriftInDoubtIsNotInDoubtOfADevboxThatIsKnown(t *testing.T) {
 	onFake(func(t *testing.T, fake *fakeAPI) {
@@ -686,83 +645,91 @@ func TestADriftInDoubtIsNotInDoubtOfADevboxThatIsKnown(t *testing.T) {
 	})(t)
 }
 
-func TestWithoutASearchForTheKeyNothingIsCreated(t *testing.T) {
+// Failures
+
+// A devbox that is known is shut down after an error, or named by it.
+func TestADevboxThatIsNotReturnedIsShutDown(t *testing.T) {
 	none := ok(noBoxes)
-	for name, steps := range map[string][]step{
-		"an outage":       times(4, on(listQueued, broken)),
-		"a refused list":  search(refuse(400, "unknown status"), none, none, none),
-		"the last fails":  concat(search(none, none, none), times(4, on(listRunning, htmlPage(502)))),
-		"forbidden":       on(listQueued, refuse(403, "no")),
-		"an invalid page": on(listQueued, ok(`{"devboxes":[]}`)),
-	} {
-		t.Run(name, clienttest.InBubble(func(t *testing.T) {
-			_, client := newScript(t, steps)
-			_, err := client.Devboxes.Launch(t.Context(), underRules(), runloop.WithIdempotencyKey("key-1"))
-			e := asDevboxError(t, err)
-			assert.Nil(t, e.Devbox)
-			assert.Equal(t, "key-1", e.RequestID)
-			assert.ErrorIs(t, err, runloop.ErrMaybeApplied, "an earlier call may have created it")
-		}))
-	}
-}
-
-// Verification
-
-func TestThePolicyOfADevboxIsVerified(t *testing.T) {
-	shown := on(getBox, ok(box("queued")))
-	createdWith := func(view string) []step { return on(createBox, ok(view)) }
-	for name, steps := range map[string][]step{
-		"in the response":           created,
-		"by the first read":         concat(createdBare, shown),
-		"by the third read":         concat(createdBare, bare, on(getBox, ok(boxWith("queued", `null`))), shown),
-		"after a read that is 404":  concat(createdBare, on(getBox, refuse(404, "not found")), shown),
-		"after a transient error":   concat(createdBare, on(getBox, htmlPage(503)), shown),
-		"after an invalid read":     concat(createdBare, on(getBox, ok(`{}`)), shown),
-		"after another devbox":      concat(createdBare, on(getBox, ok(`{"id":"dbx_2","status":"queued"}`)), shown),
-		"after null as the policy":  concat(createdWith(boxWith("queued", `{"network_policy_id":null}`)), shown),
-		"after an empty string":     concat(createdWith(boxWith("queued", `{"network_policy_id":""}`)), shown),
-		"without launch parameters": concat(createdWith(`{"id":"dbx_1","status":"queued","metadata":{"runloop-go-request-id":"{tag}"}}`), shown),
-	} {
-		t.Run(name, clienttest.InBubble(func(t *testing.T) {
-			_, client := newScript(t, steps)
-			devbox, err := client.Devboxes.Create(t.Context(), underPolicy("npol_1"))
-			require.NoError(t, err)
-			assert.Equal(t, "npol_1", devbox.NetworkPolicyID)
-		}))
-	}
-}
-
-func TestADevboxWithoutItsPolicyIsShutDown(t *testing.T) {
-	other := ok(boxWith("queued", `{"network_policy_id":"npol_2"}`))
+	view := func(status string) string { return `{"id":"dbx_1","status":"` + status + `"}` } // without metadata
+	createdRunning := concat(created, on(waitBox, ok(boxWith("running", `{}`))))
+	key := []runloop.Option{runloop.WithIdempotencyKey("key-1")}
+	limits := []runloop.Option{runloop.WithMaxRetries(5), runloop.WithAttemptTimeout(time.Second)}
+	const notAttached, over = `policy "npol_1" is not attached: the devbox uses "npol_2"`, "(devbox dbx_1 is shut down)"
 	for name, test := range map[string]struct {
 		steps []step
+		opts  []runloop.Option
 		is    error
-		text  string
+		texts []string
+		left  bool // it could not be shut down
 	}{
-		"another policy in the response": {misplaced, runloop.ErrPolicyNotAttached, `policy "npol_1" is not attached: the devbox uses "npol_2"`},
-		"another policy in a read":       {concat(createdBare, on(getBox, other)), runloop.ErrPolicyNotAttached, `the devbox uses "npol_2"`},
-		"no policy in three reads":       {concat(createdBare, times(3, bare)), runloop.ErrPolicyNotAttached, `"npol_1" is not attached: the devbox uses none`},
-		"reads in an outage":             {concat(createdBare, times(4, on(getBox, htmlPage(503)))), runloop.ErrServer, "the policy could not be verified: 503"},
-		"reads that are refused":         {concat(createdBare, times(3, on(getBox, htmlPage(404)))), runloop.ErrNotFound, "the policy could not be verified: 404"},
-		"a last read that fails":         {concat(createdBare, times(2, bare), on(getBox, ok(`{}`))), runloop.ErrInvalidResponse, "could not be verified"},
-		"a lost devbox": {concat(createLost, on(listQueued, ok(boxes(boxWith("queued", `{"network_policy_id":"npol_2"}`))))),
-			runloop.ErrPolicyNotAttached, `the devbox uses "npol_2"`},
+		"another policy in the response": {concat(misplaced, cleanedUp), nil, runloop.ErrPolicyNotAttached, []string{notAttached, over}, false},
+		"another policy in a read": {concat(createdBare, on(getBox, ok(boxWith("queued", `{"network_policy_id":"npol_2"}`))), cleanedUp), nil,
+			runloop.ErrPolicyNotAttached, []string{notAttached, over}, false},
+		"another policy of a lost devbox": {concat(createLost, on(listQueued, ok(boxes(boxWith("queued", `{"network_policy_id":"npol_2"}`)))), cleanedUp), nil,
+			runloop.ErrPolicyNotAttached, []string{notAttached, over}, false},
+		"no policy in three reads": {concat(createdBare, times(3, bare), cleanedUp), nil,
+			runloop.ErrPolicyNotAttached, []string{`policy "npol_1" is not attached: the devbox uses none`, over}, false},
+		"reads in an outage": {concat(createdBare, times(4, on(getBox, htmlPage(503))), cleanedUp), nil,
+			runloop.ErrServer, []string{"the policy could not be verified: 503", over}, false},
+		"reads that are refused": {concat(createdBare, times(3, on(getBox, htmlPage(404))), cleanedUp), nil,
+			runloop.ErrNotFound, []string{"the policy could not be verified: 404", over}, false},
+		"a last read that fails": {concat(createdBare, times(2, bare), on(getBox, ok(`{}`)), cleanedUp), nil,
+			runloop.ErrInvalidResponse, []string{"the policy could not be verified: 200", over}, false},
+		"another policy by the key": {concat(search(none, ok(boxes(boxWith("provisioning", `{"network_policy_id":"npol_2"}`)))), cleanedUp), key,
+			runloop.ErrPolicyNotAttached, []string{notAttached, over}, false},
+
+		"failed":                          {concat(created, on(waitBox, ok(view("failure"))), on(shutdownBox, ok(view("failure")))), nil, runloop.ErrDevboxFailed, nil, false},
+		"failed during the verification":  {concat(createdRunning, on(getBox, ok(box("failure"))), on(shutdownBox, ok(box("failure")))), nil, runloop.ErrDevboxFailed, nil, false},
+		"shut down during a verification": {concat(createdRunning, on(getBox, ok(box("shutdown")))), nil, runloop.ErrDevboxFailed, nil, false},
+		"never seen running": {concat(created, on(waitBox, refuse(401, "key revoked")), on(shutdownBox, refuse(401, "key revoked"))), nil, runloop.ErrUnauthorized,
+			[]string{"runloop: launch devbox: the devbox was not seen running: 401 Unauthorized: key revoked (1 attempt) " +
+				"(devbox dbx_1 could not be shut down: 401 Unauthorized: key revoked (1 attempt; request "}, true},
+
+		"shut down at the sixth attempt":       {concat(misplaced, times(5, on(shutdownBox, never)), cleanedUp), limits, runloop.ErrPolicyNotAttached, []string{over}, false},
+		"a load balancer's 404 proves nothing": {concat(misplaced, on(shutdownBox, htmlPage(404))), nil, runloop.ErrPolicyNotAttached, []string{"(devbox dbx_1 could not be shut down: 404"}, true},
+		"not shut down in half a minute": {concat(misplaced, times(4, on(shutdownBox, never))), []runloop.Option{runloop.WithMaxRetries(50)},
+			runloop.ErrPolicyNotAttached, []string{"(devbox dbx_1 could not be shut down: no usable response"}, true},
 	} {
-		t.Run(name, clienttest.InBubble(func(t *testing.T) {
-			s, client := newScript(t, concat(test.steps, cleanedUp))
-			e := s.failure(client.Devboxes.Create(t.Context(), underPolicy("npol_1")))
-			assert.Equal(t, "create devbox", e.Op)
-			assert.True(t, e.ShutDown)
+		eachLaunchCall(t, name, func(t *testing.T, op string, call launchCall) {
+			waits := slices.ContainsFunc(test.steps, func(s step) bool { return s.request == waitBox })
+			if waits && op == "create devbox" {
+				return
+			}
+			s, client := newScript(t, test.steps)
+			s.tag = "key-1"
+			e := s.failure(call(client.Devboxes, t.Context(), underPolicy("npol_1"), test.opts...))
+			assert.Equal(t, op, e.Op)
+			assert.Equal(t, test.left, !e.ShutDown)
 			assert.ErrorIs(t, e, test.is)
 			assert.Equal(t, test.is == runloop.ErrPolicyNotAttached, errors.Is(e, runloop.ErrPolicyNotAttached))
-			assert.ErrorContains(t, e, test.text)
-			assert.ErrorContains(t, e, "(devbox dbx_1 is shut down)")
-			if name == "no policy in three reads" {
+			for _, text := range test.texts {
+				assert.ErrorContains(t, e, text)
+			}
+			switch name {
+			case "no policy in three reads":
 				assert.Equal(t, s.times[0], s.times[1])
 				clienttest.AssertBackoff(t, s.times[1:4])
+			case "shut down at the sixth attempt":
+				assert.Less(t, s.times[2]-s.times[1], 2*time.Second)
+			case "not shut down in half a minute":
+				assert.Equal(t, 30*time.Second, time.Since(s.start))
 			}
-		}))
+		})
 	}
+}
+
+// The devbox of an earlier call is shut down if its policy cannot be ensured.
+func TestADevboxThatIsFoundByItsKeyWithoutItsPolicy(t *testing.T) {
+	clienttest.InBubble(func(t *testing.T) {
+		none := ok(noBoxes)
+		s, client := newScript(t, concat(search(none, none, none, ok(boxes(box("running")))),
+			on(listPolicies, ok(clienttest.EmptyPageJSON)), on("POST /v1/network-policies", refuse(403, "no")), cleanedUp))
+		s.tag = "key-1"
+		e := s.failure(client.Devboxes.Create(t.Context(), underRules(), runloop.WithIdempotencyKey("key-1")))
+		require.ErrorIs(t, e, runloop.ErrForbidden)
+		assert.NotErrorIs(t, e, runloop.ErrPolicyNotAttached)
+		assert.True(t, e.ShutDown)
+	})(t)
 }
 
 // The response to a create may merely echo the request.
@@ -785,25 +752,6 @@ func TestLaunchVerifiesTheDevboxThatItReturns(t *testing.T) {
 			assert.True(t, asDevboxError(t, err).ShutDown)
 			assert.Equal(t, test.want, fake.operations())
 			assert.Empty(t, fake.Running())
-		}))
-	}
-}
-
-// Clean-up
-
-func TestADevboxThatEndsIsNotReturned(t *testing.T) {
-	view := func(status string) string { return `{"id":"dbx_1","status":"` + status + `"}` } // without metadata
-	unverified := concat(created, on(waitBox, ok(boxWith("running", `{}`))))
-	for name, steps := range map[string][]step{
-		"failed":                          concat(created, on(waitBox, ok(view("failure"))), on(shutdownBox, ok(view("failure")))),
-		"failed during the verification":  concat(unverified, on(getBox, ok(box("failure"))), on(shutdownBox, ok(box("failure")))),
-		"shut down during the last reads": concat(unverified, on(getBox, ok(box("shutdown")))),
-	} {
-		t.Run(name, clienttest.InBubble(func(t *testing.T) {
-			s, client := newScript(t, steps)
-			e := s.failure(client.Devboxes.Launch(t.Context(), underPolicy("npol_1")))
-			require.ErrorIs(t, e, runloop.ErrDevboxFailed)
-			assert.True(t, e.ShutDown)
 		}))
 	}
 }
@@ -878,26 +826,6 @@ func TestACancelledLaunchCleansUp(t *testing.T) {
 	})(t)
 }
 
-func TestTheCleanUpKeepsShorterLimitsAndMoreRetries(t *testing.T) {
-	clienttest.InBubble(func(t *testing.T) {
-		s, client := newScript(t, concat(misplaced, times(5, on(shutdownBox, never)), cleanedUp),
-			runloop.WithMaxRetries(5), runloop.WithAttemptTimeout(time.Second))
-		e := s.failure(client.Devboxes.Create(t.Context(), underPolicy("npol_1")))
-		assert.True(t, e.ShutDown)
-		assert.Less(t, s.times[2]-s.times[1], 2*time.Second)
-	})(t)
-}
-
-func TestTheCleanUpTakesAtMostHalfAMinute(t *testing.T) {
-	clienttest.InBubble(func(t *testing.T) {
-		s, client := newScript(t, concat(misplaced, times(4, on(shutdownBox, never))))
-		e := s.failure(client.Devboxes.Create(t.Context(), underPolicy("npol_1"), runloop.WithMaxRetries(50)))
-		assert.False(t, e.ShutDown)
-		assert.Equal(t, 30*time.Second, time.Since(s.start))
-		assert.ErrorContains(t, e, "(devbox dbx_1 could not be shut down: no usable response")
-	})(t)
-}
-
 // A client whose budget of retries is spent still cleans up.
 func TestTheCleanUpHasNoBudget(t *testing.T) {
 	clienttest.InBubble(func(t *testing.T) {
@@ -936,28 +864,6 @@ func TestTheCleanUpHasNoBudget(t *testing.T) {
 		assert.True(t, asDevboxError(t, err).ShutDown)
 		assert.Equal(t, 4, attempts)
 	})(t)
-}
-
-func TestADevboxThatCannotBeShutDownIsNamed(t *testing.T) {
-	for name, test := range map[string]struct {
-		steps []step
-		is    error
-		text  string
-	}{
-		"the key is revoked": {concat(created, on(waitBox, refuse(401, "key revoked")), on(shutdownBox, refuse(401, "key revoked"))),
-			runloop.ErrUnauthorized, "runloop: launch devbox: the devbox was not seen running: 401 Unauthorized: key revoked (1 attempt) " +
-				"(devbox dbx_1 could not be shut down: 401 Unauthorized: key revoked (1 attempt; request "},
-		"a load balancer's 404 proves nothing": {concat(misplaced, on(shutdownBox, htmlPage(404))),
-			runloop.ErrPolicyNotAttached, "(devbox dbx_1 could not be shut down: 404 Not Found"},
-	} {
-		t.Run(name, clienttest.InBubble(func(t *testing.T) {
-			s, client := newScript(t, test.steps)
-			e := s.failure(client.Devboxes.Launch(t.Context(), underPolicy("npol_1")))
-			require.ErrorIs(t, e, test.is)
-			assert.False(t, e.ShutDown)
-			assert.ErrorContains(t, e, test.text)
-		}))
-	}
 }
 
 // The end of the context
@@ -1028,28 +934,6 @@ func TestACancelBeforeTheCreateLeavesNothing(t *testing.T) {
 		require.ErrorIs(t, err, context.Canceled)
 		assertNoDevbox(t, err)
 	})(t)
-}
-
-// A response that is lost after the commit causes no second devbox and no error.
-func TestALaunchSurvivesLostResponses(t *testing.T) {
-	for _, op := range []runlooptest.Operation{list, create, createDevbox, waitForDevbox} {
-		for name, fault := range map[string]runlooptest.Fault{
-			"lost":        lost(),
-			"cut":         runlooptest.CutBody(20),
-			"a 502 after": runlooptest.Page(502).AfterCommit(),
-			"slow":        runlooptest.Delay(40 * time.Second).AfterCommit(),
-		} {
-			t.Run(fmt.Sprint(op, " ", name), onFake(func(t *testing.T, fake *fakeAPI) {
-				fake.Inject(op, fault)
-				devbox, err := fake.client.Devboxes.Launch(t.Context(), underRules())
-				require.NoError(t, err)
-				assert.Equal(t, runloop.DevboxRunning, devbox.Status)
-				assert.Equal(t, fake.one(t).ID, devbox.NetworkPolicyID)
-				assert.Len(t, fake.Devboxes(), 1)
-				assert.Len(t, fake.Requests(createDevbox), 1)
-			}))
-		}
-	}
 }
 
 // Secrets
