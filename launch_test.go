@@ -24,11 +24,9 @@ import (
 )
 
 const (
-	createDevbox   = runlooptest.CreateDevbox
-	getDevbox      = runlooptest.GetDevbox
-	listDevboxes   = runlooptest.ListDevboxes
-	waitForDevbox  = runlooptest.WaitForDevboxStatus
-	shutdownDevbox = runlooptest.ShutdownDevbox
+	createDevbox  = runlooptest.CreateDevbox
+	listDevboxes  = runlooptest.ListDevboxes
+	waitForDevbox = runlooptest.WaitForDevboxStatus
 )
 
 // underPolicy launches under the policy with the ID.
@@ -650,8 +648,12 @@ func TestADriftInDoubtIsNotInDoubtOfADevboxThatIsKnown(t *testing.T) {
 // A devbox that is known is shut down after an error, or named by it.
 func TestADevboxThatIsNotReturnedIsShutDown(t *testing.T) {
 	none := ok(noBoxes)
-	view := func(status string) string { return `{"id":"dbx_1","status":"` + status + `"}` } // without metadata
-	createdRunning := concat(created, on(waitBox, ok(boxWith("running", `{}`))))
+	ended := func(status, reason string) []step { // without metadata
+		return on(waitBox, ok(`{"id":"dbx_1","status":"`+status+`","`+status+`_reason":"`+reason+`"}`))
+	}
+	waitFor := func(launchParameters string) []step {
+		return concat(created, on(waitBox, ok(boxWith("running", launchParameters))))
+	}
 	key := []runloop.Option{runloop.WithIdempotencyKey("key-1")}
 	limits := []runloop.Option{runloop.WithMaxRetries(5), runloop.WithAttemptTimeout(time.Second)}
 	const notAttached, over = `policy "npol_1" is not attached: the devbox uses "npol_2"`, "(devbox dbx_1 is shut down)"
@@ -677,10 +679,20 @@ func TestADevboxThatIsNotReturnedIsShutDown(t *testing.T) {
 			runloop.ErrInvalidResponse, []string{"the policy could not be verified: 200", over}, false},
 		"another policy by the key": {concat(search(none, ok(boxes(boxWith("provisioning", `{"network_policy_id":"npol_2"}`)))), cleanedUp), key,
 			runloop.ErrPolicyNotAttached, []string{notAttached, over}, false},
+		"no policy by the key": {concat(search(none, none, none, ok(boxes(box("running")))), on(listPolicies, ok(clienttest.EmptyPageJSON)),
+			on("POST /v1/network-policies", refuse(403, "no")), cleanedUp), key, runloop.ErrForbidden, []string{"the policy could not be verified: ensure network policy: 403", over}, false},
 
-		"failed":                          {concat(created, on(waitBox, ok(view("failure"))), on(shutdownBox, ok(view("failure")))), nil, runloop.ErrDevboxFailed, nil, false},
-		"failed during the verification":  {concat(createdRunning, on(getBox, ok(box("failure"))), on(shutdownBox, ok(box("failure")))), nil, runloop.ErrDevboxFailed, nil, false},
-		"shut down during a verification": {concat(createdRunning, on(getBox, ok(box("shutdown")))), nil, runloop.ErrDevboxFailed, nil, false},
+		"failed": {concat(created, ended("failure", "out_of_memory"), cleanedUp), nil, runloop.ErrDevboxFailed,
+			[]string{"the devbox failed: out_of_memory", over}, false},
+		"shut down": {concat(created, ended("shutdown", "entrypoint_exit")), nil, runloop.ErrDevboxFailed,
+			[]string{"the devbox was shut down: entrypoint_exit", over}, false},
+		"failed during the verification":  {concat(waitFor(`{}`), on(getBox, ok(box("failure"))), cleanedUp), nil, runloop.ErrDevboxFailed, []string{over}, false},
+		"shut down during a verification": {concat(waitFor(`{}`), on(getBox, ok(box("shutdown")))), nil, runloop.ErrDevboxFailed, []string{over}, false},
+		// The response to a create may merely echo the request.
+		"no policy when it runs": {concat(waitFor(`{}`), times(3, bare), cleanedUp), nil, runloop.ErrPolicyNotAttached,
+			[]string{"the devbox uses none", over}, false},
+		"another policy when it runs": {concat(waitFor(`{"network_policy_id":"npol_2"}`), cleanedUp), nil, runloop.ErrPolicyNotAttached,
+			[]string{notAttached, over}, false},
 		"never seen running": {concat(created, on(waitBox, refuse(401, "key revoked")), on(shutdownBox, refuse(401, "key revoked"))), nil, runloop.ErrUnauthorized,
 			[]string{"runloop: launch devbox: the devbox was not seen running: 401 Unauthorized: key revoked (1 attempt) " +
 				"(devbox dbx_1 could not be shut down: 401 Unauthorized: key revoked (1 attempt; request "}, true},
@@ -695,9 +707,13 @@ func TestADevboxThatIsNotReturnedIsShutDown(t *testing.T) {
 			if waits && op == "create devbox" {
 				return
 			}
+			params := underPolicy("npol_1")
+			if slices.ContainsFunc(test.steps, func(s step) bool { return s.request == listPolicies }) {
+				params = underRules()
+			}
 			s, client := newScript(t, test.steps)
 			s.tag = "key-1"
-			e := s.failure(call(client.Devboxes, t.Context(), underPolicy("npol_1"), test.opts...))
+			e := s.failure(call(client.Devboxes, t.Context(), params, test.opts...))
 			assert.Equal(t, op, e.Op)
 			assert.Equal(t, test.left, !e.ShutDown)
 			assert.ErrorIs(t, e, test.is)
@@ -715,73 +731,6 @@ func TestADevboxThatIsNotReturnedIsShutDown(t *testing.T) {
 				assert.Equal(t, 30*time.Second, time.Since(s.start))
 			}
 		})
-	}
-}
-
-// The devbox of an earlier call is shut down if its policy cannot be ensured.
-func TestADevboxThatIsFoundByItsKeyWithoutItsPolicy(t *testing.T) {
-	clienttest.InBubble(func(t *testing.T) {
-		none := ok(noBoxes)
-		s, client := newScript(t, concat(search(none, none, none, ok(boxes(box("running")))),
-			on(listPolicies, ok(clienttest.EmptyPageJSON)), on("POST /v1/network-policies", refuse(403, "no")), cleanedUp))
-		s.tag = "key-1"
-		e := s.failure(client.Devboxes.Create(t.Context(), underRules(), runloop.WithIdempotencyKey("key-1")))
-		require.ErrorIs(t, e, runloop.ErrForbidden)
-		assert.NotErrorIs(t, e, runloop.ErrPolicyNotAttached)
-		assert.True(t, e.ShutDown)
-	})(t)
-}
-
-// The response to a create may merely echo the request.
-func TestLaunchVerifiesTheDevboxThatItReturns(t *testing.T) {
-	for name, test := range map[string]struct {
-		script runlooptest.DevboxScript
-		want   []runlooptest.Operation
-	}{
-		"no policy when it runs": {runlooptest.DevboxScript{Echo: new(""), EchoFrom: 2},
-			[]runlooptest.Operation{createDevbox, waitForDevbox, getDevbox, getDevbox, getDevbox, shutdownDevbox}},
-		"another policy when it runs": {runlooptest.DevboxScript{Echo: new("npol_other"), EchoFrom: 2},
-			[]runlooptest.Operation{createDevbox, waitForDevbox, shutdownDevbox}},
-		"no policy: nothing waits": {runlooptest.DevboxScript{Echo: new("")},
-			[]runlooptest.Operation{createDevbox, getDevbox, getDevbox, getDevbox, shutdownDevbox}},
-	} {
-		t.Run(name, onFake(func(t *testing.T, fake *fakeAPI) {
-			fake.ScriptDevboxes(test.script)
-			_, err := fake.client.Devboxes.Launch(t.Context(), underPolicy(fake.AddPolicy(buildPolicy(time.Hour)).ID))
-			require.ErrorIs(t, err, runloop.ErrPolicyNotAttached)
-			assert.True(t, asDevboxError(t, err).ShutDown)
-			assert.Equal(t, test.want, fake.operations())
-			assert.Empty(t, fake.Running())
-		}))
-	}
-}
-
-func TestOnlyADevboxThatFailsIsShutDown(t *testing.T) {
-	for _, test := range []struct {
-		script runlooptest.DevboxScript
-		want   []runlooptest.Operation
-		text   string
-	}{
-		{runlooptest.DevboxScript{Statuses: []string{"provisioning", "failure"}, FailureReason: "out_of_memory"},
-			[]runlooptest.Operation{createDevbox, waitForDevbox, shutdownDevbox},
-			"runloop: launch devbox: the devbox failed: out_of_memory (devbox dbx_000001 is shut down)"},
-		{runlooptest.DevboxScript{Statuses: []string{"provisioning", "shutdown"}, ShutdownReason: "entrypoint_exit"},
-			[]runlooptest.Operation{createDevbox, waitForDevbox},
-			"runloop: launch devbox: the devbox was shut down: entrypoint_exit (devbox dbx_000001 is shut down)"},
-	} {
-		t.Run(test.script.Statuses[1], onFake(func(t *testing.T, fake *fakeAPI) {
-			fake.ScriptDevboxes(test.script)
-			_, err := fake.client.Devboxes.Launch(t.Context(), underPolicy(fake.AddPolicy(buildPolicy(time.Hour)).ID))
-			require.ErrorIs(t, err, runloop.ErrDevboxFailed)
-			e := asDevboxError(t, err)
-			assert.Equal(t, test.script.Statuses[1], string(e.Devbox.Status))
-			assert.Equal(t, test.script.FailureReason, e.Devbox.FailureReason)
-			assert.Equal(t, test.script.ShutdownReason, e.Devbox.ShutdownReason)
-			assert.True(t, e.ShutDown)
-			assert.Equal(t, fake.Devboxes()[0].Metadata[runloop.MetadataRequestID], e.RequestID)
-			assert.Equal(t, test.want, fake.operations())
-			assert.EqualError(t, err, test.text)
-		}))
 	}
 }
 
