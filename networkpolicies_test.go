@@ -15,18 +15,6 @@ import (
 	"github.com/runloop-community/runloop-go/runlooptest"
 )
 
-func TestGetSendsOneRequest(t *testing.T) {
-	t.Parallel()
-	api, client := clienttest.NewAPI(t)
-	api.On(http.MethodGet, clienttest.PolicyPath, clienttest.Respond(200, clienttest.PolicyJSON))
-	policy, err := client.NetworkPolicies.Get(t.Context(), "npol_1")
-	require.NoError(t, err)
-	assert.Equal(t, "build", policy.Name)
-	sent := api.Only()
-	assert.Equal(t, "Bearer "+clienttest.APIKey, sent.Header.Get("Authorization"))
-	assert.Empty(t, sent.Body)
-}
-
 func TestQueriesOfLists(t *testing.T) {
 	t.Parallel()
 	type params = runloop.NetworkPolicyListParams

@@ -234,39 +234,31 @@ func TestTheContextEndsBetweenPages(t *testing.T) {
 func TestOtherProgramsBetweenPages(t *testing.T) {
 	t.Parallel()
 	oldestFirst := []runlooptest.Option{runlooptest.WithOldestFirst()}
-	add := func(fake *fakeAPI) { fake.AddPolicy(runloop.NetworkPolicy{Name: "new"}) }
 	for name, test := range map[string]struct {
-		opts      []runlooptest.Option
-		interfere func(*fakeAPI)
-		want      []string
-		err       error
+		opts []runlooptest.Option
+		want []string
+		err  error
 	}{
-		"create ahead":      {oldestFirst, add, []string{"npol_000001", "npol_000002", "npol_000003", "npol_000004"}, nil},
-		"create behind":     {nil, add, []string{"npol_000003", "npol_000002", "npol_000001"}, nil},
-		"delete the cursor": {oldestFirst, nil, []string{"npol_000001", "npol_000002"}, runloop.ErrNotFound},
+		"create ahead":      {oldestFirst, []string{"npol_000001", "npol_000002", "npol_000003", "npol_000004"}, nil},
+		"create behind":     {nil, []string{"npol_000003", "npol_000002", "npol_000001"}, nil},
+		"delete the cursor": {oldestFirst, []string{"npol_000001", "npol_000002"}, runloop.ErrNotFound},
 	} {
 		t.Run(name, onFake(func(t *testing.T, fake *fakeAPI) {
 			for _, name := range []string{"a", "b", "c"} {
 				fake.AddPolicy(runloop.NetworkPolicy{Name: name})
 			}
-			if test.interfere == nil {
-				test.interfere = func(fake *fakeAPI) {
-					require.NoError(t, errOf(fake.client.NetworkPolicies.Delete(t.Context(), "npol_000002")))
+			fake.Inject(list, runlooptest.Fault{}, runlooptest.Before(func() {
+				if test.err == nil {
+					fake.AddPolicy(runloop.NetworkPolicy{Name: "new"})
+				} else {
+					assert.NoError(t, errOf(fake.client.NetworkPolicies.Delete(t.Context(), "npol_000002")))
 				}
-			}
-			fake.Inject(list, runlooptest.Fault{}, runlooptest.Before(func() { test.interfere(fake) }))
-			var ids []string
-			var end error
-			for policy, err := range fake.client.NetworkPolicies.All(t.Context(), runloop.NetworkPolicyListParams{Limit: 2}) {
-				if end = err; err != nil {
-					break
-				}
-				ids = append(ids, policy.ID)
-			}
+			}))
+			ids, err := drain(t, fake.client.NetworkPolicies.All(t.Context(), runloop.NetworkPolicyListParams{Limit: 2}))
 			assert.Equal(t, test.want, ids)
-			require.ErrorIs(t, end, test.err)
-			if end != nil {
-				assert.ErrorContains(t, end, "npol_000002")
+			require.ErrorIs(t, err, test.err)
+			if err != nil {
+				assert.ErrorContains(t, err, "npol_000002")
 			}
 		}, test.opts...))
 	}

@@ -560,21 +560,6 @@ func TestUpdateComparesWhatItSet(t *testing.T) {
 	}
 }
 
-func TestDeleteOfAnUnknownIDIsNotFound(t *testing.T) {
-	t.Parallel()
-	for _, status := range []int{404, 400} {
-		t.Run(http.StatusText(status), onFake(func(t *testing.T, fake *fakeAPI) {
-			_, err := fake.client.NetworkPolicies.Delete(t.Context(), "npol_unknown")
-			require.ErrorIs(t, err, runloop.ErrNotFound)
-			require.NotErrorIs(t, err, runloop.ErrPolicyInUse)
-			assert.Equal(t, []runlooptest.Operation{remove}, fake.operations())
-		}, runlooptest.WithUnknownIDStatus(status)))
-	}
-}
-
-// inUseBody quotes a policy whose name looks like a "not found".
-const inUseBody = `{"message": "network policy \"tenant dns not found\" is in use by active devboxes"}`
-
 // After an attempt that may have deleted the policy, only a successful list without the
 // policy proves that it is gone.
 func TestDeleteBelievesOnlyTheList(t *testing.T) {
@@ -600,7 +585,7 @@ func TestDeleteBelievesOnlyTheList(t *testing.T) {
 		"a gateway's JSON":        runlooptest.Respond(404, `{"message":"no Route matched with those values"}`),
 		"JSON like the API's":     runlooptest.Respond(404, `{"message":"Network policy not found"}`),
 		"a 400 like the API's":    runlooptest.Respond(400, `{"message":"Network policy not found"}`),
-		"a 400 with a quote":      runlooptest.Respond(400, inUseBody),
+		"a 400 with a quote":      runlooptest.Respond(400, `{"message": "network policy \"tenant dns not found\" is in use by active devboxes"}`),
 		"a 400 without a message": runlooptest.Respond(400, ""),
 		"410":                     runlooptest.Respond(410, `{"message":"gone"}`),
 	}
