@@ -1,6 +1,7 @@
 package runloop_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -121,6 +122,20 @@ func never(r *http.Request) (*http.Response, error) {
 	return nil, r.Context().Err()
 }
 
+type cancelKey struct{}
+
+// cancellable returns a context that cancels ends.
+func cancellable(ctx context.Context) context.Context {
+	ctx, cancel := context.WithCancel(ctx)
+	return context.WithValue(ctx, cancelKey{}, cancel)
+}
+
+// cancels ends the context of the call and does not respond.
+func cancels(r *http.Request) (*http.Response, error) {
+	r.Context().Value(cancelKey{}).(context.CancelFunc)()
+	return never(r)
+}
+
 // first calls do before it responds.
 func first(do func(), respond responder) responder {
 	return func(r *http.Request) (*http.Response, error) {
@@ -166,9 +181,11 @@ const (
 
 // Parts of scripts.
 var (
+	misplacedBox = boxWith("queued", `{"network_policy_id":"npol_2"}`)
+
 	created     = on(createBox, ok(box("queued")))
-	createdBare = on(createBox, ok(boxWith("queued", `{}`)))                             // the response shows no policy
-	misplaced   = on(createBox, ok(boxWith("queued", `{"network_policy_id":"npol_2"}`))) // under another policy
+	createdBare = on(createBox, ok(boxWith("queued", `{}`))) // the response shows no policy
+	misplaced   = on(createBox, ok(misplacedBox))            // under another policy
 	createLost  = on(createBox, broken)
 	bare        = on(getBox, ok(boxWith("queued", `{}`)))
 	running     = on(waitBox, ok(box("running")))

@@ -518,13 +518,12 @@ func TestAnUnknownPolicyIsNotFound(t *testing.T) {
 func TestACancelDuringTheLookupOfThePolicyEndsTheLaunch(t *testing.T) {
 	for name, params := range map[string]runloop.DevboxCreateParams{"by ID": underPolicy("npol_1"), "by rules": underRules()} {
 		t.Run(name, clienttest.InBubble(func(t *testing.T) {
-			ctx, cancel := context.WithCancel(t.Context())
-			steps := concat(policyListed, on(createBox, refuse(400, "no such policy")), on(listPolicy, first(cancel, never)))
+			steps := concat(policyListed, on(createBox, refuse(400, "no such policy")), on(listPolicy, cancels))
 			if params.NetworkPolicy == nil {
 				steps = steps[1:]
 			}
 			_, client := newScript(t, steps)
-			_, err := client.Devboxes.Launch(ctx, params)
+			_, err := client.Devboxes.Launch(cancellable(t.Context()), params)
 			require.ErrorIs(t, err, context.Canceled)
 			require.ErrorIs(t, err, runloop.ErrBadRequest)
 			assert.NotErrorIs(t, err, runloop.ErrNotFound, "it is unknown")
@@ -654,73 +653,65 @@ func TestADevboxThatIsNotReturnedIsShutDown(t *testing.T) {
 	waitFor := func(launchParameters string) []step {
 		return concat(created, on(waitBox, ok(boxWith("running", launchParameters))))
 	}
-	key := []runloop.Option{runloop.WithIdempotencyKey("key-1")}
-	limits := []runloop.Option{runloop.WithMaxRetries(5), runloop.WithAttemptTimeout(time.Second)}
-	const notAttached, over = `policy "npol_1" is not attached: the devbox uses "npol_2"`, "(devbox dbx_1 is shut down)"
+	revoked := refuse(401, "key revoked")
+	opts := map[string][]runloop.Option{
+		"another policy by the key":      {runloop.WithIdempotencyKey("key-1")},
+		"no policy by the key":           {runloop.WithIdempotencyKey("key-1")},
+		"shut down at the sixth attempt": {runloop.WithMaxRetries(5), runloop.WithAttemptTimeout(time.Second)},
+		"not shut down in half a minute": {runloop.WithMaxRetries(50)},
+	}
+	const notAttached, other = `policy "npol_1" is not attached: the devbox uses `, `policy "npol_1" is not attached: the devbox uses "npol_2"`
+	const unverified, left = "the policy could not be verified: ", "(devbox dbx_1 could not be shut down: "
 	for name, test := range map[string]struct {
 		steps []step
-		opts  []runloop.Option
 		is    error
-		texts []string
-		left  bool // it could not be shut down
+		text  string
 	}{
-		"another policy in the response": {concat(misplaced, cleanedUp), nil, runloop.ErrPolicyNotAttached, []string{notAttached, over}, false},
-		"another policy in a read": {concat(createdBare, on(getBox, ok(boxWith("queued", `{"network_policy_id":"npol_2"}`))), cleanedUp), nil,
-			runloop.ErrPolicyNotAttached, []string{notAttached, over}, false},
-		"another policy of a lost devbox": {concat(createLost, on(listQueued, ok(boxes(boxWith("queued", `{"network_policy_id":"npol_2"}`)))), cleanedUp), nil,
-			runloop.ErrPolicyNotAttached, []string{notAttached, over}, false},
-		"no policy in three reads": {concat(createdBare, times(3, bare), cleanedUp), nil,
-			runloop.ErrPolicyNotAttached, []string{`policy "npol_1" is not attached: the devbox uses none`, over}, false},
-		"reads in an outage": {concat(createdBare, times(4, on(getBox, htmlPage(503))), cleanedUp), nil,
-			runloop.ErrServer, []string{"the policy could not be verified: 503", over}, false},
-		"reads that are refused": {concat(createdBare, times(3, on(getBox, htmlPage(404))), cleanedUp), nil,
-			runloop.ErrNotFound, []string{"the policy could not be verified: 404", over}, false},
-		"a last read that fails": {concat(createdBare, times(2, bare), on(getBox, ok(`{}`)), cleanedUp), nil,
-			runloop.ErrInvalidResponse, []string{"the policy could not be verified: 200", over}, false},
-		"another policy by the key": {concat(search(none, ok(boxes(boxWith("provisioning", `{"network_policy_id":"npol_2"}`)))), cleanedUp), key,
-			runloop.ErrPolicyNotAttached, []string{notAttached, over}, false},
+		"another policy in the response":  {concat(misplaced, cleanedUp), runloop.ErrPolicyNotAttached, other},
+		"another policy in a read":        {concat(createdBare, on(getBox, ok(misplacedBox)), cleanedUp), runloop.ErrPolicyNotAttached, other},
+		"another policy of a lost devbox": {concat(createLost, on(listQueued, ok(boxes(misplacedBox))), cleanedUp), runloop.ErrPolicyNotAttached, other},
+		"another policy by the key":       {concat(search(none, ok(boxes(misplacedBox))), cleanedUp), runloop.ErrPolicyNotAttached, other},
+		"no policy in three reads":        {concat(createdBare, times(3, bare), cleanedUp), runloop.ErrPolicyNotAttached, notAttached + "none"},
+		"reads in an outage":              {concat(createdBare, times(4, on(getBox, htmlPage(503))), cleanedUp), runloop.ErrServer, unverified + "503"},
+		"reads that are refused":          {concat(createdBare, times(3, on(getBox, htmlPage(404))), cleanedUp), runloop.ErrNotFound, unverified + "404"},
+		"a last read that fails":          {concat(createdBare, times(2, bare), on(getBox, ok(`{}`)), cleanedUp), runloop.ErrInvalidResponse, unverified + "200"},
 		"no policy by the key": {concat(search(none, none, none, ok(boxes(box("running")))), on(listPolicies, ok(clienttest.EmptyPageJSON)),
-			on("POST /v1/network-policies", refuse(403, "no")), cleanedUp), key, runloop.ErrForbidden, []string{"the policy could not be verified: ensure network policy: 403", over}, false},
+			on("POST /v1/network-policies", refuse(403, "no")), cleanedUp), runloop.ErrForbidden, unverified + "ensure network policy: 403"},
 
-		"failed": {concat(created, ended("failure", "out_of_memory"), cleanedUp), nil, runloop.ErrDevboxFailed,
-			[]string{"the devbox failed: out_of_memory", over}, false},
-		"shut down": {concat(created, ended("shutdown", "entrypoint_exit")), nil, runloop.ErrDevboxFailed,
-			[]string{"the devbox was shut down: entrypoint_exit", over}, false},
-		"failed during the verification":  {concat(waitFor(`{}`), on(getBox, ok(box("failure"))), cleanedUp), nil, runloop.ErrDevboxFailed, []string{over}, false},
-		"shut down during a verification": {concat(waitFor(`{}`), on(getBox, ok(box("shutdown")))), nil, runloop.ErrDevboxFailed, []string{over}, false},
+		"failed":                          {concat(created, ended("failure", "out_of_memory"), cleanedUp), runloop.ErrDevboxFailed, "the devbox failed: out_of_memory"},
+		"shut down":                       {concat(created, ended("shutdown", "idle")), runloop.ErrDevboxFailed, "the devbox was shut down: idle"},
+		"failed during the verification":  {concat(waitFor(`{}`), on(getBox, ok(box("failure"))), cleanedUp), runloop.ErrDevboxFailed, "the devbox failed"},
+		"shut down during a verification": {concat(waitFor(`{}`), on(getBox, ok(box("shutdown")))), runloop.ErrDevboxFailed, "the devbox was shut down"},
 		// The response to a create may merely echo the request.
-		"no policy when it runs": {concat(waitFor(`{}`), times(3, bare), cleanedUp), nil, runloop.ErrPolicyNotAttached,
-			[]string{"the devbox uses none", over}, false},
-		"another policy when it runs": {concat(waitFor(`{"network_policy_id":"npol_2"}`), cleanedUp), nil, runloop.ErrPolicyNotAttached,
-			[]string{notAttached, over}, false},
-		"never seen running": {concat(created, on(waitBox, refuse(401, "key revoked")), on(shutdownBox, refuse(401, "key revoked"))), nil, runloop.ErrUnauthorized,
-			[]string{"runloop: launch devbox: the devbox was not seen running: 401 Unauthorized: key revoked (1 attempt) " +
-				"(devbox dbx_1 could not be shut down: 401 Unauthorized: key revoked (1 attempt; request "}, true},
+		"no policy when it runs":      {concat(waitFor(`{}`), times(3, bare), cleanedUp), runloop.ErrPolicyNotAttached, notAttached + "none"},
+		"another policy when it runs": {concat(waitFor(`{"network_policy_id":"npol_2"}`), cleanedUp), runloop.ErrPolicyNotAttached, other},
+		"never seen running": {concat(created, on(waitBox, revoked), on(shutdownBox, revoked)), runloop.ErrUnauthorized, "the devbox was not seen running: " +
+			"401 Unauthorized: key revoked (1 attempt) " + left + "401 Unauthorized: key revoked (1 attempt; request "},
 
-		"shut down at the sixth attempt":       {concat(misplaced, times(5, on(shutdownBox, never)), cleanedUp), limits, runloop.ErrPolicyNotAttached, []string{over}, false},
-		"a load balancer's 404 proves nothing": {concat(misplaced, on(shutdownBox, htmlPage(404))), nil, runloop.ErrPolicyNotAttached, []string{"(devbox dbx_1 could not be shut down: 404"}, true},
-		"not shut down in half a minute": {concat(misplaced, times(4, on(shutdownBox, never))), []runloop.Option{runloop.WithMaxRetries(50)},
-			runloop.ErrPolicyNotAttached, []string{"(devbox dbx_1 could not be shut down: no usable response"}, true},
+		"shut down at the sixth attempt":       {concat(misplaced, times(5, on(shutdownBox, never)), cleanedUp), runloop.ErrPolicyNotAttached, other},
+		"a load balancer's 404 proves nothing": {concat(misplaced, on(shutdownBox, htmlPage(404))), runloop.ErrPolicyNotAttached, left + "404"},
+		"not shut down in half a minute":       {concat(misplaced, times(4, on(shutdownBox, never))), runloop.ErrPolicyNotAttached, left + "no usable response"},
 	} {
 		eachLaunchCall(t, name, func(t *testing.T, op string, call launchCall) {
-			waits := slices.ContainsFunc(test.steps, func(s step) bool { return s.request == waitBox })
-			if waits && op == "create devbox" {
+			sends := func(request string) bool {
+				return slices.ContainsFunc(test.steps, func(s step) bool { return s.request == request })
+			}
+			if sends(waitBox) && op == "create devbox" {
 				return
 			}
 			params := underPolicy("npol_1")
-			if slices.ContainsFunc(test.steps, func(s step) bool { return s.request == listPolicies }) {
+			if sends(listPolicies) {
 				params = underRules()
 			}
 			s, client := newScript(t, test.steps)
 			s.tag = "key-1"
-			e := s.failure(call(client.Devboxes, t.Context(), params, test.opts...))
+			e := s.failure(call(client.Devboxes, t.Context(), params, opts[name]...))
 			assert.Equal(t, op, e.Op)
-			assert.Equal(t, test.left, !e.ShutDown)
 			assert.ErrorIs(t, e, test.is)
 			assert.Equal(t, test.is == runloop.ErrPolicyNotAttached, errors.Is(e, runloop.ErrPolicyNotAttached))
-			for _, text := range test.texts {
-				assert.ErrorContains(t, e, text)
-			}
+			assert.Contains(t, e.Error(), test.text)
+			assert.Equal(t, !strings.Contains(test.text, left), e.ShutDown)
+			assert.Equal(t, e.ShutDown, strings.HasSuffix(e.Error(), "(devbox dbx_1 is shut down)"))
 			switch name {
 			case "no policy in three reads":
 				assert.Equal(t, s.times[0], s.times[1])
@@ -761,12 +752,12 @@ func TestLaunchKeepsALongerDeadline(t *testing.T) {
 // The clean-up has neither the context nor the settings that ended the launch.
 func TestACancelledLaunchCleansUp(t *testing.T) {
 	clienttest.InBubble(func(t *testing.T) {
-		ctx, cancel := context.WithCancel(context.WithValue(t.Context(), t, "kept"))
+		ctx := context.WithValue(cancellable(t.Context()), t, "kept")
 		sawValue := func(r *http.Request) (*http.Response, error) {
 			assert.Equal(t, "kept", r.Context().Value(t))
 			return broken(r)
 		}
-		s, client := newScript(t, concat(created, on(waitBox, first(cancel, never)), on(shutdownBox, sawValue),
+		s, client := newScript(t, concat(created, on(waitBox, cancels), on(shutdownBox, sawValue),
 			on(shutdownBox, never), on(shutdownBox, htmlPage(503)), cleanedUp), runloop.WithMaxRetries(0), runloop.WithAttemptTimeout(time.Minute))
 		e := s.failure(client.Devboxes.Launch(ctx, underPolicy("npol_1")))
 		require.ErrorIs(t, e, context.Canceled)
@@ -789,8 +780,7 @@ func TestTheCleanUpHasNoBudget(t *testing.T) {
 				}
 				return ok(`{"id":"dbx_1","status":"shutdown"}`)(r)
 			}
-			view := boxWith("queued", `{"network_policy_id":"npol_2"}`)
-			return ok(strings.ReplaceAll(view, "{tag}", r.Header.Get("X-Request-Id")))(r)
+			return ok(strings.ReplaceAll(misplacedBox, "{tag}", r.Header.Get("X-Request-Id")))(r)
 		}))
 		ctx, stop := context.WithCancel(t.Context())
 		var group sync.WaitGroup
@@ -818,60 +808,48 @@ func TestTheCleanUpHasNoBudget(t *testing.T) {
 // The end of the context
 
 func TestACancelDuringACreateIsFollowedByASearch(t *testing.T) {
+	createCancelled := on(createBox, cancels)
 	for name, test := range map[string]struct {
-		steps    func(cancel func()) []step
+		steps    []step
 		shutDown bool
-		timeout  time.Duration // of the context; a longer one is cancelled
 	}{
-		"found": {func(cancel func()) []step {
-			return concat(on(createBox, first(cancel, never)), emptyLists, noneQueued, on(listProvisioning, htmlPage(503)),
-				on(listProvisioning, ok(boxes(box("provisioning")))), cleanedUp)
-		}, true, time.Hour},
-		"during the search": {func(cancel func()) []step {
-			return concat(createLost, noneQueued, on(listProvisioning, first(cancel, never)), found, cleanedUp)
-		}, true, time.Hour},
-		"found and not shut down": {func(cancel func()) []step {
-			return concat(on(createBox, first(cancel, never)), found, times(4, on(shutdownBox, broken)), on(getBox, broken))
-		}, false, time.Hour},
-		"during the verification": {func(cancel func()) []step {
-			return concat(createdBare, on(getBox, first(cancel, never)), cleanedUp)
-		}, true, time.Hour},
-		"a deadline too close for a retry": {func(func()) []step {
-			return concat(createLost, on(listQueued, htmlPage(503)), found, cleanedUp)
-		}, true, 100 * time.Millisecond},
+		"found": {concat(createCancelled, emptyLists, noneQueued, on(listProvisioning, htmlPage(503)), on(listProvisioning, ok(boxes(box("provisioning")))),
+			cleanedUp), true},
+		"during the search":       {concat(createLost, noneQueued, on(listProvisioning, cancels), found, cleanedUp), true},
+		"found and not shut down": {concat(createCancelled, found, times(4, on(shutdownBox, broken)), on(getBox, broken)), false},
+		"during the verification": {concat(createdBare, on(getBox, cancels), cleanedUp), true},
+		"no time for a retry":     {concat(createLost, on(listQueued, htmlPage(503)), found, cleanedUp), true},
 	} {
 		eachLaunchCall(t, name, func(t *testing.T, _ string, call launchCall) {
-			ctx, cancel := context.WithTimeout(t.Context(), test.timeout)
-			defer cancel()
-			s, client := newScript(t, test.steps(cancel))
-			var opts []runloop.Option
-			if name == "found" {
+			ctx, opts := cancellable(t.Context()), []runloop.Option(nil)
+			switch name {
+			case "found":
 				opts = append(opts, runloop.WithMaxRetries(0)) // which the clean-up ignores
+			case "no time for a retry":
+				var cancel context.CancelFunc
+				ctx, cancel = context.WithTimeout(ctx, 100*time.Millisecond)
+				defer cancel()
 			}
+			s, client := newScript(t, test.steps)
 			e := s.failure(call(client.Devboxes, ctx, underPolicy("npol_1"), opts...))
 			assert.Equal(t, test.shutDown, e.ShutDown)
 			assert.NotErrorIs(t, e, runloop.ErrPolicyNotAttached)
-			switch name {
-			case "found":
-				assert.Equal(t, runloop.DevboxProvisioning, e.Devbox.Status)
-				assert.ErrorIs(t, e, context.Canceled)
-			case "during the verification":
+			if name == "found" || name == "during the verification" {
 				assert.ErrorIs(t, e, context.Canceled)
 			}
+			assert.Equal(t, name == "found", e.Devbox.Status == runloop.DevboxProvisioning)
 		})
 	}
 }
 
 func TestACancelDuringACreateThatIsNotFoundStaysInDoubt(t *testing.T) {
 	eachLaunchCall(t, "", func(t *testing.T, _ string, call launchCall) {
-		ctx, cancel := context.WithCancel(t.Context())
-		s, client := newScript(t, concat(on(createBox, first(cancel, never)), times(3, emptyLists)))
-		_, err := call(client.Devboxes, ctx, underPolicy("npol_1"))
+		s, client := newScript(t, concat(on(createBox, cancels), times(3, emptyLists)))
+		_, err := call(client.Devboxes, cancellable(t.Context()), underPolicy("npol_1"))
 		require.ErrorIs(t, err, context.Canceled)
 		require.ErrorIs(t, err, runloop.ErrMaybeApplied)
-		e := asDevboxError(t, err)
-		assert.Nil(t, e.Devbox)
-		assert.Equal(t, s.tag, e.RequestID)
+		assert.Nil(t, asDevboxError(t, err).Devbox)
+		assert.Equal(t, s.tag, asDevboxError(t, err).RequestID)
 	})
 }
 
