@@ -268,17 +268,18 @@ func TestACallThatWaitsForAWriteIsInDoubt(t *testing.T) {
 // If the call that sends the requests is cancelled, another one takes over.
 func TestTheOtherCallsContinueAfterACancel(t *testing.T) {
 	t.Parallel()
-	for name, inject := range map[string]func(*fakeAPI){
-		"in the lookup":            func(fake *fakeAPI) { fake.Inject(list, runlooptest.Delay(time.Minute)) },
-		"in the create":            func(fake *fakeAPI) { fake.Inject(create, runlooptest.Delay(time.Minute)) },
-		"in the create, committed": func(fake *fakeAPI) { fake.Inject(create, runlooptest.Delay(time.Minute).AfterCommit()) },
-		"between two attempts": func(fake *fakeAPI) {
-			fake.Inject(list, runlooptest.Status(503).WithHeader("Retry-After", "30"))
-		},
+	for name, test := range map[string]struct {
+		op    runlooptest.Operation
+		fault runlooptest.Fault
+	}{
+		"in the lookup":            {list, runlooptest.Delay(time.Minute)},
+		"in the create":            {create, runlooptest.Delay(time.Minute)},
+		"in the create, committed": {create, runlooptest.Delay(time.Minute).AfterCommit()},
+		"between two attempts":     {list, runlooptest.Status(503).WithHeader("Retry-After", "30")},
 	} {
 		for leaders := 1; leaders <= 3; leaders++ {
 			t.Run(fmt.Sprint(name, "/", leaders), onShared(func(t *testing.T, fake *fakeAPI) {
-				inject(fake)
+				fake.Inject(test.op, test.fault)
 				contexts := nContexts(t.Context(), 50)
 				for i := range leaders {
 					ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i+1)*time.Second)
@@ -304,19 +305,12 @@ func TestTheOtherCallsContinueAfterACancel(t *testing.T) {
 // it report that.
 func TestTheOtherCallsAreInDoubtAfterACancelledWrite(t *testing.T) {
 	t.Parallel()
-	for name, test := range map[string]struct {
-		cancelAt string // the method of the request in which the call is cancelled
-		maybe    bool
-	}{
-		"in the create": {http.MethodPost, true},
-		"in the lookup": {http.MethodGet, false},
-	} {
-		t.Run(name, onShared(func(t *testing.T, fake *fakeAPI) {
-			type caller struct{}
-			contexts, cancels := nContexts(t.Context(), 4), make([]context.CancelFunc, 4)
+	type caller struct{}
+	for method, inDoubt := range map[string]bool{http.MethodPost: true, http.MethodGet: false} { // in the create or in the lookup
+		t.Run(method, onShared(func(t *testing.T, fake *fakeAPI) {
+			contexts := make([]context.Context, 4)
 			for i := range contexts {
-				contexts[i], cancels[i] = context.WithCancel(context.WithValue(t.Context(), caller{}, i))
-				defer cancels[i]()
+				contexts[i] = context.WithValue(cancellable(t.Context()), caller{}, i)
 			}
 			// The first call flies alone and is refused. One of the others is cancelled during
 			// its request, and the next lookup is refused.
@@ -327,19 +321,16 @@ func TestTheOtherCallsAreInDoubtAfterACancelledWrite(t *testing.T) {
 				switch {
 				case cancelled >= 0:
 					return &http.Response{StatusCode: 403}, nil
-				case requests[r.Method] == 2 && r.Method == test.cancelAt:
+				case requests[r.Method] == 2 && r.Method == method:
 					cancelled = r.Context().Value(caller{}).(int)
-					cancels[cancelled]()
-					return nil, r.Context().Err()
+					return cancels(r)
 				case r.Method == http.MethodPost:
 					return &http.Response{StatusCode: 403}, nil
 				}
 				time.Sleep(time.Second)
 				return next.RoundTrip(r)
 			})
-
 			results := ensureAll(fake, contexts...)
-
 			require.Positive(t, cancelled)
 			for i, r := range results {
 				if i == cancelled {
@@ -347,7 +338,7 @@ func TestTheOtherCallsAreInDoubtAfterACancelledWrite(t *testing.T) {
 				} else {
 					require.ErrorIs(t, r.err, runloop.ErrForbidden)
 				}
-				assert.Equal(t, i > 0 && test.maybe, errors.Is(r.err, runloop.ErrMaybeApplied), "call %d", i)
+				assert.Equal(t, i > 0 && inDoubt, errors.Is(r.err, runloop.ErrMaybeApplied), "call %d", i)
 			}
 		}))
 	}

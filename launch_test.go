@@ -473,65 +473,44 @@ func TestADevboxThatIsNotFoundStaysInDoubt(t *testing.T) {
 }
 
 func TestARefusedCreateLeavesNothing(t *testing.T) {
-	unrestricted := runloop.DevboxCreateParams{Unrestricted: true}
-	listed := on(listPolicy, ok(clienttest.PageJSON))
+	byID, byRules, unrestricted := underPolicy("npol_1"), underRules(), runloop.DevboxCreateParams{Unrestricted: true}
+	listed, refused := on(listPolicy, ok(clienttest.PageJSON)), on(createBox, refuse(400, "no such policy"))
 	for name, test := range map[string]struct {
 		params runloop.DevboxCreateParams
 		steps  []step
 		is     error
+		status int
 	}{
-		"unauthorized":        {underPolicy("npol_1"), on(createBox, refuse(401, "no")), runloop.ErrUnauthorized},
-		"forbidden":           {underPolicy("npol_1"), on(createBox, refuse(403, "no")), runloop.ErrForbidden},
-		"rate limited":        {underPolicy("npol_1"), times(4, on(createBox, refuse(429, "slow down"))), runloop.ErrRateLimited},
-		"not implemented":     {underPolicy("npol_1"), on(createBox, refuse(501, "no")), nil},
-		"bad blueprint":       {underPolicy("npol_1"), concat(on(createBox, refuse(400, `Blueprint "x" not found`)), listed), runloop.ErrBadRequest},
-		"no list":             {underPolicy("npol_1"), concat(on(createBox, refuse(400, "no")), times(4, on(listPolicy, broken))), runloop.ErrBadRequest},
-		"a list that is 404":  {underPolicy("npol_1"), concat(on(createBox, refuse(400, "no")), on(listPolicy, htmlPage(404))), runloop.ErrBadRequest},
-		"a load balancer 404": {underPolicy("npol_1"), concat(on(createBox, htmlPage(404)), listed), nil},
-		"no policy to list":   {unrestricted, on(createBox, refuse(400, "no")), runloop.ErrBadRequest},
+		"unauthorized":              {byID, on(createBox, refuse(401, "no")), runloop.ErrUnauthorized, 401},
+		"forbidden":                 {byID, on(createBox, refuse(403, "no")), runloop.ErrForbidden, 403},
+		"rate limited":              {byID, times(4, on(createBox, refuse(429, "slow down"))), runloop.ErrRateLimited, 429},
+		"not implemented":           {byID, on(createBox, refuse(501, "no")), nil, 501},
+		"bad blueprint":             {byID, concat(on(createBox, refuse(400, `Blueprint "x" not found`)), listed), runloop.ErrBadRequest, 400},
+		"no list":                   {byID, concat(refused, times(4, on(listPolicy, broken))), runloop.ErrBadRequest, 400},
+		"a list that is 404":        {byID, concat(refused, on(listPolicy, htmlPage(404))), runloop.ErrBadRequest, 400},
+		"a load balancer 404":       {byID, concat(on(createBox, htmlPage(404)), listed), nil, 404},
+		"no policy to list":         {unrestricted, refused, runloop.ErrBadRequest, 400},
+		"an unknown policy":         {byID, concat(refused, policyGone), runloop.ErrNotFound, 400},
+		"a cancelled list":          {byID, concat(refused, on(listPolicy, cancels)), context.Canceled, 400},
+		"a cancelled list by rules": {byRules, concat(policyListed, refused, on(listPolicy, cancels)), context.Canceled, 400},
 	} {
 		t.Run(name, clienttest.InBubble(func(t *testing.T) {
 			_, client := newScript(t, test.steps)
-			_, err := client.Devboxes.Launch(t.Context(), test.params)
-			assert.Equal(t, "launch devbox", clienttest.AsAPIError(t, err).Op)
+			_, err := client.Devboxes.Launch(cancellable(t.Context()), test.params)
+			failure := clienttest.AsAPIError(t, err)
+			assert.Equal(t, "launch devbox", failure.Op)
+			assert.Equal(t, test.status, failure.StatusCode)
 			if test.is != nil {
 				assert.ErrorIs(t, err, test.is)
 			}
-			assert.NotErrorIs(t, err, runloop.ErrNotFound)
+			assert.Equal(t, test.is == runloop.ErrNotFound, errors.Is(err, runloop.ErrNotFound))
+			assert.Equal(t, test.is == context.Canceled, strings.Contains(err.Error(), "context canceled"))
 			assertNoDevbox(t, err)
 		}))
 	}
 }
 
 // The policy
-
-func TestAnUnknownPolicyIsNotFound(t *testing.T) {
-	onFake(func(t *testing.T, fake *fakeAPI) {
-		_, err := fake.client.Devboxes.Launch(t.Context(), underPolicy("npol_unknown"))
-		require.ErrorIs(t, err, runloop.ErrNotFound)
-		require.ErrorIs(t, err, runloop.ErrBadRequest)
-		assert.Equal(t, []runlooptest.Operation{createDevbox, list}, fake.operations())
-		assert.ErrorContains(t, err, "runloop: launch devbox: 400 Bad Request")
-	})(t)
-}
-
-func TestACancelDuringTheLookupOfThePolicyEndsTheLaunch(t *testing.T) {
-	for name, params := range map[string]runloop.DevboxCreateParams{"by ID": underPolicy("npol_1"), "by rules": underRules()} {
-		t.Run(name, clienttest.InBubble(func(t *testing.T) {
-			steps := concat(policyListed, on(createBox, refuse(400, "no such policy")), on(listPolicy, cancels))
-			if params.NetworkPolicy == nil {
-				steps = steps[1:]
-			}
-			_, client := newScript(t, steps)
-			_, err := client.Devboxes.Launch(cancellable(t.Context()), params)
-			require.ErrorIs(t, err, context.Canceled)
-			require.ErrorIs(t, err, runloop.ErrBadRequest)
-			assert.NotErrorIs(t, err, runloop.ErrNotFound, "it is unknown")
-			assert.NotErrorIs(t, err, runloop.ErrMaybeApplied)
-			assert.ErrorContains(t, err, "context canceled")
-		}))
-	}
-}
 
 // Another program prunes the policy between the lookup and the create.
 func TestAPolicyThatIsDeletedMeanwhileIsEnsuredAgain(t *testing.T) {
