@@ -67,10 +67,11 @@ func (s *script) RoundTrip(r *http.Request) (*http.Response, error) {
 	})
 	s.times = append(s.times, time.Since(s.start))
 	request := r.Method + " " + r.URL.EscapedPath()
-	for _, filter := range []string{"status", "id"} {
-		if value := r.URL.Query().Get(filter); value != "" {
-			request += "?" + filter + "=" + value
-		}
+	if status := r.URL.Query().Get("status"); status != "" {
+		request += "?status=" + status
+	}
+	if id := r.URL.Query().Get("id"); id != "" {
+		request += "?id=" + id
 	}
 	if _, after, found := strings.Cut(string(body), `"runloop-go-request-id":"`); found {
 		s.tag, _, _ = strings.Cut(after, `"`)
