@@ -16,34 +16,34 @@ func decodeDevbox(body []byte) (*Devbox, error) {
 	return devbox, nil
 }
 
-// decodeDevboxWithID reads a response that is the devbox with the ID: one about another
-// devbox, from a confused cache or proxy, must not pass.
+// decodeDevboxWithID reads a response that is the devbox with the ID. A confused cache or
+// proxy can return another devbox, which is an error.
 func decodeDevboxWithID(body []byte, id string) (*Devbox, error) {
 	devbox, err := decodeDevbox(body)
 	if err == nil && devbox.ID != id {
-		return nil, fmt.Errorf("it is about devbox %s, requested was %s", quoteResponse(devbox.ID), quote(id))
+		return nil, fmt.Errorf("it describes devbox %s instead of %s", quoteResponse(devbox.ID), quote(id))
 	}
 	return devbox, err
 }
 
-// decodeTaggedDevbox reads a response that is the devbox of the create with the request
-// ID. No other may be awaited, verified or shut down.
+// decodeTaggedDevbox reads a response to the create with the request ID. Another devbox is
+// an error, because it may be somebody else's and must not be shut down.
 func decodeTaggedDevbox(requestID string) func([]byte, string) (*Devbox, error) {
 	return func(body []byte, _ string) (*Devbox, error) {
 		devbox, err := decodeDevbox(body)
 		if err == nil && devbox.Metadata[MetadataRequestID] != requestID {
-			return nil, fmt.Errorf("it is about devbox %s, which does not have this request ID in its metadata", quoteResponse(devbox.ID))
+			return nil, fmt.Errorf("it describes devbox %s, whose metadata does not contain the request ID", quoteResponse(devbox.ID))
 		}
 		return devbox, err
 	}
 }
 
-// decodeEndedDevbox reads a response that is the devbox with the ID, which must have
+// decodeEndedDevbox reads a response that is the devbox with the ID. The devbox must have
 // ended.
 func decodeEndedDevbox(body []byte, id string) (*Devbox, error) {
 	devbox, err := decodeDevboxWithID(body, id)
 	if err == nil && !devbox.Status.hasEnded() {
-		return nil, fmt.Errorf("the devbox has not ended, its status is %s", quoteResponse(string(devbox.Status)))
+		return nil, fmt.Errorf("the devbox has not ended: its status is %s", quoteResponse(string(devbox.Status)))
 	}
 	return devbox, err
 }
@@ -70,7 +70,7 @@ func (d decoder) devboxPage(p *DevboxPage, document []byte) error {
 	})
 }
 
-// devbox reads a devbox, which must have an ID and a status.
+// devbox reads a devbox. The ID and the status are required.
 func (d decoder) devbox(b *Devbox, document []byte) error {
 	start := d.InputOffset()
 	err := d.object(func(name []byte) error {
@@ -108,12 +108,12 @@ func (d decoder) devbox(b *Devbox, document []byte) error {
 	case b.Status == "":
 		return d.missing("status")
 	}
-	// A copy: the devbox must not keep its page in memory.
+	// A copy, so that the devbox does not keep its page in memory.
 	b.Raw = json.RawMessage(bytes.Clone(bytes.TrimLeft(document[start:d.InputOffset()], ",: \t\r\n")))
 	return nil
 }
 
-// launchParameters reads the one parameter that matters. null is none.
+// launchParameters reads the policy from an object or null.
 func (d decoder) launchParameters(b *Devbox) error {
 	if d.PeekKind() == 'n' {
 		return d.SkipValue()
@@ -126,7 +126,7 @@ func (d decoder) launchParameters(b *Devbox) error {
 	})
 }
 
-// metadata reads an object of strings. null is none.
+// metadata reads an object of strings, or null.
 func (d decoder) metadata(dst *map[string]string) error {
 	if d.PeekKind() == 'n' {
 		return d.SkipValue()

@@ -30,7 +30,8 @@ const (
 	devboxShutdownRoute = "/v1/devboxes/{id}/shutdown"
 )
 
-// Get returns the devbox with the ID, or an error that matches [ErrNotFound].
+// Get returns the devbox with the given ID. If the ID is unknown, the error matches
+// [ErrNotFound].
 func (s *DevboxesService) Get(ctx context.Context, id string, opts ...Option) (*Devbox, error) {
 	return s.get(ctx, opGetDevbox, id, byIDRefusals, opts)
 }
@@ -46,9 +47,9 @@ func (s *DevboxesService) get(ctx context.Context, op, id string, refusals []eng
 	})
 }
 
-// List returns one page of devboxes, in the API's order. To iterate over all pages, use
-// [DevboxesService.All]. The API filters by status only: to find a devbox by its name or
-// metadata, iterate. If StartingAfter is unknown, the error matches [ErrNotFound].
+// List returns one page of devboxes in the API's order. To iterate over all pages, use
+// [DevboxesService.All]. The API filters by status only; to find a devbox by its name or
+// metadata, iterate. If params.StartingAfter is unknown, the error matches [ErrNotFound].
 func (s *DevboxesService) List(ctx context.Context, params DevboxListParams, opts ...Option) (*DevboxPage, error) {
 	return s.list(ctx, opListDevboxes, params, byIDRefusals, opts)
 }
@@ -80,17 +81,22 @@ func (s *DevboxesService) list(ctx context.Context, op string, params DevboxList
 //		fmt.Println(devbox.ID, devbox.Name)
 //	}
 //
-// An error is yielded once, with a nil devbox, and ends the loop. To continue from there,
-// set StartingAfter to the ID of the last devbox yielded. The loop may shut down the
-// devboxes that it gets. A devbox whose status changes while a loop filters by status may
-// be missed, or yielded with its former status. A page has params.Limit devboxes, 1000 if
-// that is 0. The total is not counted unless params.IncludeTotalCount is set.
+// An error is yielded once, with a nil devbox, and ends the loop. To resume, set
+// StartingAfter to the ID of the last devbox yielded. A list that does not advance yields
+// an error that matches [ErrInvalidResponse].
+//
+// The loop may shut down the devboxes it receives. If a devbox changes its status while a
+// loop filters by status, it may be missed or yielded with its former status.
+//
+// Each request asks for params.Limit devboxes, or for 1000 if Limit is 0, and for fewer
+// if the response would be too large. The API counts the total only if
+// params.IncludeTotalCount is set to true.
 func (s *DevboxesService) All(ctx context.Context, params DevboxListParams, opts ...Option) iter.Seq2[*Devbox, error] {
 	return each(s.pages(ctx, opListDevboxes, params, byIDRefusals, opts), func(p *DevboxPage) []Devbox { return p.Devboxes })
 }
 
-// pages iterates over the pages of a list. ofCursor is what an error response to a page
-// after the first one means.
+// pages iterates over the pages of a list. ofCursor tells what an error response to a
+// request with a cursor means.
 func (s *DevboxesService) pages(ctx context.Context, op string, params DevboxListParams, ofCursor []engine.Refusal, opts []Option) iter.Seq2[*DevboxPage, error] {
 	if params.IncludeTotalCount == nil {
 		params.IncludeTotalCount = new(false)
@@ -103,17 +109,18 @@ func (s *DevboxesService) pages(ctx context.Context, op string, params DevboxLis
 	})
 }
 
-// Shutdown shuts the devbox down and returns it. This cannot be undone. A devbox that
-// has already ended is a success; an unknown ID is an error that matches [ErrNotFound].
+// Shutdown shuts down the devbox and returns it. This cannot be undone. If the devbox has
+// already ended, Shutdown succeeds. If the ID is unknown, the error matches [ErrNotFound].
 //
-// Shutdown is retried. If a response is lost, cannot be decoded or shows a devbox that
-// has not ended, Shutdown reads the devbox, up to three times. It succeeds if the devbox
-// has ended or the API itself reports that there is no such devbox; in that case only ID
-// and Status of the result are set. Otherwise the error matches [ErrMaybeApplied].
+// Shutdown is retried. If a response is lost, cannot be decoded or shows a devbox that has
+// not ended, Shutdown reads the devbox up to three times. It succeeds if the devbox has
+// ended, or if the API itself reports that the devbox does not exist; in the latter case
+// only the ID and the Status of the result are set. Otherwise the error matches
+// [ErrMaybeApplied].
 //
-// While a snapshot is made, the API refuses the shutdown with a 409, which matches
-// [ErrConflict]. To force it, call POST /v1/devboxes/{id}/shutdown?force=true with
-// [Client.Do].
+// While a snapshot of the devbox is being taken, the API refuses the shutdown with status
+// 409, and the error matches [ErrConflict]. To force the shutdown, send
+// POST /v1/devboxes/{id}/shutdown?force=true with [Client.Do].
 func (s *DevboxesService) Shutdown(ctx context.Context, id string, opts ...Option) (*Devbox, error) {
 	return s.shutdown(ctx, opShutdownDevbox, id, opts)
 }
@@ -133,7 +140,7 @@ func (s *DevboxesService) shutdown(ctx context.Context, op, id string, opts []Op
 	})
 }
 
-// maxReads is how often a devbox is read to see what a response did not show.
+// maxReads limits how often a devbox is read to learn what a response did not show.
 const maxReads = 3
 
 // resolveShutdown reads the devbox until it has ended.
@@ -152,35 +159,35 @@ func (s *DevboxesService) resolveShutdown(ctx context.Context, op, id string, op
 	}
 }
 
-// How many seconds AwaitRunning lets the API hold a poll.
+// The longest and the shortest hold of a poll, in seconds.
 const (
 	maxHold = 30
 	minHold = 5
 )
 
 const (
-	// maxSilence is how long AwaitRunning goes on while there are only transient errors.
+	// maxSilence is how long AwaitRunning continues if it gets only transient errors.
 	maxSilence = 2 * time.Minute
-	// quickPoll is the time below which a response came without being held.
+	// quickPoll is the duration below which a poll was not held.
 	quickPoll = time.Second
 )
 
 // awaitedStatuses end the wait.
 var awaitedStatuses = []DevboxStatus{DevboxRunning, DevboxFailure, DevboxShutdown}
 
-// AwaitRunning waits until the devbox is running, and returns it. If the devbox fails or
-// is shut down, the error is a [*DevboxError] that matches [ErrDevboxFailed], also when
-// an entrypoint did its work before the devbox was seen running: ShutdownReason tells.
-// If the ID is unknown, the error matches [ErrNotFound]. AwaitRunning verifies no
-// policy, and shuts down nothing.
+// AwaitRunning waits until the devbox is running and returns it. If the devbox fails or
+// is shut down, the error is a [*DevboxError] that matches [ErrDevboxFailed]. That includes
+// a devbox whose entrypoint finished before the devbox was seen running; see its
+// ShutdownReason. If the ID is unknown, the error matches [ErrNotFound]. AwaitRunning does
+// not verify the policy and does not shut down the devbox.
 //
-// It has no time limit of its own: use a context. Once the context ends, the error
-// matches the context's. A suspended devbox and an unknown status are waited for.
-// Transient errors are retried, with pauses, until the API has been silent for two
-// minutes; then the last of them is returned.
+// AwaitRunning has no time limit of its own; set a deadline on ctx. If ctx ends, the error
+// matches the context's error. AwaitRunning keeps waiting while the devbox is suspended or
+// has an unknown status. It retries transient errors, with pauses, until it has received
+// nothing else for two minutes; then it returns the last one.
 //
-// AwaitRunning polls: each request lets the API hold the response for up to 30 seconds.
-// [WithAttemptTimeout] limits the time beyond that; [WithMaxRetries] has no effect.
+// Each request lets the API hold the response for up to 30 seconds. [WithAttemptTimeout]
+// limits the time beyond that. [WithMaxRetries] has no effect.
 func (s *DevboxesService) AwaitRunning(ctx context.Context, id string, opts ...Option) (*Devbox, error) {
 	if _, _, err := prepare(ctx, s.owner(), opAwaitDevbox, opts); err != nil {
 		return nil, err
@@ -191,16 +198,16 @@ func (s *DevboxesService) AwaitRunning(ctx context.Context, id string, opts ...O
 func (s *DevboxesService) await(ctx context.Context, op, id string, opts []Option) (*Devbox, error) {
 	opts = append(opts[:len(opts):len(opts)], WithMaxRetries(0)) // a poll is one attempt
 	hold := maxHold
-	heard := time.Now() // the last response that was not a transient error
-	responded := false  // a response came that showed no running devbox
+	heard := time.Now() // when the last response arrived that was not a transient error
+	responded := false  // whether a response showed that the devbox was not running
 	faults, quick := 0, 0
 	for polls := 0; ; polls++ {
-		if ctx.Err() != nil || left(ctx) <= 0 { // whatever came last
+		if ctx.Err() != nil || left(ctx) <= 0 { // whatever the last response was
 			ended := engine.Ended(ctx, op, false)
 			ended.Attempts = polls
 			err := newError(ended)
 			if e, ok := err.(*TransportError); ok && responded {
-				e.problem = "it was not running"
+				e.problem = "the devbox was not running yet"
 			}
 			return nil, err
 		}
@@ -222,7 +229,7 @@ func (s *DevboxesService) await(ctx context.Context, op, id string, opts []Optio
 			return nil, err
 		default:
 			faults++
-			if !errors.Is(err, ErrRateLimited) { // a proxy may have cut what it held for too long
+			if !errors.Is(err, ErrRateLimited) { // a proxy may have cut off a long hold
 				hold = max(hold/2, minHold)
 			}
 			waitAfter(ctx, faults, err)
@@ -230,8 +237,8 @@ func (s *DevboxesService) await(ctx context.Context, op, id string, opts []Optio
 	}
 }
 
-// poll waits for one of awaitedStatuses, at most for so many seconds. It returns nil if
-// the devbox has none of them by then.
+// poll waits for one of awaitedStatuses, for up to hold seconds. It returns nil if the
+// devbox has none of them by then.
 func (s *DevboxesService) poll(ctx context.Context, op, id string, hold int, opts []Option) (*Devbox, error) {
 	return send(ctx, s.owner(), opts, engine.Request[*Devbox]{
 		Operation:    op,
@@ -260,7 +267,7 @@ func seconds(d time.Duration) int {
 	return int((min(d, maxHold*time.Second)-1)/time.Second) + 1
 }
 
-// waitAfter waits as between two attempts, longer if the API asks for it.
+// waitAfter waits as long as between two attempts, or longer if the API asks for it.
 func waitAfter(ctx context.Context, fault int, err error) {
 	const maxRetryAfter = time.Minute
 	start := time.Now()
@@ -275,13 +282,12 @@ func waitAfter(ctx context.Context, fault int, err error) {
 	}
 }
 
-// failed is the error of a devbox that has ended.
+// failed returns the error for a devbox that has ended.
 func (s *DevboxesService) failed(op string, devbox *Devbox, opts []Option) *DevboxError {
-	reason := devbox.FailureReason
+	problem, reason := "the devbox failed", devbox.FailureReason
 	if devbox.Status == DevboxShutdown {
-		reason = devbox.ShutdownReason
+		problem, reason = "the devbox was shut down", devbox.ShutdownReason
 	}
-	problem := "the status is " + string(devbox.Status)
 	if reason != "" {
 		problem += ": " + reason
 	}
@@ -296,12 +302,12 @@ func (s *DevboxesService) failed(op string, devbox *Devbox, opts []Option) *Devb
 	}
 }
 
-// printable returns a text from a response without the API key of the call, on one line.
+// printable returns text from a response on one line and without the call's API key.
 func (s *DevboxesService) printable(opts []Option, text string) string {
 	return printable(engine.Redact(s.client.settings.with(opts).apiKey, text), maxErrorText)
 }
 
-// owner returns the service's client, or nil when NewClient did not make it.
+// owner returns the service's client, or nil if NewClient did not create it.
 func (s *DevboxesService) owner() *Client {
 	if s == nil {
 		return nil

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"math"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -53,26 +54,27 @@ func wantDevbox() *runloop.Devbox {
 	}
 }
 
-func TestGetDevbox(t *testing.T) {
+func TestGetAndShutdown(t *testing.T) {
 	t.Parallel()
 	api, client := clienttest.NewAPI(t)
-	api.On("GET", "/v1/devboxes/dbx_1", clienttest.Respond(200, " \n"+devboxJSON+"\n"))
-
-	devbox, err := client.Devboxes.Get(t.Context(), "dbx_1")
-
+	api.On("GET", "/v1/devboxes/dbx_1", ok(" \n"+devboxJSON+"\n"))
+	api.On("POST", "/v1/devboxes/dbx_1/shutdown", ok(devboxJSON))
+	devbox, err := client.Devboxes.Get(t.Context(), "dbx_1", runloop.WithIdempotencyKey("unused"))
 	require.NoError(t, err)
 	assert.Equal(t, wantDevbox(), devbox)
-	sent := api.Only()
-	assert.Empty(t, sent.Body)
-	assert.Empty(t, sent.Query)
-	assert.Empty(t, sent.Header.Get("X-Request-Id"))
+	devbox, err = client.Devboxes.Shutdown(t.Context(), "dbx_1", runloop.WithIdempotencyKey("key-1"))
+	require.NoError(t, err)
+	assert.Equal(t, wantDevbox(), devbox)
+	for i, sent := range api.Sent() {
+		assert.Empty(t, sent.Body)
+		assert.Empty(t, sent.Query)
+		assert.Equal(t, []string{"", "key-1"}[i], sent.Header.Get("X-Request-Id"))
+	}
 }
 
 func TestGetOfAnUnknownDevbox(t *testing.T) {
 	t.Parallel()
-	for _, response := range []func(*http.Request) (*http.Response, error){
-		refuse(400, `Devbox with id "dbx_1" not found`), refuse(404, "gone"), htmlPage(404),
-	} {
+	for _, response := range []responder{refuse(400, `Devbox with id "dbx_1" not found`), refuse(404, "gone"), htmlPage(404)} {
 		api, client := clienttest.NewAPI(t)
 		api.On("GET", "/v1/devboxes/dbx_1", response)
 		_, err := client.Devboxes.Get(t.Context(), "dbx_1")
@@ -80,23 +82,34 @@ func TestGetOfAnUnknownDevbox(t *testing.T) {
 	}
 }
 
-func TestInvalidDevboxes(t *testing.T) {
+func TestInvalidDevboxResponses(t *testing.T) {
 	t.Parallel()
 	for body, problem := range map[string]string{
 		`{"status":"running"}`:                                    `it has no "id"`,
 		`{"id":"dbx_1"}`:                                          `it has no "status"`,
 		`{"id":"dbx_1","status":null}`:                            `it has no "status"`,
-		`{"id":"dbx_2","status":"running"}`:                       `it is about devbox "dbx_2", requested was "dbx_1"`,
+		`{"id":"dbx_2","status":"running"}`:                       `it describes devbox "dbx_2" instead of "dbx_1"`,
 		`{"id":"dbx_1","status":7}`:                               "/status has",
 		`{"id":"dbx_1","status":"running","metadata":{"a":{}}}`:   "/metadata/a has",
 		`{"id":"dbx_1","status":"running","launch_parameters":7}`: "/launch_parameters has",
 		`{"id":"dbx_1","id":"dbx_1","status":"running"}`:          "duplicate",
-		`[]`: "where an object belongs",
+		`[]`:                                   "where an object belongs",
+		`{"has_more":false}`:                   `it has no "devboxes"`,
+		`{"devboxes":null,"has_more":false}`:   `it has no "devboxes"`,
+		`{"devboxes":[]}`:                      `it has no "has_more"`,
+		`{"devboxes":[{}],"has_more":false}`:   `/devboxes/0 has no "id"`,
+		`{"devboxes":[null],"has_more":false}`: "where an object belongs",
+		`{"devboxes":[` + strings.Repeat(`{"id":"a","status":"b"},`, 5000) + `{"id":"a","status":"b"}],"has_more":false}`: "more than 5000 devboxes",
 	} {
 		api, client := clienttest.NewAPI(t)
-		api.On("GET", "/v1/devboxes/dbx_1", clienttest.Respond(200, body))
-		devbox, err := client.Devboxes.Get(t.Context(), "dbx_1")
-		assert.Nil(t, devbox)
+		var err error
+		if strings.Contains(body, `has_more`) || strings.Contains(body, `devboxes`) {
+			api.On("GET", "/v1/devboxes", ok(body))
+			_, err = client.Devboxes.List(t.Context(), runloop.DevboxListParams{})
+		} else {
+			api.On("GET", "/v1/devboxes/dbx_1", ok(body))
+			_, err = client.Devboxes.Get(t.Context(), "dbx_1")
+		}
 		require.ErrorIs(t, err, runloop.ErrInvalidResponse, body)
 		assert.ErrorContains(t, err, problem)
 	}
@@ -106,11 +119,9 @@ func TestListDevboxes(t *testing.T) {
 	t.Parallel()
 	api, client := clienttest.NewAPI(t)
 	api.On("GET", "/v1/devboxes", clienttest.Respond(200, `{"devboxes": [ `+devboxJSON+` ,{"id":"dbx_2","status":"warming"}], "has_more": true, "total_count": 7, "new": 1}`))
-
 	page, err := client.Devboxes.List(t.Context(), runloop.DevboxListParams{
 		Status: runloop.DevboxRunning, Limit: 2, StartingAfter: "dbx_0", IncludeTotalCount: new(true),
 	})
-
 	require.NoError(t, err)
 	assert.Equal(t, &runloop.DevboxPage{
 		Devboxes: []runloop.Devbox{
@@ -122,42 +133,19 @@ func TestListDevboxes(t *testing.T) {
 	}, page)
 	assert.Equal(t, "dbx_2", page.NextCursor())
 	assert.Equal(t, "include_total_count=true&limit=2&starting_after=dbx_0&status=running", api.Only().Query)
-}
-
-func TestListDevboxesOfTheZeroParams(t *testing.T) {
-	t.Parallel()
-	api, client := clienttest.NewAPI(t)
+	api, client = clienttest.NewAPI(t)
 	api.On("GET", "/v1/devboxes", clienttest.Respond(200, noBoxes))
-	page, err := client.Devboxes.List(t.Context(), runloop.DevboxListParams{})
+	page, err = client.Devboxes.List(t.Context(), runloop.DevboxListParams{})
 	require.NoError(t, err)
 	assert.Equal(t, &runloop.DevboxPage{}, page)
 	assert.Empty(t, api.Only().Query)
-}
-
-func TestInvalidDevboxPages(t *testing.T) {
-	t.Parallel()
-	for body, problem := range map[string]string{
-		`{"has_more":false}`:                   `it has no "devboxes"`,
-		`{"devboxes":null,"has_more":false}`:   `it has no "devboxes"`,
-		`{"devboxes":[]}`:                      `it has no "has_more"`,
-		`{"devboxes":[{}],"has_more":false}`:   `/devboxes/0 has no "id"`,
-		`{"devboxes":[null],"has_more":false}`: "where an object belongs",
-		`{"devboxes":[` + strings.Repeat(`{"id":"a","status":"b"},`, 5000) + `{"id":"a","status":"b"}],"has_more":false}`: "more than 5000 devboxes",
-	} {
-		api, client := clienttest.NewAPI(t)
-		api.On("GET", "/v1/devboxes", clienttest.Respond(200, body))
-		_, err := client.Devboxes.List(t.Context(), runloop.DevboxListParams{})
-		require.ErrorIs(t, err, runloop.ErrInvalidResponse)
-		assert.ErrorContains(t, err, problem)
-	}
 }
 
 func TestListDevboxesRefusesInvalidParams(t *testing.T) {
 	t.Parallel()
 	api, client := clienttest.NewAPI(t)
 	_, err := client.Devboxes.List(t.Context(), runloop.DevboxListParams{Limit: 5001, Status: "\xff", StartingAfter: "\xfe"})
-	e, ok := errors.AsType[*runloop.ValidationError](err)
-	require.True(t, ok)
+	e := asValidationError(t, err)
 	assert.Equal(t, "list devboxes", e.Op)
 	assert.Equal(t, []string{
 		"Limit: 5001 is not between 0 and 5000: write 0 for the default",
@@ -197,70 +185,41 @@ func TestAllDevboxes(t *testing.T) {
 
 // Shutdown
 
-func TestShutdown(t *testing.T) {
-	t.Parallel()
-	api, client := clienttest.NewAPI(t)
-	api.On("POST", "/v1/devboxes/dbx_1/shutdown", clienttest.Respond(200, devboxJSON))
-
-	devbox, err := client.Devboxes.Shutdown(t.Context(), "dbx_1", runloop.WithIdempotencyKey("key-1"))
-
-	require.NoError(t, err)
-	assert.Equal(t, wantDevbox(), devbox)
-	sent := api.Only()
-	assert.Empty(t, sent.Body)
-	assert.Empty(t, sent.Query)
-	assert.Equal(t, "key-1", sent.Header.Get("X-Request-Id"))
-}
-
 func TestShutdowns(t *testing.T) {
-	t.Parallel()
+	shutdown := func(respond responder) []step { return on(shutdownBox, respond) }
+	get := func(respond responder) []step { return on(getBox, respond) }
 	notFound := refuse(400, `Devbox with id "dbx_1" not found`)
-	shutdown := func(respond func(*http.Request) (*http.Response, error)) step { return on(shutdownBox, respond) }
-	get := func(respond func(*http.Request) (*http.Response, error)) step { return on(getBox, respond) }
-	for _, test := range []struct {
-		name   string
+	ended, runs := get(ok(box("shutdown"))), get(ok(box("running")))
+	stillRuns, lost, gone := shutdown(ok(box("running"))), shutdown(broken), shutdown(htmlPage(404))
+	for name, test := range map[string]struct {
 		steps  []step
 		status runloop.DevboxStatus // of the result
-		is     []error              // what the error matches, instead
+		is     []error              // what the error matches, if there is no result
 	}{
-		{"a devbox that had ended", []step{shutdown(ok(box("shutdown")))}, "shutdown", nil},
-		{"a devbox that had failed", []step{shutdown(ok(box("failure")))}, "failure", nil},
-		{"retried", []step{shutdown(htmlPage(503)), shutdown(broken), shutdown(ok(box("shutdown")))}, "shutdown", nil},
-		{"not found", []step{shutdown(notFound)}, "", []error{runloop.ErrNotFound}},
-		{"a load balancer's 404", []step{shutdown(htmlPage(404))}, "", []error{runloop.ErrNotFound}},
-		{"a snapshot is made", []step{shutdown(refuse(409, "snapshot in progress"))}, "", []error{runloop.ErrConflict}},
-		{"lost, then over", []step{shutdown(broken), shutdown(ok(box("shutdown")))}, "shutdown", nil},
-		{"lost, then gone by the API's own words",
-			[]step{shutdown(broken), shutdown(notFound), get(notFound)}, "shutdown", nil},
-		{"lost, then gone by a 404 with words",
-			[]step{shutdown(broken), shutdown(htmlPage(404)), get(refuse(404, "no such devbox"))}, "shutdown", nil},
-		{"lost, then a load balancer's 404",
-			[]step{shutdown(broken), shutdown(htmlPage(404)), get(htmlPage(404))}, "", []error{runloop.ErrMaybeApplied}},
-		{"lost, then a 404 without words",
-			[]step{shutdown(broken), shutdown(htmlPage(404)), get(clienttest.Respond(404, ``))}, "", []error{runloop.ErrMaybeApplied}},
-		{"lost, then not found, but it is there and has ended",
-			[]step{shutdown(broken), shutdown(htmlPage(404)), get(ok(box("shutdown")))}, "shutdown", nil},
-		{"still running, then ended",
-			[]step{shutdown(ok(box("running"))), get(ok(box("running"))), get(ok(box("shutdown")))}, "shutdown", nil},
-		{"still running, then gone",
-			[]step{shutdown(ok(box("running"))), get(notFound)}, "shutdown", nil},
-		{"runs on",
-			append([]step{shutdown(ok(box("running")))}, times(3, get(ok(box("running"))))...),
-			"", []error{runloop.ErrMaybeApplied, runloop.ErrInvalidResponse}},
-		{"a response without a body", []step{shutdown(ok(``)), get(ok(box("shutdown")))}, "shutdown", nil},
-		{"a response that is not JSON", []step{shutdown(ok(`done`)), get(ok(box("shutdown")))}, "shutdown", nil},
-		{"a response about another devbox",
-			[]step{shutdown(ok(`{"id":"dbx_2","status":"shutdown"}`)), get(ok(box("shutdown")))}, "shutdown", nil},
-		{"a look that fails ends the looks",
-			[]step{shutdown(ok(``)), get(refuse(403, "no"))}, "", []error{runloop.ErrMaybeApplied}},
-		{"an outage: five requests",
-			append(times(4, shutdown(broken)), get(broken)), "", []error{runloop.ErrMaybeApplied}},
-		{"an outage of writes",
-			append(times(4, shutdown(broken)), times(3, get(ok(box("running"))))...), "", []error{runloop.ErrMaybeApplied}},
-		{"an outage of writes that took effect",
-			append(times(4, shutdown(htmlPage(502))), get(ok(box("shutdown")))), "shutdown", nil},
+		"a devbox that had ended":                {cleanedUp, "shutdown", nil},
+		"a devbox that had failed":               {shutdown(ok(box("failure"))), "failure", nil},
+		"retried":                                {concat(shutdown(htmlPage(503)), lost, cleanedUp), "shutdown", nil},
+		"not found":                              {shutdown(notFound), "", []error{runloop.ErrNotFound}},
+		"a load balancer's 404":                  {gone, "", []error{runloop.ErrNotFound}},
+		"a snapshot is being taken":              {shutdown(refuse(409, "snapshot in progress")), "", []error{runloop.ErrConflict}},
+		"lost, then ended":                       {concat(lost, cleanedUp), "shutdown", nil},
+		"lost, then gone by the API's message":   {concat(lost, shutdown(notFound), get(notFound)), "shutdown", nil},
+		"lost, then gone by a 404 with words":    {concat(lost, gone, get(refuse(404, "no such devbox"))), "shutdown", nil},
+		"lost, then a load balancer's 404":       {concat(lost, gone, get(htmlPage(404))), "", []error{runloop.ErrMaybeApplied}},
+		"lost, then a 404 without words":         {concat(lost, gone, get(clienttest.Respond(404, ``))), "", []error{runloop.ErrMaybeApplied}},
+		"lost, then not found, but it has ended": {concat(lost, gone, ended), "shutdown", nil},
+		"still running, then ended":              {concat(stillRuns, runs, ended), "shutdown", nil},
+		"still running, then gone":               {concat(stillRuns, get(notFound)), "shutdown", nil},
+		"keeps running":                          {concat(stillRuns, times(3, runs)), "", []error{runloop.ErrMaybeApplied, runloop.ErrInvalidResponse}},
+		"a response without a body":              {concat(shutdown(ok(``)), ended), "shutdown", nil},
+		"a response that is not JSON":            {concat(shutdown(ok(`done`)), ended), "shutdown", nil},
+		"a response about another devbox":        {concat(shutdown(ok(`{"id":"dbx_2","status":"shutdown"}`)), ended), "shutdown", nil},
+		"a read that fails ends the reads":       {concat(shutdown(ok(``)), get(refuse(403, "no"))), "", []error{runloop.ErrMaybeApplied}},
+		"an outage: five requests":               {concat(times(4, lost), get(broken)), "", []error{runloop.ErrMaybeApplied}},
+		"an outage of writes":                    {concat(times(4, lost), times(3, runs)), "", []error{runloop.ErrMaybeApplied}},
+		"an outage of writes that took effect":   {concat(times(4, shutdown(htmlPage(502))), ended), "shutdown", nil},
 	} {
-		t.Run(test.name, clienttest.InBubble(func(t *testing.T) {
+		t.Run(name, clienttest.InBubble(func(t *testing.T) {
 			_, client := newScript(t, test.steps)
 			devbox, err := client.Devboxes.Shutdown(t.Context(), "dbx_1")
 			if test.is == nil {
@@ -281,18 +240,11 @@ func TestShutdowns(t *testing.T) {
 
 // AwaitRunning
 
-func TestAwaitRunning(t *testing.T) {
-	clienttest.InBubble(func(t *testing.T) {
-		s, client := newScript(t, []step{on(waitBox, after(20*time.Second, ok(box("running"))))})
+func wait(respond responder) []step { return on(waitBox, respond) }
 
-		devbox, err := client.Devboxes.AwaitRunning(t.Context(), "dbx_1", runloop.WithIdempotencyKey("unused"))
-
-		require.NoError(t, err)
-		assert.Equal(t, runloop.DevboxRunning, devbox.Status)
-		assert.Equal(t, "npol_1", devbox.NetworkPolicyID)
-		assert.JSONEq(t, `{"statuses": ["running", "failure", "shutdown"], "timeout_seconds": 30}`, s.sent[0].Body)
-		assert.Empty(t, s.sent[0].Header.Get("X-Request-Id"), "a poll only reads")
-	})(t)
+// timedOut is a poll whose hold has ended.
+func timedOut(hold time.Duration) []step {
+	return wait(after(hold, refuse(408, "the devbox did not reach the status")))
 }
 
 // holds returns the timeout_seconds of the polls.
@@ -308,116 +260,78 @@ func holds(t *testing.T, s *script) (holds []int) {
 	return holds
 }
 
-func wait(respond func(*http.Request) (*http.Response, error)) step { return on(waitBox, respond) }
-
-// timedOut is the response to a poll whose hold is over.
-func timedOut(hold time.Duration) step {
-	return wait(after(hold, refuse(408, "the devbox did not reach the status")))
-}
-
-// The hold of a poll does not count against the time that the API may take.
-func TestAHeldPollDoesNotTimeOut(t *testing.T) {
+func TestAwaitRunning(t *testing.T) {
 	clienttest.InBubble(func(t *testing.T) {
-		s, client := newScript(t, []step{
-			timedOut(30*time.Second + 999*time.Millisecond),
-			wait(after(30*time.Second+999*time.Millisecond, ok(box("running")))),
-		})
-		_, err := client.Devboxes.AwaitRunning(t.Context(), "dbx_1", runloop.WithAttemptTimeout(time.Second))
+		s, client := newScript(t, wait(after(20*time.Second, ok(box("running")))))
+		devbox, err := client.Devboxes.AwaitRunning(t.Context(), "dbx_1", runloop.WithIdempotencyKey("unused"))
 		require.NoError(t, err)
-		assert.Equal(t, []int{30, 30}, holds(t, s))
+		assert.Equal(t, runloop.DevboxRunning, devbox.Status)
+		assert.Equal(t, "npol_1", devbox.NetworkPolicyID)
+		assert.JSONEq(t, `{"statuses": ["running", "failure", "shutdown"], "timeout_seconds": 30}`, s.sent[0].Body)
+		assert.Empty(t, s.sent[0].Header.Get("X-Request-Id"), "a poll only reads")
 	})(t)
 }
 
-// math.MaxInt64 is what programs write for no limit.
-func TestThePollsOfTheLongestAttemptTimeout(t *testing.T) {
-	clienttest.InBubble(func(t *testing.T) {
-		_, client := newScript(t, []step{timedOut(30 * time.Second), wait(after(time.Second, ok(box("running"))))})
-		_, err := client.Devboxes.AwaitRunning(t.Context(), "dbx_1", runloop.WithAttemptTimeout(math.MaxInt64))
-		require.NoError(t, err)
-	})(t)
-}
-
-func TestATimeoutOfAPollIsNoFailure(t *testing.T) {
-	clienttest.InBubble(func(t *testing.T) {
-		var log bytes.Buffer
-		s, client := newScript(t, append(times(20, timedOut(30*time.Second)), wait(ok(box("running")))),
-			runloop.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
-		_, err := client.Devboxes.AwaitRunning(t.Context(), "dbx_1")
-		require.NoError(t, err)
-		assert.Equal(t, 600*time.Second, s.times[20], "no pauses")
-		assert.Empty(t, log.String(), "no warnings")
-	})(t)
-}
-
-func TestPollsThatAreNotHeldArePaused(t *testing.T) {
-	for name, response := range map[string]func(*http.Request) (*http.Response, error){
-		"a status that nobody knows": ok(box("warming")),
-		"a status that goes on":      ok(box("provisioning")),
-		"suspended":                  ok(box("suspended")),
-		"a 408":                      refuse(408, "later"),
-		"a proxy's 408":              htmlPage(408),
+// A poll is one attempt. Its hold is halved only after an attempt that a proxy may have cut
+// off, and does not count against the time limit of an attempt.
+func TestPolls(t *testing.T) {
+	const almostASecond = 999 * time.Millisecond
+	held := 30*time.Second + almostASecond
+	faults := concat(wait(broken), wait(htmlPage(503)), wait(htmlPage(502)), wait(refuse(500, "oops")), wait(refuse(429, "slow down")), times(2, wait(broken)))
+	retryAfter := func(status int, seconds string) []step {
+		return wait(clienttest.RespondWith(status, `{}`, http.Header{"Retry-After": {seconds}}))
+	}
+	unpaused := func(response responder) []step { return times(8, wait(response)) }
+	nine := slices.Repeat([]int{30}, 9)
+	const paused, anyTime = -1, -2
+	for name, test := range map[string]struct {
+		steps   []step // before the devbox is running
+		timeout time.Duration
+		holds   []int
+		last    time.Duration // when the last poll begins, or paused if the polls are paused like retries
+	}{
+		"held":                     {timedOut(held), time.Second, []int{30, 30}, held},
+		"held without a limit":     {timedOut(30 * time.Second), math.MaxInt64, []int{30, 30}, 30 * time.Second},
+		"held 20 times":            {times(20, timedOut(30*time.Second)), 0, slices.Repeat([]int{30}, 21), 600 * time.Second},
+		"held with another status": {times(3, wait(after(30*time.Second, ok(box("warming"))))), 0, []int{30, 30, 30, 30}, 90 * time.Second},
+		"an unknown status":        {unpaused(ok(box("warming"))), 0, nine, paused},
+		"a status that continues":  {unpaused(ok(box("provisioning"))), 0, nine, paused},
+		"suspended":                {unpaused(ok(box("suspended"))), 0, nine, paused},
+		"a quick 408":              {unpaused(refuse(408, "later")), 0, nine, paused},
+		"a proxy's 408":            {unpaused(htmlPage(408)), 0, nine, paused},
+		"transient errors":         {faults, 0, []int{30, 15, 7, 5, 5, 5, 5, 5}, paused},
+		"a 429 with a wait":        {retryAfter(429, "20"), 0, []int{30, 30}, 20 * time.Second},
+		"cut off by a proxy":       {concat(wait(after(20*time.Second, broken)), times(2, timedOut(15*time.Second))), 0, []int{30, 15, 15, 15}, anyTime},
+		"a wait of hours":          {retryAfter(503, "7200"), 0, []int{30, 15}, time.Minute},
 	} {
 		t.Run(name, clienttest.InBubble(func(t *testing.T) {
-			s, client := newScript(t, append(times(8, wait(response)), wait(ok(box("running")))))
+			var log bytes.Buffer
+			opts := []runloop.Option{runloop.WithLogger(slog.New(slog.NewTextHandler(&log, nil)))}
+			if name == "transient errors" {
+				opts = append(opts, runloop.WithMaxRetries(0)) // which has no effect
+			}
+			if test.timeout != 0 {
+				opts = append(opts, runloop.WithAttemptTimeout(test.timeout))
+			}
+			s, client := newScript(t, concat(test.steps, wait(after(almostASecond, ok(box("running"))))), opts...)
 			_, err := client.Devboxes.AwaitRunning(t.Context(), "dbx_1")
 			require.NoError(t, err)
-			clienttest.AssertBackoff(t, s.times)
+			assert.Equal(t, test.holds, holds(t, s))
+			switch test.last {
+			case paused:
+				clienttest.AssertBackoff(t, s.times)
+			case anyTime:
+			default:
+				assert.Equal(t, test.last, s.times[len(s.times)-1])
+			}
+			if strings.HasPrefix(name, "held") {
+				assert.Empty(t, log.String(), "no warnings")
+			}
 		}))
 	}
 }
 
-func TestAHeldPollWithAnotherStatusIsNotPaused(t *testing.T) {
-	clienttest.InBubble(func(t *testing.T) {
-		s, client := newScript(t, append(times(3, wait(after(30*time.Second, ok(box("warming"))))), wait(ok(box("running")))))
-		_, err := client.Devboxes.AwaitRunning(t.Context(), "dbx_1")
-		require.NoError(t, err)
-		assert.Equal(t, 90*time.Second, s.times[3])
-	})(t)
-}
-
-func TestAwaitRunningSurvivesTransientErrors(t *testing.T) {
-	clienttest.InBubble(func(t *testing.T) {
-		faults := []step{wait(broken), wait(htmlPage(503)), wait(htmlPage(502)), wait(refuse(500, "oops")), wait(refuse(429, "slow down")), wait(broken), wait(broken)}
-		s, client := newScript(t, append(faults, wait(ok(box("running")))), runloop.WithMaxRetries(0))
-		_, err := client.Devboxes.AwaitRunning(t.Context(), "dbx_1")
-		require.NoError(t, err)
-		clienttest.AssertBackoff(t, s.times)
-		assert.Equal(t, []int{30, 15, 7, 5, 5, 5, 5, 5}, holds(t, s), "half the hold after what a proxy may have cut")
-	})(t)
-}
-
-func TestAwaitRunningHalvesTheHoldOfPollsThatProxiesCut(t *testing.T) {
-	clienttest.InBubble(func(t *testing.T) {
-		cut := after(20*time.Second, broken)
-		s, client := newScript(t, []step{wait(cut), timedOut(15 * time.Second), timedOut(15 * time.Second), wait(ok(box("running")))})
-		_, err := client.Devboxes.AwaitRunning(t.Context(), "dbx_1")
-		require.NoError(t, err)
-		assert.Equal(t, []int{30, 15, 15, 15}, holds(t, s))
-	})(t)
-}
-
-func TestA429DoesNotHalveTheHoldAndItsWaitIsKept(t *testing.T) {
-	clienttest.InBubble(func(t *testing.T) {
-		slow := clienttest.RespondWith(429, `{}`, http.Header{"Retry-After": {"20"}})
-		s, client := newScript(t, []step{wait(slow), wait(ok(box("running")))})
-		_, err := client.Devboxes.AwaitRunning(t.Context(), "dbx_1")
-		require.NoError(t, err)
-		assert.Equal(t, []int{30, 30}, holds(t, s))
-		assert.Equal(t, 20*time.Second, s.times[1])
-	})(t)
-}
-
-func TestARetryAfterOfHoursIsAMinute(t *testing.T) {
-	clienttest.InBubble(func(t *testing.T) {
-		slow := clienttest.RespondWith(503, `{}`, http.Header{"Retry-After": {"7200"}})
-		s, client := newScript(t, []step{wait(slow), wait(ok(box("running")))})
-		_, err := client.Devboxes.AwaitRunning(t.Context(), "dbx_1")
-		require.NoError(t, err)
-		assert.Equal(t, time.Minute, s.times[1])
-	})(t)
-}
-
-// Any other response ends the silence: only two minutes of it in a row are too long.
+// Any other response ends the silence: the two minutes begin again.
 func TestAwaitRunningGivesUpAfterTwoMinutesOfSilence(t *testing.T) {
 	clienttest.InBubble(func(t *testing.T) {
 		polls := 0
@@ -431,8 +345,7 @@ func TestAwaitRunningGivesUpAfterTwoMinutesOfSilence(t *testing.T) {
 		_, err := client.Devboxes.AwaitRunning(t.Context(), "dbx_1")
 		require.ErrorIs(t, err, runloop.ErrServer)
 		assert.Equal(t, 503, clienttest.AsAPIError(t, err).StatusCode)
-		_, isDevboxError := errors.AsType[*runloop.DevboxError](err)
-		assert.False(t, isDevboxError)
+		assertNoDevbox(t, err)
 		assert.InDelta(t, (3 * time.Minute).Seconds(), time.Since(start).Seconds(), 30)
 	})(t)
 }
@@ -440,69 +353,69 @@ func TestAwaitRunningGivesUpAfterTwoMinutesOfSilence(t *testing.T) {
 func TestAwaitRunningGivesUpOnPollsWithoutResponses(t *testing.T) {
 	clienttest.InBubble(func(t *testing.T) {
 		s, client := newScript(t, times(3, wait(never)))
-		start := time.Now()
 		_, err := client.Devboxes.AwaitRunning(t.Context(), "dbx_1")
 		e := clienttest.AsTransportError(t, err)
 		assert.True(t, e.Timeout())
 		assert.False(t, e.MaybeApplied)
 		assert.Equal(t, []int{30, 15, 7}, holds(t, s))
-		assert.GreaterOrEqual(t, time.Since(start), 2*time.Minute)
-		assert.Less(t, time.Since(start), 3*time.Minute)
+		assert.GreaterOrEqual(t, time.Since(s.start), 2*time.Minute)
+		assert.Less(t, time.Since(s.start), 3*time.Minute)
 	})(t)
 }
 
-// Whatever response comes last, a context that is over is the error.
+// Whatever the last response is, the error is that of a context that has ended.
 func TestTheEndOfTheContextEndsAwaitRunning(t *testing.T) {
-	for name, last := range map[string]step{
-		"a 408":             timedOut(10 * time.Second),
-		"another status":    wait(after(10*time.Second, ok(box("provisioning")))),
-		"a failure":         wait(after(10*time.Second, ok(box("failure")))),
-		"a 503":             wait(after(10*time.Second, htmlPage(503))),
-		"a 404":             wait(after(10*time.Second, refuse(404, "not found"))),
-		"no response":       wait(never),
-		"a paused response": wait(after(9800*time.Millisecond, htmlPage(503))),
+	const notRunning, noResponse = "the devbox was not running yet", "no usable response"
+	for name, test := range map[string]struct {
+		last    []step
+		problem string
+	}{
+		"a 408":             {timedOut(10 * time.Second), notRunning},
+		"another status":    {wait(after(10*time.Second, ok(box("provisioning")))), notRunning},
+		"a failure":         {wait(after(10*time.Second, ok(box("failure")))), notRunning},
+		"a 503":             {wait(after(10*time.Second, htmlPage(503))), noResponse},
+		"a 404":             {wait(after(10*time.Second, refuse(404, "not found"))), noResponse},
+		"no response":       {wait(never), noResponse},
+		"a paused response": {wait(after(9800*time.Millisecond, htmlPage(503))), noResponse},
 	} {
 		t.Run(name, clienttest.InBubble(func(t *testing.T) {
-			s, client := newScript(t, []step{last})
+			s, client := newScript(t, test.last)
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 			defer cancel()
 			_, err := client.Devboxes.AwaitRunning(ctx, "dbx_1")
 			require.ErrorIs(t, err, context.DeadlineExceeded)
 			assert.NotErrorIs(t, err, runloop.ErrDevboxFailed)
 			assert.Equal(t, []int{10}, holds(t, s), "what is left of the context")
-			problem := "no usable response"
-			if name == "a 408" || name == "another status" || name == "a failure" {
-				problem = "it was not running"
-			}
-			assert.EqualError(t, err, "runloop: await running devbox: "+problem+" (1 attempt): context deadline exceeded")
+			assert.EqualError(t, err, "runloop: await running devbox: "+test.problem+" (1 attempt): context deadline exceeded")
 			assert.Equal(t, 1, clienttest.AsTransportError(t, err).Attempts)
 			assert.Equal(t, 10*time.Second, time.Since(s.start))
 		}))
 	}
 }
 
-func TestACancelEndsThePausesOfAwaitRunning(t *testing.T) {
-	clienttest.InBubble(func(t *testing.T) {
-		ctx, cancel := context.WithCancelCause(t.Context())
-		slow := clienttest.RespondWith(429, `{}`, http.Header{"Retry-After": {"50"}})
-		s, client := newScript(t, []step{wait(slow)})
-		time.AfterFunc(5*time.Second, func() { cancel(errors.New("not needed any more")) })
-		_, err := client.Devboxes.AwaitRunning(ctx, "dbx_1")
-		require.ErrorIs(t, err, context.Canceled)
-		assert.ErrorContains(t, err, "not needed any more")
-		assert.Equal(t, 5*time.Second, time.Since(s.start))
-	})(t)
-}
-
-func TestAContextThatIsOverSendsNoPoll(t *testing.T) {
-	clienttest.InBubble(func(t *testing.T) {
-		_, client := newScript(t, nil)
-		ctx, cancel := context.WithCancel(t.Context())
-		cancel()
-		_, err := client.Devboxes.AwaitRunning(ctx, "dbx_1")
-		require.ErrorIs(t, err, context.Canceled)
-		assert.Zero(t, clienttest.AsTransportError(t, err).Attempts)
-	})(t)
+func TestACancelEndsAwaitRunning(t *testing.T) {
+	for name, test := range map[string]struct {
+		steps []step
+		after time.Duration
+	}{
+		"in a pause":            {wait(clienttest.RespondWith(429, `{}`, http.Header{"Retry-After": {"50"}})), 5 * time.Second},
+		"before the first poll": {nil, 0},
+	} {
+		t.Run(name, clienttest.InBubble(func(t *testing.T) {
+			ctx, cancel := context.WithCancelCause(t.Context())
+			s, client := newScript(t, test.steps)
+			cause := errors.New("no longer needed")
+			if test.after == 0 {
+				cancel(cause)
+			}
+			time.AfterFunc(test.after, func() { cancel(cause) })
+			_, err := client.Devboxes.AwaitRunning(ctx, "dbx_1")
+			require.ErrorIs(t, err, context.Canceled)
+			assert.ErrorContains(t, err, "no longer needed")
+			assert.Equal(t, len(test.steps), clienttest.AsTransportError(t, err).Attempts)
+			assert.Equal(t, test.after, time.Since(s.start))
+		}))
+	}
 }
 
 func TestAwaitRunningOfADevboxThatEnds(t *testing.T) {
@@ -510,32 +423,24 @@ func TestAwaitRunningOfADevboxThatEnds(t *testing.T) {
 		view, text string
 		shutDown   bool
 	}{
-		{`{"id":"dbx_1","status":"failure","failure_reason":"out_of_memory"}`,
-			"runloop: await running devbox: the status is failure: out_of_memory (devbox dbx_1 is not shut down)", false},
-		{`{"id":"dbx_1","status":"shutdown","shutdown_reason":"entrypoint_exit"}`,
-			"runloop: await running devbox: the status is shutdown: entrypoint_exit (devbox dbx_1 is shut down)", true},
-		{`{"id":"dbx_1","status":"shutdown"}`,
-			"runloop: await running devbox: the status is shutdown (devbox dbx_1 is shut down)", true},
+		{`{"id":"dbx_1","status":"failure","failure_reason":"out_of_memory"}`, "the devbox failed: out_of_memory (devbox dbx_1 is not shut down)", false},
+		{`{"id":"dbx_1","status":"shutdown","shutdown_reason":"idle"}`, "the devbox was shut down: idle (devbox dbx_1 is shut down)", true},
+		{`{"id":"dbx_1","status":"shutdown"}`, "the devbox was shut down (devbox dbx_1 is shut down)", true},
 	} {
 		t.Run(test.view, clienttest.InBubble(func(t *testing.T) {
-			_, client := newScript(t, []step{wait(ok(test.view))})
-			devbox, err := client.Devboxes.AwaitRunning(t.Context(), "dbx_1")
-			assert.Nil(t, devbox)
-			require.ErrorIs(t, err, runloop.ErrDevboxFailed)
-			assertNothingInDoubt(t, err)
-			e := asDevboxError(t, err)
+			s, client := newScript(t, wait(ok(test.view)))
+			e := s.failure(client.Devboxes.AwaitRunning(t.Context(), "dbx_1"))
+			require.ErrorIs(t, e, runloop.ErrDevboxFailed)
 			assert.Equal(t, test.shutDown, e.ShutDown)
-			assert.Equal(t, "dbx_1", e.Devbox.ID)
 			assert.JSONEq(t, test.view, string(e.Devbox.Raw))
-			assert.Empty(t, e.RequestID)
-			assert.EqualError(t, err, test.text)
+			assert.EqualError(t, e, "runloop: await running devbox: "+test.text)
 		}))
 	}
 }
 
 func TestAwaitRunningReturnsFinalErrors(t *testing.T) {
 	for name, test := range map[string]struct {
-		respond func(*http.Request) (*http.Response, error)
+		respond responder
 		is      error
 	}{
 		"not found":      {refuse(400, "Devbox not found"), runloop.ErrNotFound},
@@ -544,7 +449,7 @@ func TestAwaitRunningReturnsFinalErrors(t *testing.T) {
 		"no status":      {ok(`{"id":"dbx_1"}`), runloop.ErrInvalidResponse},
 	} {
 		t.Run(name, clienttest.InBubble(func(t *testing.T) {
-			_, client := newScript(t, []step{wait(test.respond)})
+			_, client := newScript(t, wait(test.respond))
 			_, err := client.Devboxes.AwaitRunning(t.Context(), "dbx_1")
 			require.ErrorIs(t, err, test.is)
 			assert.Equal(t, "await running devbox", clienttest.AsAPIError(t, err).Op)
@@ -596,6 +501,9 @@ func TestADevboxDecodesFromItsJSON(t *testing.T) {
 	assert.Equal(t, resumed.NetworkPolicyID, decoded.NetworkPolicyID)
 	require.Error(t, json.Unmarshal([]byte(`{"id":"dbx_2"}`), &decoded))
 	assert.Equal(t, "dbx_1", decoded.ID)
+	data, err = json.Marshal(runloop.Devbox{ID: "dbx_1", Status: runloop.DevboxShutdown}) // without Raw
+	require.NoError(t, err)
+	assert.Equal(t, `{"id":"dbx_1","status":"shutdown"}`, string(data))
 }
 
 func TestADevboxPrintsOneShortLine(t *testing.T) {
@@ -606,13 +514,6 @@ func TestADevboxPrintsOneShortLine(t *testing.T) {
 		assert.NotContains(t, text, "\x1b")
 		assert.Less(t, len(text), 300)
 	}
-}
-
-func TestADevboxWithoutRawHasAJSONForm(t *testing.T) {
-	t.Parallel()
-	data, err := json.Marshal(runloop.Devbox{ID: "dbx_1", Status: runloop.DevboxShutdown})
-	require.NoError(t, err)
-	assert.Equal(t, `{"id":"dbx_1","status":"shutdown"}`, string(data))
 }
 
 // Raw is a copy: neither a page nor a pooled buffer may be behind it.
@@ -629,57 +530,41 @@ func TestRawIsACopy(t *testing.T) {
 	assert.Less(t, cap(raw), len(page))
 }
 
-func TestTheServiceOfNoClient(t *testing.T) {
-	t.Parallel()
-	var none *runloop.DevboxesService
-	params := runloop.DevboxCreateParams{Unrestricted: true}
-	for _, service := range []*runloop.DevboxesService{none, new(runloop.DevboxesService)} {
-		for name, call := range map[string]func(context.Context) error{
-			"launch":   func(ctx context.Context) error { _, err := service.Launch(ctx, params); return err },
-			"create":   func(ctx context.Context) error { _, err := service.Create(ctx, params); return err },
-			"await":    func(ctx context.Context) error { _, err := service.AwaitRunning(ctx, "dbx_1"); return err },
-			"get":      func(ctx context.Context) error { _, err := service.Get(ctx, "dbx_1"); return err },
-			"shutdown": func(ctx context.Context) error { _, err := service.Shutdown(ctx, "dbx_1"); return err },
-			"list": func(ctx context.Context) error {
-				_, err := service.List(ctx, runloop.DevboxListParams{})
-				return err
-			},
-		} {
-			e, ok := errors.AsType[*runloop.ValidationError](call(t.Context()))
-			require.True(t, ok, name)
-			assert.Equal(t, "Client", e.Field, name)
-		}
-	}
+// The calls of devboxes. The last three take no ID.
+var devboxCalls = []func(context.Context, *runloop.DevboxesService, string) error{
+	func(ctx context.Context, s *runloop.DevboxesService, id string) error {
+		return errOf(s.AwaitRunning(ctx, id))
+	},
+	func(ctx context.Context, s *runloop.DevboxesService, id string) error { return errOf(s.Get(ctx, id)) },
+	func(ctx context.Context, s *runloop.DevboxesService, id string) error {
+		return errOf(s.Shutdown(ctx, id))
+	},
+	func(ctx context.Context, s *runloop.DevboxesService, _ string) error {
+		return errOf(s.Launch(ctx, runloop.DevboxCreateParams{Unrestricted: true}))
+	},
+	func(ctx context.Context, s *runloop.DevboxesService, _ string) error {
+		return errOf(s.Create(ctx, runloop.DevboxCreateParams{Unrestricted: true}))
+	},
+	func(ctx context.Context, s *runloop.DevboxesService, _ string) error {
+		return errOf(s.List(ctx, runloop.DevboxListParams{}))
+	},
 }
 
-func TestDevboxCallsRefuseANilContextAndABlankID(t *testing.T) {
+func TestInvalidDevboxCalls(t *testing.T) {
 	t.Parallel()
 	api, client := clienttest.NewAPI(t)
-	var none context.Context
-	params := runloop.DevboxCreateParams{Unrestricted: true}
-	for _, err := range []error{
-		second(client.Devboxes.Launch(none, params)),
-		second(client.Devboxes.Create(none, params)),
-		second(client.Devboxes.AwaitRunning(none, "dbx_1")),
-		second(client.Devboxes.Get(none, "dbx_1")),
-		second(client.Devboxes.Shutdown(none, "dbx_1")),
-	} {
-		e, ok := errors.AsType[*runloop.ValidationError](err)
-		require.True(t, ok, "%v", err)
-		assert.Equal(t, "ctx", e.Field)
-	}
-	for _, id := range []string{"", " ", ".", ".."} {
-		for _, err := range []error{
-			second(client.Devboxes.AwaitRunning(t.Context(), id)),
-			second(client.Devboxes.Get(t.Context(), id)),
-			second(client.Devboxes.Shutdown(t.Context(), id)),
-		} {
-			e, ok := errors.AsType[*runloop.ValidationError](err)
-			require.True(t, ok, "%v", err)
-			assert.Equal(t, "id", e.Field)
+	var noContext context.Context
+	for i, call := range devboxCalls {
+		for _, service := range []*runloop.DevboxesService{nil, new(runloop.DevboxesService)} {
+			assert.Equal(t, "Client", asValidationError(t, call(t.Context(), service, "dbx_1")).Field)
+		}
+		assert.Equal(t, "ctx", asValidationError(t, call(noContext, client.Devboxes, "dbx_1")).Field)
+		if i > 2 {
+			continue
+		}
+		for _, id := range []string{"", " ", ".", ".."} {
+			assert.Equal(t, "id", asValidationError(t, call(t.Context(), client.Devboxes, id)).Field)
 		}
 	}
 	assert.Empty(t, api.Sent())
 }
-
-func second(_ *runloop.Devbox, err error) error { return err }

@@ -16,10 +16,20 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// What a create sends: the checks of its parameters, and its body.
-
 // maxKeepAlive is the API's limit.
 const maxKeepAlive = 48 * time.Hour
+
+// resourceSizes and architectures map spellings, as plainName returns them, to the
+// spelling of the API.
+var (
+	resourceSizes = map[string]DevboxResourceSize{
+		"xsmall": DevboxXSmall, "small": DevboxSmall, "medium": DevboxMedium, "large": DevboxLarge,
+		"xlarge": DevboxXLarge, "xxlarge": DevboxXXLarge, "customsize": DevboxCustomSize, "custom": DevboxCustomSize,
+	}
+	architectures = map[string]DevboxArchitecture{
+		"x8664": DevboxX8664, "amd64": DevboxX8664, "arm64": DevboxARM64, "aarch64": DevboxARM64,
+	}
+)
 
 // validate also reports what encodeExtra found.
 func (p DevboxCreateParams) validate(op string, extraProblems []string) error {
@@ -38,6 +48,12 @@ func (p DevboxCreateParams) validate(op string, extraProblems []string) error {
 	ps.add("SnapshotID", textProblem(p.SnapshotID))
 	ps.add("Entrypoint", secretTextProblem(p.Entrypoint))
 	ps.add("EnvironmentVariables", secretMapProblem(p.EnvironmentVariables))
+	for name := range p.EnvironmentVariables {
+		if strings.ContainsAny(name, "=\x00") {
+			ps.add("EnvironmentVariables", `a name contains "=" or a NUL byte: write the name as the key and the value as the value`)
+			break
+		}
+	}
 	ps.add("Metadata", secretMapProblem(p.Metadata))
 	if _, set := p.Metadata[MetadataRequestID]; set {
 		ps.add("Metadata", MetadataRequestID+" is set by the SDK: use WithIdempotencyKey to choose its value")
@@ -58,7 +74,7 @@ func (p DevboxCreateParams) policyProblem() string {
 	case n > 1:
 		return "set only " + choices
 	case id == "" && p.NetworkPolicyID != "":
-		return "must not be blank"
+		return "must not be blank: write the ID of a policy"
 	case id != p.NetworkPolicyID:
 		return "has surrounding blanks: write " + quote(id)
 	}
@@ -67,19 +83,24 @@ func (p DevboxCreateParams) policyProblem() string {
 
 func (p DevboxLaunchParameters) check(ps *problems) {
 	const field = "LaunchParameters."
-	ps.add(field+"ResourceSize", textProblem(string(p.ResourceSize)))
-	if !(p.CustomCPUCores >= 0) || math.IsInf(p.CustomCPUCores, 0) { // NaN as well
-		ps.add(field+"CustomCPUCores", fmt.Sprintf("%v is not a number of cores", p.CustomCPUCores))
+	ps.add(field+"ResourceSize", spellingProblem(p.ResourceSize, resourceSizes))
+	size, isKnown := resourceSizes[plainName(string(p.ResourceSize))]
+	hasCustom := p.CustomCPUCores != 0 || p.CustomGBMemory != 0 || p.CustomDiskSize != 0
+	if hasCustom && isKnown && size != DevboxCustomSize {
+		ps.add(field+"ResourceSize", fmt.Sprintf("%s has no custom cores, memory or disk: set DevboxCustomSize", quote(string(p.ResourceSize))))
+	}
+	if !(p.CustomCPUCores >= 0) || math.IsInf(p.CustomCPUCores, 0) { // includes NaN
+		ps.add(field+"CustomCPUCores", fmt.Sprintf("%v is not a number of cores: write a positive number, such as 0.5", p.CustomCPUCores))
 	}
 	for _, f := range []struct {
 		name  string
 		value int
 	}{{"CustomGBMemory", p.CustomGBMemory}, {"CustomDiskSize", p.CustomDiskSize}} {
 		if f.value < 0 {
-			ps.add(field+f.name, fmt.Sprintf("%d must not be negative", f.value))
+			ps.add(field+f.name, fmt.Sprintf("%d is negative: write the size in GB", f.value))
 		}
 	}
-	ps.add(field+"Architecture", textProblem(string(p.Architecture)))
+	ps.add(field+"Architecture", spellingProblem(p.Architecture, architectures))
 	switch {
 	case p.KeepAlive < 0 || p.KeepAlive > maxKeepAlive:
 		ps.add(field+"KeepAlive", fmt.Sprintf("%s is not between 0 and %s: write 0 for the API's default", p.KeepAlive, maxKeepAlive))
@@ -95,6 +116,15 @@ func (p DevboxLaunchParameters) check(ps *problems) {
 	}
 }
 
+// spellingProblem reports another spelling of a known value. Any other text may be a value
+// of a newer API.
+func spellingProblem[T ~string](value T, known map[string]T) string {
+	if want, ok := known[plainName(string(value))]; ok && want != value {
+		return fmt.Sprintf("%s is not a value of the API: write %s", quote(string(value)), quote(string(want)))
+	}
+	return textProblem(string(value))
+}
+
 func countSet(set ...bool) (n int) {
 	for _, isSet := range set {
 		if isSet {
@@ -104,7 +134,7 @@ func countSet(set ...bool) (n int) {
 	return n
 }
 
-// secretTextProblem is textProblem for a text that must not appear in an error.
+// secretTextProblem is textProblem for a text that must not appear in errors.
 func secretTextProblem(text string) string {
 	if !utf8.ValidString(text) {
 		return "must be valid UTF-8"
@@ -112,12 +142,12 @@ func secretTextProblem(text string) string {
 	return ""
 }
 
-// secretMapProblem shows neither names nor values.
+// secretMapProblem reports a problem without the names and values.
 func secretMapProblem(m map[string]string) string {
 	for name, value := range m {
 		switch {
 		case name == "":
-			return "a name is empty"
+			return "a name is empty: every entry needs one"
 		case !utf8.ValidString(name) || !utf8.ValidString(value):
 			return "every name and value must be valid UTF-8"
 		}
@@ -125,7 +155,7 @@ func secretMapProblem(m map[string]string) string {
 	return ""
 }
 
-// The wire forms of requests.
+// The request bodies.
 
 type waitBody struct {
 	Statuses       []DevboxStatus `json:"statuses"`
@@ -156,7 +186,7 @@ type launchBody struct {
 	Extra                map[string]jsontext.Value `json:"-"`
 }
 
-// MarshalJSON adds the fields of Extra. The tag option for that has changed its name
+// MarshalJSON adds the fields of Extra, without a tag option, because its name differs
 // between versions of package json.
 func (b devboxBody) MarshalJSON() ([]byte, error) {
 	type fields devboxBody // without this method
@@ -182,8 +212,8 @@ func marshalWithExtra(fields any, extra map[string]jsontext.Value) ([]byte, erro
 	return append(object, more[1:]...), nil
 }
 
-// newDevboxBody returns the body of a create without the policy and the request ID. It
-// shares nothing with the parameters, which must be valid.
+// newDevboxBody returns the body of a create without the policy ID and the request ID. The
+// parameters must be valid. The body shares no memory with them.
 func newDevboxBody(p DevboxCreateParams, extra extraFields) devboxBody {
 	metadata := make(map[string]string, len(p.Metadata)+1)
 	maps.Copy(metadata, p.Metadata)
@@ -215,12 +245,12 @@ func (b *devboxBody) set(policyID, requestID string) {
 	b.Metadata[MetadataRequestID] = requestID
 }
 
-// extraFields are the fields of Extra, and those that it has for the launch parameters.
+// extraFields are the encoded fields of Extra and of its launch parameters.
 type extraFields struct{ body, launch map[string]jsontext.Value }
 
 const fieldLaunchParameters = "launch_parameters"
 
-// The fields that have a parameter, by their name without case and separators.
+// The parameters of fields that have one, by the field's plainName.
 var (
 	bodyFields = map[string]string{
 		"name":                 "Name",
@@ -243,28 +273,28 @@ var (
 	}
 )
 
-// encodeExtra encodes Extra, or returns all that is wrong with it. It checks what is
-// sent: the JSON, whatever it came from.
+// encodeExtra encodes Extra, or returns its problems. It checks the JSON that is sent,
+// because values can have any JSON form.
 func encodeExtra(extra map[string]any) (fields extraFields, problems []string) {
 	if len(extra) == 0 {
 		return extraFields{}, nil
 	}
 	document, err := json.Marshal(extra)
 	if err == nil {
-		problems, err = policiesIn(document) // refuses duplicate names too
+		problems, err = policiesIn(document) // which also rejects duplicate names
 	}
 	if err == nil {
 		err = jsonv2.Unmarshal(document, &fields.body)
 	}
 	if err != nil {
-		return extraFields{}, []string{"is not JSON: " + err.Error()}
+		return extraFields{}, []string{"cannot be encoded as JSON: " + err.Error()}
 	}
 	if launch, ok := fields.body[fieldLaunchParameters]; ok {
 		delete(fields.body, fieldLaunchParameters)
 		if launch.Kind() != '{' {
-			problems = append(problems, fieldLaunchParameters+" must be an object")
+			problems = append(problems, fieldLaunchParameters+" must be a JSON object")
 		} else if err := jsonv2.Unmarshal(launch, &fields.launch); err != nil {
-			problems = append(problems, "is not JSON: "+err.Error())
+			problems = append(problems, "cannot be encoded as JSON: "+err.Error())
 		}
 	}
 	problems = append(problems, ownFields(fields.body, bodyFields)...)
@@ -272,7 +302,7 @@ func encodeExtra(extra map[string]any) (fields extraFields, problems []string) {
 	return fields, problems
 }
 
-// policiesIn returns a problem for each ID of a policy, on whatever level.
+// policiesIn returns a problem for each policy ID at any level of the document.
 func policiesIn(document []byte) (problems []string, err error) {
 	d := jsontext.NewDecoder(bytes.NewReader(document))
 	for {
@@ -293,7 +323,7 @@ func policiesIn(document []byte) (problems []string, err error) {
 
 // ownFields returns a problem for each field that has a parameter.
 func ownFields(fields map[string]jsontext.Value, parameters map[string]string) (problems []string) {
-	for _, name := range slices.Sorted(maps.Keys(fields)) { // for the same error each time
+	for _, name := range slices.Sorted(maps.Keys(fields)) { // so that the error is always the same
 		if parameter := parameters[plainName(name)]; parameter != "" {
 			problems = append(problems, fmt.Sprintf("%s is not allowed: set %s", quote(name), parameter))
 		}
@@ -301,8 +331,8 @@ func ownFields(fields map[string]jsontext.Value, parameters map[string]string) (
 	return problems
 }
 
-// plainName returns the name of a field without case and separators: networkPolicyId is
-// network_policy_id.
+// plainName returns the name in lower case and without separators, so that networkPolicyId
+// equals network_policy_id.
 func plainName(name string) string {
 	return strings.NewReplacer("_", "", "-", "", " ", "").Replace(strings.ToLower(name))
 }

@@ -1,16 +1,17 @@
 package runloop_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/jarcoal/httpmock"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -18,15 +19,23 @@ import (
 	"github.com/runloop-community/runloop-go/internal/clienttest"
 )
 
+type responder = httpmock.Responder
+
 // A step is a request that a script expects, and the response to it.
 type step struct {
 	request string // as in "GET /v1/devboxes/dbx_1"
-	respond func(*http.Request) (*http.Response, error)
+	respond responder
 }
 
-// A script is an API that lies: it expects certain requests, in this order, and responds
-// as it is told. {tag} in a response is the request ID of the last create, as its body
-// has it.
+// on returns a script of one step.
+func on(request string, respond responder) []step { return []step{{request, respond}} }
+
+func concat(scripts ...[]step) []step { return slices.Concat(scripts...) }
+
+func times(n int, steps []step) []step { return slices.Repeat(steps, n) }
+
+// A script is an API that expects certain requests in a certain order and responds as it is
+// told. {tag} in a response stands for the request ID in the body of the last create.
 type script struct {
 	t     *testing.T
 	steps []step
@@ -41,9 +50,7 @@ type script struct {
 // end of the test, every step must have been requested.
 func newScript(t *testing.T, steps []step, opts ...runloop.Option) (*script, *runloop.Client) {
 	s := &script{t: t, steps: steps, start: time.Now()}
-	t.Cleanup(func() {
-		assert.Len(t, s.sent, len(s.steps), "requests that the script expects")
-	})
+	t.Cleanup(func() { assert.Len(t, s.sent, len(s.steps), "requests that the script expects") })
 	return s, clienttest.NewClientOver(t, s, opts...)
 }
 
@@ -69,15 +76,11 @@ func (s *script) RoundTrip(r *http.Request) (*http.Response, error) {
 	if _, after, found := strings.Cut(string(body), `"runloop-go-request-id":"`); found {
 		s.tag, _, _ = strings.Cut(after, `"`)
 	}
-	if len(s.sent) > len(s.steps) {
+	if len(s.sent) > len(s.steps) || s.steps[len(s.sent)-1].request != request {
 		s.t.Errorf("request %d is not in the script: %s", len(s.sent), request)
 		return nil, errors.New("not in the script")
 	}
-	step := s.steps[len(s.sent)-1]
-	if !assert.Equal(s.t, step.request, request, "request %d", len(s.sent)) {
-		return nil, errors.New("not in the script")
-	}
-	response, err := step.respond(r)
+	response, err := s.steps[len(s.sent)-1].respond(r)
 	if err != nil {
 		return nil, err
 	}
@@ -89,16 +92,21 @@ func (s *script) RoundTrip(r *http.Request) (*http.Response, error) {
 	return response, nil
 }
 
-// on is a step.
-func on(request string, respond func(*http.Request) (*http.Response, error)) step {
-	return step{request, respond}
+// failure takes the results of Launch or Create. It checks that they report dbx_1 by its ID
+// and its tag and leave nothing in doubt, and returns the error.
+func (s *script) failure(devbox *runloop.Devbox, err error) *runloop.DevboxError {
+	s.t.Helper()
+	assert.Nil(s.t, devbox)
+	assertNothingInDoubt(s.t, err)
+	e := asDevboxError(s.t, err)
+	require.NotNil(s.t, e.Devbox)
+	assert.Equal(s.t, "dbx_1", e.Devbox.ID)
+	assert.Equal(s.t, s.tag, e.RequestID)
+	return e
 }
 
-// times repeats a step.
-func times(n int, s step) []step { return slices.Repeat([]step{s}, n) }
-
-// after responds with a delay, or not at all if the request ends before.
-func after(delay time.Duration, respond func(*http.Request) (*http.Response, error)) func(*http.Request) (*http.Response, error) {
+// after responds after a delay, unless the request ends before.
+func after(delay time.Duration, respond responder) responder {
 	return func(r *http.Request) (*http.Response, error) {
 		select {
 		case <-time.After(delay):
@@ -109,30 +117,42 @@ func after(delay time.Duration, respond func(*http.Request) (*http.Response, err
 	}
 }
 
-// never responds.
+// never does not respond.
 func never(r *http.Request) (*http.Response, error) {
 	<-r.Context().Done()
 	return nil, r.Context().Err()
 }
 
-// first does something before it responds.
-func first(do func(), respond func(*http.Request) (*http.Response, error)) func(*http.Request) (*http.Response, error) {
+type cancelKey struct{}
+
+// cancellable returns a context that cancels ends.
+func cancellable(ctx context.Context) context.Context {
+	ctx, cancel := context.WithCancel(ctx)
+	return context.WithValue(ctx, cancelKey{}, cancel)
+}
+
+// cancels ends the context of the call and does not respond.
+func cancels(r *http.Request) (*http.Response, error) {
+	r.Context().Value(cancelKey{}).(context.CancelFunc)()
+	return never(r)
+}
+
+// first calls do before it responds.
+func first(do func(), respond responder) responder {
 	return func(r *http.Request) (*http.Response, error) {
 		do()
 		return respond(r)
 	}
 }
 
-func ok(body string) func(*http.Request) (*http.Response, error) {
-	return clienttest.Respond(200, body)
-}
+func ok(body string) responder { return clienttest.Respond(200, body) }
 
-func refuse(status int, message string) func(*http.Request) (*http.Response, error) {
+func refuse(status int, message string) responder {
 	return clienttest.Respond(status, fmt.Sprintf(`{"message":%q}`, message))
 }
 
-// htmlPage is what a proxy sends.
-func htmlPage(status int) func(*http.Request) (*http.Response, error) {
+// htmlPage responds like a proxy.
+func htmlPage(status int) responder {
 	return clienttest.RespondWith(status, "<html><body>not found</body></html>", http.Header{"Content-Type": {"text/html"}})
 }
 
@@ -153,8 +173,43 @@ const (
 	listInitializing = "GET /v1/devboxes?status=initializing"
 	listRunning      = "GET /v1/devboxes?status=running"
 
-	noBoxes = `{"devboxes":[],"has_more":false}`
+	listPolicies = "GET /v1/network-policies"
+	listPolicy   = "GET /v1/network-policies?id=npol_1"
+
+	noBoxes  = `{"devboxes":[],"has_more":false}`
+	otherBox = `{"id":"dbx_9","status":"queued","metadata":{"runloop-go-request-id":"another"}}`
 )
+
+// Parts of scripts.
+var (
+	misplacedBox = boxWith("queued", `{"network_policy_id":"npol_2"}`)
+
+	created     = on(createBox, ok(box("queued")))
+	createdBare = on(createBox, ok(boxWith("queued", `{}`))) // the response shows no policy
+	misplaced   = on(createBox, ok(misplacedBox))            // under another policy
+	createLost  = on(createBox, broken)
+	bare        = on(getBox, ok(boxWith("queued", `{}`)))
+	running     = on(waitBox, ok(box("running")))
+	cleanedUp   = on(shutdownBox, ok(box("shutdown")))
+	found       = on(listQueued, ok(boxes(box("queued"))))
+	noneQueued  = on(listQueued, ok(noBoxes))
+
+	// emptyLists is a search that finds nothing, and refusedLists one that may not look.
+	emptyLists   = search(ok(noBoxes), ok(noBoxes), ok(noBoxes), ok(noBoxes))
+	refusedLists = search(refuse(400, "no"), refuse(400, "no"), refuse(400, "no"), refuse(400, "no"))
+
+	// policyListed is the policy that underRules ensures.
+	policyListed = on(listPolicies, ok(`{"network_policies":[{"id":"npol_1","name":"task-github","egress":{"allowed_hostnames":["github.com"]}}],"has_more":false}`))
+	policyGone   = on(listPolicy, ok(clienttest.EmptyPageJSON))
+)
+
+// search is a search for a devbox that reads as many lists as there are responses.
+func search(responses ...responder) (steps []step) {
+	for i, status := range []string{listQueued, listProvisioning, listInitializing, listRunning}[:len(responses)] {
+		steps = append(steps, step{status, responses[i]})
+	}
+	return steps
+}
 
 // box returns dbx_1 as the API shows it, with the tag of the last create and npol_1.
 func box(status string) string { return boxWith(status, `{"network_policy_id":"npol_1"}`) }
@@ -167,12 +222,7 @@ func boxes(views ...string) string {
 	return `{"devboxes":[` + strings.Join(views, ",") + `],"has_more":false}`
 }
 
-// emptyLists is one search that finds nothing.
-func emptyLists() []step {
-	return []step{on(listQueued, ok(noBoxes)), on(listProvisioning, ok(noBoxes)), on(listInitializing, ok(noBoxes)), on(listRunning, ok(noBoxes))}
-}
-
-// asDevboxError returns err as the error of a launch that it must be.
+// asDevboxError returns err as the *DevboxError that it must be.
 func asDevboxError(t *testing.T, err error) *runloop.DevboxError {
 	t.Helper()
 	e, ok := errors.AsType[*runloop.DevboxError](err)
@@ -180,8 +230,25 @@ func asDevboxError(t *testing.T, err error) *runloop.DevboxError {
 	return e
 }
 
-// assertNothingInDoubt checks that no error of the chain leaves open whether a write
-// took effect.
+// asValidationError returns err as the *ValidationError that it must be.
+func asValidationError(t *testing.T, err error) *runloop.ValidationError {
+	t.Helper()
+	e, ok := errors.AsType[*runloop.ValidationError](err)
+	require.Truef(t, ok, "%T is not a *ValidationError: %v", err, err)
+	return e
+}
+
+// assertNoDevbox checks that an error leaves no devbox.
+func assertNoDevbox(t *testing.T, err error) {
+	t.Helper()
+	require.Error(t, err)
+	assertNothingInDoubt(t, err)
+	_, isDevboxError := errors.AsType[*runloop.DevboxError](err)
+	assert.False(t, isDevboxError)
+}
+
+// assertNothingInDoubt checks that no error of the chain leaves open whether a write took
+// effect.
 func assertNothingInDoubt(t *testing.T, err error) {
 	t.Helper()
 	assert.NotErrorIs(t, err, runloop.ErrMaybeApplied)
@@ -191,12 +258,4 @@ func assertNothingInDoubt(t *testing.T, err error) {
 	if e, ok := errors.AsType[*runloop.TransportError](err); ok {
 		assert.False(t, e.MaybeApplied)
 	}
-}
-
-// query returns the decoded query of a request.
-func query(t *testing.T, r clienttest.SentRequest) url.Values {
-	t.Helper()
-	values, err := url.ParseQuery(r.Query)
-	require.NoError(t, err)
-	return values
 }

@@ -19,13 +19,13 @@ const (
 	opPlan      = "plan network policy"
 )
 
-// maxRounds bounds how often Ensure and Apply start over because another program
-// creates or deletes the policy concurrently.
+// maxRounds limits how often a call starts over because another program creates or
+// deletes policies concurrently.
 const maxRounds = 5
 
-// GetByName returns the policy with exactly this name, or an error that matches
-// [ErrNotFound]. It reads as many pages of the list as it needs, because the API's
-// filter matches substrings.
+// GetByName returns the policy with exactly this name. If there is none, the error
+// matches [ErrNotFound]. GetByName reads as many pages of the list as necessary, because
+// the API's filter matches substrings.
 func (s *NetworkPoliciesService) GetByName(ctx context.Context, name string, opts ...Option) (*NetworkPolicy, error) {
 	if problem := nameProblem(name); problem != "" {
 		return nil, invalid(opGetByName, "name", problem)
@@ -35,23 +35,24 @@ func (s *NetworkPoliciesService) GetByName(ctx context.Context, name string, opt
 		return nil, err
 	}
 	if found.exact == nil {
-		// Not an APIError: the API did not report it, the list did.
-		return nil, fmt.Errorf("runloop: %s: no policy is called %s: %w", opGetByName, quote(name), ErrNotFound)
+		// Not an APIError: no response had an error status.
+		return nil, fmt.Errorf("runloop: %s: no policy is named %s: %w", opGetByName, quote(name), ErrNotFound)
 	}
 	return found.exact, nil
 }
 
-// A match is what a list has under a name. The policies are copies, which do not keep
+// A match holds the policies found under a name. They are copies, which do not keep
 // their page in memory.
 type match struct {
 	exact   *NetworkPolicy
-	similar *NetworkPolicy // the only one whose name differs in case or blanks alone
+	similar *NetworkPolicy // the only one whose name differs just in case or blanks
 }
 
-// policy returns the policy that an API made which may change names.
+// policy returns the match, for an API that may have changed the case or blanks of the
+// name it was given.
 func (m match) policy() *NetworkPolicy { return cmp.Or(m.exact, m.similar) }
 
-// find looks a policy up by its name.
+// find looks up a policy by its name.
 func (s *NetworkPoliciesService) find(ctx context.Context, op, name string, clock *engine.Clock, opts []Option) (match, error) {
 	return s.findIn(ctx, op, NetworkPolicyListParams{Name: name}, name, clock, opts)
 }
@@ -83,22 +84,22 @@ func (s *NetworkPoliciesService) findIn(ctx context.Context, op string, params N
 }
 
 // Ensure returns the policy with the name and the rules of params, creating it if
-// necessary. Any number of programs can do so concurrently: all get the same policy.
+// necessary. Any number of programs can call it concurrently; all get the same policy.
 // If a policy with other rules has the name, the error is a [*DriftError] and nothing
-// changes. Rules are compared by [EgressRules.Equal], without the unknown fields that
-// [WithIgnoredRules] names; the description of an existing policy is ignored.
+// changes. Rules are compared by [EgressRules.Equal], except for the unknown fields named
+// by [WithIgnoredRules]. The description of an existing policy is ignored.
 //
-// If another program creates or deletes the policy meanwhile, Ensure tries again up to
-// four times, the first time immediately, then after the waits of retries.
+// If another program creates or deletes the policy concurrently, Ensure tries again up to
+// four times, the first time immediately, then with the pauses of retries.
 //
 // Concurrent calls on one client with equal parameters and no options share their
-// requests. Each call's own context ends its own wait, and no other call's.
+// requests. The context of a call ends only that call.
 func (s *NetworkPoliciesService) Ensure(ctx context.Context, params NetworkPolicyCreateParams, opts ...Option) (*NetworkPolicy, error) {
 	return s.ensure(ctx, opEnsure, params, opts)
 }
 
 func (s *NetworkPoliciesService) ensure(ctx context.Context, op string, params NetworkPolicyCreateParams, opts []Option) (*NetworkPolicy, error) {
-	params.Egress = params.Egress.clone() // the call may wait before it sends them
+	params.Egress = params.Egress.clone() // the call may wait before it sends the rules
 	c := &convergence{op: op, params: params, opts: opts}
 	if len(opts) > 0 || s.owner() == nil || ctx == nil {
 		return s.converge(ctx, c)
@@ -115,46 +116,47 @@ func (s *NetworkPoliciesService) ensure(ctx context.Context, op string, params N
 	})
 }
 
-// flightKey is the same for parameters whose rules are Equal, in whatever order they are.
+// flightKey returns a key that is the same for parameters with the same name and
+// description and Equal rules.
 func (p NetworkPolicyCreateParams) flightKey() string {
 	key := []string{strconv.Quote(p.Name), strconv.Quote(p.Description)}
 	return strings.Join(append(key, p.Egress.canonical(true).lines("", true, true)...), "\n")
 }
 
-// Apply is Ensure that also updates: a policy whose rules or description differ from
-// params gets those of params, an empty description included. If programs apply
-// different rules under one name concurrently, the policy ends with the rules of one
-// of them, whole. What an update cannot change, such as an unknown field, is a
-// [*DriftError].
+// Apply is like Ensure, but updates an existing policy whose rules or description differ
+// from params. An empty description clears the policy's. If programs concurrently apply
+// different rules under one name, the policy ends up with the complete rules of one of
+// them. If a difference remains that no update can remove, such as an unknown field, the
+// error is a [*DriftError].
 func (s *NetworkPoliciesService) Apply(ctx context.Context, params NetworkPolicyCreateParams, opts ...Option) (*NetworkPolicy, error) {
 	params.Egress = params.Egress.clone()
 	return s.converge(ctx, &convergence{op: opApply, params: params, updates: true, opts: opts})
 }
 
-// A NetworkPolicyPlan is what Apply would do.
+// A NetworkPolicyPlan describes what Apply would do.
 type NetworkPolicyPlan struct {
 	// Action is PlanCreate, PlanUpdate or PlanNone.
 	Action PlanAction
-	// Policy is the policy as it is, nil when there is none.
+	// Policy is the existing policy, or nil if there is none.
 	Policy *NetworkPolicy
-	// Diff has a line for each difference that Apply would remove: "- " what the
-	// policy has, "+ " what params have. It is empty for PlanNone.
+	// Diff has a line for each difference that Apply would remove: "- " and what only the
+	// policy has, or "+ " and what only params have. It is empty for PlanNone.
 	Diff []string
 }
 
-// A PlanAction is one of PlanCreate, PlanUpdate and PlanNone.
+// A PlanAction is what Apply would do: PlanCreate, PlanUpdate or PlanNone.
 type PlanAction string
 
 // The actions of a plan.
 const (
 	PlanCreate PlanAction = "create" // no policy has the name
 	PlanUpdate PlanAction = "update" // the rules or the description differ
-	PlanNone   PlanAction = "none"   // the policy is as params describe it
+	PlanNone   PlanAction = "none"   // nothing differs
 )
 
-// Plan reports what [NetworkPoliciesService.Apply] would do with the same parameters,
-// and writes nothing. If Apply could not succeed, because the policy has an unknown
-// field that no update removes, the error is a [*DriftError].
+// Plan reports what [NetworkPoliciesService.Apply] would do with the same parameters.
+// It changes nothing. If Apply could not succeed because the policy has an unknown field,
+// which no update removes, the error is a [*DriftError].
 func (s *NetworkPoliciesService) Plan(ctx context.Context, params NetworkPolicyCreateParams, opts ...Option) (*NetworkPolicyPlan, error) {
 	if err := params.validate(opPlan); err != nil {
 		return nil, err
@@ -189,19 +191,18 @@ func (s *NetworkPoliciesService) Plan(ctx context.Context, params NetworkPolicyC
 type convergence struct {
 	op      string
 	params  NetworkPolicyCreateParams
-	updates bool // a policy that differs
+	updates bool // whether a policy that differs is updated
 	opts    []Option
-	onWrite func() // before a write is sent; may be nil
+	onWrite func() // called before a write is sent; may be nil
 
-	wrote   bool // an earlier round sent a write
-	inDoubt bool // a write was or may have been applied
-	taken   bool // the API reported that the name is taken
-	// exhausted: all attempts of a create failed, so the lookup after it has only one.
-	exhausted bool
-	refused   error // what an earlier round's create got, without a reason
+	wrote     bool  // an earlier round sent a write
+	inDoubt   bool  // a write was or may have been applied
+	taken     bool  // the API reported that the name is taken
+	exhausted bool  // all attempts of a create failed, so the next lookup gets only one
+	refused   error // the refusal of an earlier round's create, if it gave no reason
 }
 
-// converge starts over while other programs are faster.
+// converge settles the policy, again if another program interferes.
 func (s *NetworkPoliciesService) converge(ctx context.Context, c *convergence) (*NetworkPolicy, error) {
 	if err := c.params.validate(c.op); err != nil {
 		return nil, err
@@ -224,8 +225,8 @@ func (s *NetworkPoliciesService) converge(ctx context.Context, c *convergence) (
 	}
 }
 
-// settle creates the policy, or updates the one that has the name. again means that
-// another program came in between.
+// settle creates the policy, or updates the one that has the name. again reports that
+// another program interfered.
 func (s *NetworkPoliciesService) settle(ctx context.Context, c *convergence) (policy *NetworkPolicy, again bool, err error) {
 	policy, err = s.current(ctx, c)
 	switch {
@@ -253,13 +254,13 @@ func (s *NetworkPoliciesService) settle(ctx context.Context, c *convergence) (po
 		return nil, errors.Is(err, errGone), err
 	}
 	missed, _ := s.changesTo(c, policy)
-	// Two programs' updates must not stay mixed, and the policy may have been renamed.
+	// The updates of two programs must not stay mixed, and the policy may have been renamed.
 	return policy, setsMore(missed, update) || !sameName(c.params.Name, policy.Name), nil
 }
 
-// current returns the policy that has the name, nil when there is none. If the API
-// reports that the name is taken, one whose name differs in case or blanks may have it,
-// which the API's filter may not find.
+// current returns the policy that has the name, or nil. If the API has reported that the
+// name is taken, a policy whose name differs in case or blanks may have it. The API's
+// filter might not find that one, so current reads the whole list.
 func (s *NetworkPoliciesService) current(ctx context.Context, c *convergence) (*NetworkPolicy, error) {
 	opts := forRead(c.opts)
 	if c.exhausted {
@@ -273,7 +274,7 @@ func (s *NetworkPoliciesService) current(ctx context.Context, c *convergence) (*
 	return found.policy(), err
 }
 
-// writeOpts returns the options of a write. Only the first one has the caller's key.
+// writeOpts returns the options of a write. Only the first write gets the caller's key.
 func (c *convergence) writeOpts() []Option {
 	if c.onWrite != nil {
 		c.onWrite()
@@ -285,25 +286,25 @@ func (c *convergence) writeOpts() []Option {
 	return c.opts
 }
 
-// noteWrite records what became of a write, for the errors of what follows it.
+// noteWrite records that a write was or may have been applied, for later errors.
 func (c *convergence) noteWrite(err error) {
 	c.inDoubt = c.inDoubt || err == nil || errors.Is(err, ErrMaybeApplied)
 }
 
-// inDoubt returns the options of a call of which an earlier write may have been
-// applied: its errors report that, whatever they are about.
+// inDoubt returns the options for the rest of a call after a write that may have been
+// applied: every error then reports that.
 func inDoubt(opts []Option) []Option {
 	return append(opts[:len(opts):len(opts)], func(s *settings) { s.inDoubt = true })
 }
 
-// isUnexplained reports whether err is a 400 without a message, which may mean that the
-// name is taken: the contract has one 400 for a taken name and an invalid one.
+// isUnexplained reports whether err is a 400 without a message. It may mean that the name
+// is taken, because the contract has a single 400 for taken and invalid names.
 func isUnexplained(err error) bool {
 	e, ok := err.(*APIError)
 	return ok && e.StatusCode == http.StatusBadRequest && e.Message == ""
 }
 
-// checkDrift returns the policy when it has the rules of the call.
+// checkDrift returns the policy if it has the name and rules of the call.
 func (s *NetworkPoliciesService) checkDrift(c *convergence, policy *NetworkPolicy) (*NetworkPolicy, error) {
 	diff := c.params.Egress.diffWithoutValues(s.accepted(c, policy.Egress))
 	if !sameName(c.params.Name, policy.Name) {
@@ -325,13 +326,13 @@ func (s *NetworkPoliciesService) checkDrift(c *convergence, policy *NetworkPolic
 	}
 }
 
-// accepted returns rules without the unknown fields that the call ignores.
+// accepted returns the rules without the unknown fields that the call ignores.
 func (s *NetworkPoliciesService) accepted(c *convergence, rules EgressRules) EgressRules {
 	return rules.ignoring(s.client.settings.with(c.opts).ignoredRules)
 }
 
-// changesTo returns the update that makes a policy what the parameters describe, and
-// whether it needs one.
+// changesTo returns the update that makes the policy match the parameters, and whether
+// one is needed.
 func (s *NetworkPoliciesService) changesTo(c *convergence, policy *NetworkPolicy) (NetworkPolicyUpdateParams, bool) {
 	var update NetworkPolicyUpdateParams
 	describes := c.params.Description != policy.Description
@@ -347,7 +348,7 @@ func (s *NetworkPoliciesService) changesTo(c *convergence, policy *NetworkPolicy
 	update.AllowedHostnames = &want.AllowedHostnames
 	update.AllowAgentGateway = &want.AllowAgentGateway
 	update.AllowMCPGateway = &want.AllowMCPGateway
-	// A server of version 0.1 refuses fields that it does not know.
+	// A server of API version 0.1 rejects fields that it does not know.
 	if want.AllowRunloopMirrors || have.AllowRunloopMirrors {
 		update.AllowRunloopMirrors = &want.AllowRunloopMirrors
 	}
@@ -357,7 +358,7 @@ func (s *NetworkPoliciesService) changesTo(c *convergence, policy *NetworkPolicy
 	return update, true
 }
 
-// setsMore reports whether p sets rules that o leaves as they are.
+// setsMore reports whether p sets rules that o does not set.
 func setsMore(p, o NetworkPolicyUpdateParams) bool {
 	return p.AllowAll != nil && o.AllowAll == nil ||
 		p.AllowRunloopMirrors != nil && o.AllowRunloopMirrors == nil ||

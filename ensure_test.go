@@ -2,15 +2,13 @@ package runloop_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
-	"strings"
+	"slices"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/jarcoal/httpmock"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -19,11 +17,10 @@ import (
 	"github.com/runloop-community/runloop-go/runlooptest"
 )
 
-// nothingYet makes a look see what it would have seen a moment ago, before another
-// program created the policy.
+// nothingYet is the list before another program created the policy.
 func nothingYet() runlooptest.Fault { return runlooptest.ReplaceBody(clienttest.EmptyPageJSON) }
 
-// pageWith makes a look see a policy "build" with these rules.
+// pageWith is a list with a policy "build" that has these rules.
 func pageWith(egress string) runlooptest.Fault {
 	return runlooptest.ReplaceBody(`{"network_policies": [` + buildWith(egress) + `], "has_more": false}`)
 }
@@ -32,53 +29,51 @@ func buildWith(egress string) string {
 	return `{"id": "npol_000001", "name": "build", "egress": ` + egress + `, "create_time_ms": 1, "update_time_ms": 1}`
 }
 
-func TestEnsureCreatesWhatIsMissing(t *testing.T) {
-	onFake(func(t *testing.T, fake *fakeAPI) {
-		fake.AddPolicy(runloop.NetworkPolicy{Name: "build-2", Egress: hosts("other.example")}) // no exact match
+// eachEnsureCall runs test for Ensure and for Apply, each with its own fake.
+func eachEnsureCall(t *testing.T, name string, test func(t *testing.T, fake *fakeAPI, op string, call ensureCall), opts ...runlooptest.Option) {
+	t.Helper()
+	for op, call := range ensureCalls {
+		t.Run(name+"/"+op, onFake(func(t *testing.T, fake *fakeAPI) { test(t, fake, op, call) }, opts...))
+	}
+}
 
-		policy, err := fake.client.NetworkPolicies.Ensure(t.Context(), buildParams)
-
+func TestAMissingPolicyIsCreated(t *testing.T) {
+	t.Parallel()
+	eachEnsureCall(t, "", func(t *testing.T, fake *fakeAPI, _ string, call ensureCall) {
+		fake.AddPolicy(runloop.NetworkPolicy{Name: "build-2", Egress: hosts("other.example")}) // not an exact match
+		policy, err := call(fake.client.NetworkPolicies, t.Context(), buildParams)
 		require.NoError(t, err)
 		assert.Equal(t, fake.Policies()[1], *policy)
 		assert.Equal(t, []runlooptest.Operation{list, create}, fake.operations())
-	})(t)
+	})
 }
 
 func TestTheResponseOfEnsureIsThatOfItsWrite(t *testing.T) {
 	onFake(func(t *testing.T, fake *fakeAPI) {
 		var response *http.Response
-
-		_, err := fake.client.NetworkPolicies.Ensure(t.Context(), buildParams, runloop.WithResponseInto(&response))
-		require.NoError(t, err)
+		require.NoError(t, errOf(fake.client.NetworkPolicies.Ensure(t.Context(), buildParams, runloop.WithResponseInto(&response))))
 		require.NotNil(t, response)
-		assert.Equal(t, http.MethodPost, response.Request.Method, "and not that of the look-up before it")
-
+		assert.Equal(t, http.MethodPost, response.Request.Method)
 		response = nil
-		_, err = fake.client.NetworkPolicies.Ensure(t.Context(), buildParams, runloop.WithResponseInto(&response))
-		require.NoError(t, err)
-		assert.Nil(t, response, "the look-up has found it")
+		require.NoError(t, errOf(fake.client.NetworkPolicies.Ensure(t.Context(), buildParams, runloop.WithResponseInto(&response))))
+		assert.Nil(t, response, "the lookup has found the policy")
 	})(t)
 }
 
-func TestEnsureFindsWhatIsThere(t *testing.T) {
+func TestEnsureReturnsTheExistingPolicy(t *testing.T) {
 	t.Parallel()
-	for _, test := range []struct {
-		name   string
-		change func(*runloop.NetworkPolicy)
-	}{
-		{"equal", func(p *runloop.NetworkPolicy) {}},
-		{"old", func(p *runloop.NetworkPolicy) { p.CreateTime = time.Unix(0, 0) }},
-		{"written in another way", func(p *runloop.NetworkPolicy) { p.Egress = hosts("*.NPMjs.org.", "github.com", "GITHUB.com") }},
-		{"described in another way", func(p *runloop.NetworkPolicy) { p.Description = "made by hand" }},
-		{"not described", func(p *runloop.NetworkPolicy) { p.Description = "" }},
+	for name, change := range map[string]func(*runloop.NetworkPolicy){
+		"equal":               func(*runloop.NetworkPolicy) {},
+		"old":                 func(p *runloop.NetworkPolicy) { p.CreateTime = time.Unix(0, 0) },
+		"written differently": func(p *runloop.NetworkPolicy) { p.Egress = hosts("*.NPMjs.org.", "github.com", "GITHUB.com") },
+		"another description": func(p *runloop.NetworkPolicy) { p.Description = "made by hand" },
+		"no description":      func(p *runloop.NetworkPolicy) { p.Description = "" },
 	} {
-		t.Run(test.name, onFake(func(t *testing.T, fake *fakeAPI) {
+		t.Run(name, onFake(func(t *testing.T, fake *fakeAPI) {
 			there := buildPolicy(time.Hour)
-			test.change(&there)
+			change(&there)
 			there = fake.AddPolicy(there)
-
 			policy, err := fake.client.NetworkPolicies.Ensure(t.Context(), buildParams)
-
 			require.NoError(t, err)
 			assert.Equal(t, there.ID, policy.ID)
 			assert.Equal(t, []runlooptest.Operation{list}, fake.operations())
@@ -86,28 +81,28 @@ func TestEnsureFindsWhatIsThere(t *testing.T) {
 	}
 }
 
-func TestEnsureLeavesAPolicyThatDiffers(t *testing.T) {
+func TestEnsureDoesNotChangeAPolicyThatDiffers(t *testing.T) {
 	t.Parallel()
-	for _, test := range []struct {
-		name  string
+	with := func(change func(*runloop.EgressRules)) runloop.EgressRules {
+		rules := buildParams.Egress
+		change(&rules)
+		return rules
+	}
+	for name, test := range map[string]struct {
 		rules runloop.EgressRules
 		diff  []string
 	}{
-		{"a host name more", hosts("github.com", "*.npmjs.org", "evil.example"), []string{`+ host "evil.example"`}},
-		{"a host name less", hosts("github.com"), []string{`- host "*.npmjs.org"`}},
-		{"a gateway", runloop.EgressRules{AllowedHostnames: buildParams.Egress.AllowedHostnames, AllowMCPGateway: true}, []string{"+ MCP gateway"}},
-		{"everything", runloop.EgressRules{AllowAll: true, AllowedHostnames: buildParams.Egress.AllowedHostnames},
-			[]string{`- host "*.npmjs.org"`, `- host "github.com"`, "+ allow all"}},
+		"another host name": {hosts("github.com", "*.npmjs.org", "evil.example"), []string{`+ host "evil.example"`}},
+		"fewer host names":  {hosts("github.com"), []string{`- host "*.npmjs.org"`}},
+		"a gateway":         {with(func(r *runloop.EgressRules) { r.AllowMCPGateway = true }), []string{"+ MCP gateway"}},
+		"everything":        {with(func(r *runloop.EgressRules) { r.AllowAll = true }), []string{`- host "*.npmjs.org"`, `- host "github.com"`, "+ allow all"}},
 	} {
-		t.Run(test.name, onFake(func(t *testing.T, fake *fakeAPI) {
+		t.Run(name, onFake(func(t *testing.T, fake *fakeAPI) {
 			there := fake.AddPolicy(runloop.NetworkPolicy{Name: "build", Egress: test.rules})
-
 			policy, err := fake.client.NetworkPolicies.Ensure(t.Context(), buildParams)
-
 			assert.Nil(t, policy)
 			require.ErrorIs(t, err, runloop.ErrDrift)
-			drift, ok := errors.AsType[*runloop.DriftError](err)
-			require.True(t, ok)
+			drift := asDriftError(t, err)
 			assert.Equal(t, "ensure network policy", drift.Op)
 			assert.Equal(t, there.ID, drift.Policy.ID)
 			assert.Equal(t, test.diff, drift.Diff)
@@ -118,82 +113,60 @@ func TestEnsureLeavesAPolicyThatDiffers(t *testing.T) {
 	}
 }
 
-// What a newer API added to a policy is a difference that Ensure reports and that
-// Apply, which cannot take it away, reports as well.
+// Apply cannot remove a rule that a newer API added.
 func TestUnknownRulesAreDrift(t *testing.T) {
 	t.Parallel()
-	for name, egress := range map[string]string{
-		"beside host names": `{"allowed_hostnames": ["github.com", "*.npmjs.org"], "allow_tunnels": true}`,
-		"beside allow all":  `{"allow_all": true, "allow_tunnels": true}`,
+	for egress, rules := range map[string]runloop.EgressRules{
+		`{"allowed_hostnames": ["github.com", "*.npmjs.org"], "allow_tunnels": true}`: buildParams.Egress,
+		`{"allow_all": true, "allow_tunnels": true}`:                                  {AllowAll: true},
 	} {
-		params := runloop.NetworkPolicyCreateParams{Name: "build", Egress: buildParams.Egress}
-		if strings.Contains(name, "all") {
-			params.Egress = runloop.EgressRules{AllowAll: true}
-		}
-		t.Run(name, onFake(func(t *testing.T, fake *fakeAPI) {
-			fake.AddPolicy(runloop.NetworkPolicy{ID: "npol_000001", Name: "build", Egress: params.Egress})
-			fake.Inject(list, pageWith(egress), pageWith(egress))
-			fake.Inject(update, runlooptest.ReplaceBody(buildWith(egress)))
-
-			for _, call := range []struct {
-				op string
-				do func() (*runloop.NetworkPolicy, error)
-			}{
-				{"ensure network policy", func() (*runloop.NetworkPolicy, error) { return fake.client.NetworkPolicies.Ensure(t.Context(), params) }},
-				{"apply network policy", func() (*runloop.NetworkPolicy, error) { return fake.client.NetworkPolicies.Apply(t.Context(), params) }},
-			} {
-				policy, err := call.do()
-				assert.Nil(t, policy)
-				drift, ok := errors.AsType[*runloop.DriftError](err)
-				require.True(t, ok, "%v", err)
-				assert.Equal(t, call.op, drift.Op)
-				assert.Equal(t, []string{`+ unknown "allow_tunnels"`}, drift.Diff, "without the value")
+		eachEnsureCall(t, egress, func(t *testing.T, fake *fakeAPI, op string, call ensureCall) {
+			fake.AddPolicy(runloop.NetworkPolicy{ID: "npol_000001", Name: "build", Egress: rules})
+			fake.Inject(list, pageWith(egress))
+			want := []runlooptest.Operation{list}
+			if op == "apply network policy" {
+				fake.Inject(update, runlooptest.ReplaceBody(buildWith(egress)))
+				want = append(want, update)
 			}
-			assert.Equal(t, []runlooptest.Operation{list, list, update}, fake.operations())
-		}))
+			policy, err := call(fake.client.NetworkPolicies, t.Context(), runloop.NetworkPolicyCreateParams{Name: "build", Egress: rules})
+			assert.Nil(t, policy)
+			assert.Equal(t, op, asDriftError(t, err).Op)
+			assert.Equal(t, []string{`+ unknown "allow_tunnels"`}, asDriftError(t, err).Diff, "without the value")
+			assert.Equal(t, want, fake.operations())
+		})
 	}
 }
 
-// The server may repeat the API key anywhere. What an error prints has neither the key nor
-// the value of a field that the SDK does not know.
+// A response can contain the API key anywhere. The error shows neither the key nor the value
+// of an unknown field.
 func TestDriftShowsNoSecrets(t *testing.T) {
 	t.Parallel()
 	const key, value = "rl_secret_key_1234", "s3cret-value"
-	page := func(name, egress string) httpmock.Responder {
-		return clienttest.Respond(200, `{"network_policies": [{"id": "npol_`+key+`", "name": "`+name+`", "egress": `+egress+`}], "has_more": false}`)
-	}
 	for what, test := range map[string]struct {
 		name, egress string
 	}{
-		"in an unknown field":     {"build", `{"audit": {"token": "` + key + `", "x": "` + value + `"}}`},
-		"as an unknown field":     {"build", `{"` + key + `": "` + value + `"}`},
-		"in an unknown number":    {"build", `{"limit": 12345, "note": "` + value + `"}`},
-		"in a host name":          {"build", `{"allowed_hostnames": ["` + key + `.example"]}`},
-		"in the name":             {"build-" + key, `{"allow_all": true}`},
-		"in a range's unknown":    {"build", `{"allowed_cidrs": [{"cidr": "10.0.0.0/8", "` + key + `": "` + value + `"}]}`},
-		"in an unknown of a port": {"build", `{"allowed_cidrs": [{"cidr": "10.0.0.0/8", "ports": [{"port": 1, "` + key + `": "` + value + `"}]}]}`},
+		"in an unknown field":  {"build", `{"audit": {"token": "` + key + `", "x": "` + value + `"}}`},
+		"as an unknown field":  {"build", `{"` + key + `": "` + value + `"}`},
+		"in an unknown number": {"build", `{"limit": 12345, "note": "` + value + `"}`},
+		"in a host name":       {"build", `{"allowed_hostnames": ["` + key + `.example"]}`},
+		"in the name":          {"build-" + key, `{"allow_all": true}`},
+		"as a range's unknown": {"build", `{"allowed_cidrs": [{"cidr": "10.0.0.0/8", "` + key + `": "` + value + `"}]}`},
+		"as a port's unknown":  {"build", `{"allowed_cidrs": [{"cidr": "10.0.0.0/8", "ports": [{"port": 1, "` + key + `": "` + value + `"}]}]}`},
 	} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
 			api, client := clienttest.NewAPI(t, runloop.WithAPIKey(key))
-			api.On(http.MethodGet, clienttest.PoliciesPath, page(test.name, test.egress))
-			for call, do := range map[string]func() error{
-				"ensure": func() error {
-					_, err := client.NetworkPolicies.Ensure(t.Context(), runloop.NetworkPolicyCreateParams{Name: test.name})
-					return err
-				},
-				"plan": func() error {
-					_, err := client.NetworkPolicies.Plan(t.Context(), runloop.NetworkPolicyCreateParams{Name: test.name})
-					return err
-				},
+			api.On(http.MethodGet, clienttest.PoliciesPath, clienttest.Respond(200,
+				`{"network_policies": [{"id": "npol_`+key+`", "name": "`+test.name+`", "egress": `+test.egress+`}], "has_more": false}`))
+			params := runloop.NetworkPolicyCreateParams{Name: test.name}
+			for call, err := range map[string]error{
+				"ensure": errOf(client.NetworkPolicies.Ensure(t.Context(), params)),
+				"plan":   errOf(client.NetworkPolicies.Plan(t.Context(), params)),
 			} {
-				err := do()
-				drift, ok := errors.AsType[*runloop.DriftError](err)
-				if !ok {
-					require.NoError(t, err)
+				if call == "plan" && err == nil {
 					continue // an update would remove the difference
 				}
-				for _, text := range append(drift.Diff, err.Error()) {
+				for _, text := range append(asDriftError(t, err).Diff, err.Error()) {
 					assert.NotContains(t, text, key, call)
 					assert.NotContains(t, text, value, call)
 					assert.NotContains(t, text, "12345", call)
@@ -203,65 +176,78 @@ func TestDriftShowsNoSecrets(t *testing.T) {
 	}
 }
 
-func TestEnsureThatLosesTheRaceLooksAgain(t *testing.T) {
+func TestEnsureAfterARace(t *testing.T) {
 	t.Parallel()
-	for _, status := range []int{400, 409} {
-		t.Run(http.StatusText(status)+", equal", onFake(func(t *testing.T, fake *fakeAPI) {
-			there := fake.AddPolicy(buildPolicy(time.Hour))
-			fake.Inject(list, nothingYet())
-
-			policy, err := fake.client.NetworkPolicies.Ensure(t.Context(), buildParams)
-
-			require.NoError(t, err)
-			assert.Equal(t, there.ID, policy.ID)
-			assert.Equal(t, []runlooptest.Operation{list, create, list}, fake.operations())
-		}, runlooptest.WithConflictStatus(status)))
-
-		t.Run(http.StatusText(status)+", different", onFake(func(t *testing.T, fake *fakeAPI) {
-			there := fake.AddPolicy(runloop.NetworkPolicy{Name: "build", Egress: runloop.EgressRules{AllowAll: true}})
-			fake.Inject(list, nothingYet())
-
-			_, err := fake.client.NetworkPolicies.Ensure(t.Context(), buildParams)
-
-			require.ErrorIs(t, err, runloop.ErrDrift)
-			assert.Equal(t, []runlooptest.Operation{list, create, list}, fake.operations())
-			assert.Equal(t, there, fake.one(t))
-		}, runlooptest.WithConflictStatus(status)))
+	equal, other := buildPolicy(time.Hour), runloop.NetworkPolicy{Name: "build", Egress: runloop.EgressRules{AllowAll: true}}
+	for name, test := range map[string]struct {
+		there  *runloop.NetworkPolicy
+		looks  int // how often the list does not contain it yet
+		create runlooptest.Fault
+		err    error
+		want   []runlooptest.Operation
+	}{
+		"the other policy is equal":  {&equal, 1, runlooptest.Fault{}, nil, []runlooptest.Operation{list, create, list}},
+		"the other policy differs":   {&other, 1, runlooptest.Fault{}, runloop.ErrDrift, []runlooptest.Operation{list, create, list}},
+		"the other policy is gone":   {nil, 0, runlooptest.Respond(409, `{"message": "taken"}`), nil, []runlooptest.Operation{list, create, list, create}},
+		"the list lags behind":       {&equal, 3, runlooptest.Fault{}, nil, []runlooptest.Operation{list, create, list, create, list, create, list}},
+		"the list never contains it": {&equal, 5, runlooptest.Fault{}, runloop.ErrNameTaken, slices.Repeat([]runlooptest.Operation{list, create}, 5)},
+		"the response has other rules": {nil, 0, runlooptest.ReplaceBody(buildWith(`{"allow_all": true}`)), runloop.ErrDrift,
+			[]runlooptest.Operation{list, create}},
+		"the response is lost": {nil, 0, lost(), nil, []runlooptest.Operation{list, create, create, list}},
+	} {
+		for _, status := range []int{400, 409} {
+			t.Run(fmt.Sprint(name, "/", status), onFake(func(t *testing.T, fake *fakeAPI) {
+				if test.there != nil {
+					fake.AddPolicy(*test.there)
+				}
+				fake.Inject(list, nTimes(nothingYet(), test.looks)...)
+				fake.Inject(create, test.create)
+				start := time.Now()
+				policy, err := fake.client.NetworkPolicies.Ensure(t.Context(), buildParams)
+				require.ErrorIs(t, err, test.err)
+				assert.Equal(t, test.want, fake.operations())
+				assert.Equal(t, test.there == nil || test.there == &equal, fake.one(t).Egress.Equal(buildParams.Egress), "nothing was changed")
+				if test.err == nil {
+					assert.Equal(t, fake.one(t), *policy)
+				}
+				if test.err == runloop.ErrNameTaken {
+					assert.Equal(t, "ensure network policy", clienttest.AsAPIError(t, err).Op)
+				}
+				if test.looks == 3 {
+					assert.GreaterOrEqual(t, time.Since(start), 750*time.Millisecond)
+					assert.LessOrEqual(t, time.Since(start), 1500*time.Millisecond)
+				}
+			}, runlooptest.WithConflictStatus(status)))
+		}
 	}
 }
 
-// The contract has one 400 for a taken name and an invalid one. Without a message, the list
+// The contract has a single 400 for taken and invalid names. Without a message, the list
 // tells which it was.
-func TestEnsureLooksAgainAfterARefusalWithoutAMessage(t *testing.T) {
+func TestEnsureAfterARefusalWithoutAMessage(t *testing.T) {
 	t.Parallel()
-	for name, refusal := range map[string]runlooptest.Fault{
-		"nothing": runlooptest.Respond(400, ""), "a page": runlooptest.Respond(400, "<html>"),
-		"cut every time": runlooptest.CutBody(5), "no message": runlooptest.Respond(400, `{"code": "bad_request"}`),
+	for name, refusals := range map[string][]runlooptest.Fault{
+		"nothing":        {runlooptest.Respond(400, "")},
+		"a page":         {runlooptest.Respond(400, "<html>")},
+		"no message":     {runlooptest.Respond(400, `{"code": "bad_request"}`)},
+		"cut every time": nTimes(runlooptest.CutBody(5), 4), // the reason for the refusal is lost
 	} {
-		attempts := 1
-		if name == "cut every time" {
-			attempts = 4 // what the refusal meant was lost
-		}
 		t.Run(name+", the name is taken", onFake(func(t *testing.T, fake *fakeAPI) {
 			there := fake.AddPolicy(buildPolicy(0))
 			fake.Inject(list, nothingYet())
-			fake.Inject(create, nTimes(refusal, attempts)...)
-
+			fake.Inject(create, refusals...)
 			policy, err := fake.client.NetworkPolicies.Ensure(t.Context(), buildParams)
-
 			require.NoError(t, err)
 			assert.Equal(t, there.ID, policy.ID)
-			assert.Len(t, fake.Requests(create), attempts)
+			assert.Len(t, fake.Requests(create), len(refusals))
 			assert.Len(t, fake.Requests(list), 2)
 		}))
 		if name == "cut every time" {
-			continue // it is a refusal of a taken name
+			continue // only a taken name is refused
 		}
-		t.Run(name+", it is not", onFake(func(t *testing.T, fake *fakeAPI) {
-			fake.Inject(create, refusal)
-
+		t.Run(name+", the name is not taken", onFake(func(t *testing.T, fake *fakeAPI) {
+			fake.Inject(create, refusals...)
 			policy, err := fake.client.NetworkPolicies.Ensure(t.Context(), buildParams)
-
 			assert.Nil(t, policy)
 			require.ErrorIs(t, err, runloop.ErrBadRequest)
 			assert.Equal(t, []runlooptest.Operation{list, create, list}, fake.operations())
@@ -269,156 +255,54 @@ func TestEnsureLooksAgainAfterARefusalWithoutAMessage(t *testing.T) {
 	}
 }
 
-// A refusal for another reason is final: Ensure does not mistake it for a race.
-func TestEnsureEndsAtARefusal(t *testing.T) {
+// A refusal for another reason is not mistaken for a race.
+func TestARefusedCreateIsFinal(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
+		at     runlooptest.Operation
 		status int
 		body   string
-		want   error
+		want   string
 	}{
-		{400, `{"message": "hostname x.example does not exist"}`, runloop.ErrBadRequest},
-		{400, `{"message": "limit of 100 network policies reached"}`, runloop.ErrPolicyLimit},
-		{403, ``, runloop.ErrForbidden},
-		{404, `{"message": "no Route matched with those values"}`, nil},
-		{409, `{"message": "the account is being migrated"}`, runloop.ErrConflict},
+		{create, 400, `{"message": "hostname x.example does not exist"}`, "[ErrBadRequest]"},
+		{create, 400, `{"message": "limit of 100 network policies reached"}`, "[ErrBadRequest ErrPolicyLimit]"},
+		{create, 403, ``, "[ErrForbidden]"},
+		{create, 404, `{"message": "no Route matched with those values"}`, "[]"},
+		{create, 409, `{"message": "the account is being migrated"}`, "[ErrConflict]"},
+		{list, 403, ``, "[ErrForbidden]"},
 	} {
-		for name, call := range map[string]func(*testing.T, *fakeAPI) (*runloop.NetworkPolicy, error){
-			"ensure": func(t *testing.T, fake *fakeAPI) (*runloop.NetworkPolicy, error) {
-				return fake.client.NetworkPolicies.Ensure(t.Context(), buildParams)
-			},
-			"apply": func(t *testing.T, fake *fakeAPI) (*runloop.NetworkPolicy, error) {
-				return fake.client.NetworkPolicies.Apply(t.Context(), buildParams)
-			},
-		} {
-			t.Run(fmt.Sprint(test.status, test.body, "/", name), onFake(func(t *testing.T, fake *fakeAPI) {
-				fake.Inject(create, runlooptest.Respond(test.status, test.body))
-
-				_, err := call(t, fake)
-
-				require.Error(t, err)
-				if test.want != nil {
-					require.ErrorIs(t, err, test.want)
-				}
-				require.NotErrorIs(t, err, runloop.ErrNotFound)
-				assert.Equal(t, []runlooptest.Operation{list, create}, fake.operations())
-			}))
-		}
+		eachEnsureCall(t, fmt.Sprint(test), func(t *testing.T, fake *fakeAPI, op string, call ensureCall) {
+			fake.Inject(test.at, runlooptest.Respond(test.status, test.body))
+			_, err := call(fake.client.NetworkPolicies, t.Context(), buildParams)
+			assert.Equal(t, op, clienttest.AsAPIError(t, err).Op)
+			assert.Equal(t, test.want, fmt.Sprint(clienttest.Sentinels(err)))
+			operations := fake.operations()
+			assert.Equal(t, test.at, operations[len(operations)-1])
+			assert.LessOrEqual(t, len(operations), 2)
+		})
 	}
-}
-
-// The policy that took the name was deleted before it could be looked at.
-func TestEnsureStartsOverWhenTheOtherPolicyIsGone(t *testing.T) {
-	onFake(func(t *testing.T, fake *fakeAPI) {
-		fake.Inject(create, runlooptest.Respond(409, `{"message": "taken"}`))
-
-		policy, err := fake.client.NetworkPolicies.Ensure(t.Context(), buildParams)
-
-		require.NoError(t, err)
-		assert.Equal(t, fake.one(t), *policy)
-		assert.Equal(t, []runlooptest.Operation{list, create, list, create}, fake.operations())
-	})(t)
-}
-
-func TestEnsureGivesUpInTheEnd(t *testing.T) {
-	onFake(func(t *testing.T, fake *fakeAPI) {
-		fake.AddPolicy(buildPolicy(0))
-		for range 5 {
-			fake.Inject(list, nothingYet())
-		}
-
-		_, err := fake.client.NetworkPolicies.Ensure(t.Context(), buildParams)
-
-		require.ErrorIs(t, err, runloop.ErrNameTaken)
-		assert.Equal(t, "ensure network policy", clienttest.AsAPIError(t, err).Op)
-		assert.Len(t, fake.Requests(), 10)
-	})(t)
-}
-
-// A list that is behind the create of another program gets some time to come along.
-func TestEnsureWaitsForTheListBetweenLooks(t *testing.T) {
-	onFake(func(t *testing.T, fake *fakeAPI) {
-		there := fake.AddPolicy(buildPolicy(0))
-		fake.Inject(list, nothingYet())
-		fake.Inject(list, nothingYet())
-		fake.Inject(list, nothingYet())
-		start := time.Now()
-
-		policy, err := fake.client.NetworkPolicies.Ensure(t.Context(), buildParams)
-
-		require.NoError(t, err)
-		assert.Equal(t, there.ID, policy.ID)
-		assert.GreaterOrEqual(t, time.Since(start), 750*time.Millisecond)
-		assert.LessOrEqual(t, time.Since(start), 1500*time.Millisecond)
-	})(t)
 }
 
 func TestEnsureDoesNotWaitBeyondItsContext(t *testing.T) {
 	onFake(func(t *testing.T, fake *fakeAPI) {
 		fake.AddPolicy(buildPolicy(0))
-		fake.Inject(list, nothingYet())
-		fake.Inject(list, nothingYet())
+		fake.Inject(list, nTimes(nothingYet(), 2)...)
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
 		start := time.Now()
-
 		_, err := fake.client.NetworkPolicies.Ensure(ctx, buildParams)
-
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		assert.Equal(t, 100*time.Millisecond, time.Since(start))
 	})(t)
 }
 
-func TestEnsureChecksTheAnswerToItsCreate(t *testing.T) {
-	onFake(func(t *testing.T, fake *fakeAPI) {
-		fake.Inject(create, runlooptest.ReplaceBody(buildWith(`{"allow_all": true}`)))
-
-		_, err := fake.client.NetworkPolicies.Ensure(t.Context(), buildParams)
-
-		require.ErrorIs(t, err, runloop.ErrDrift)
-	})(t)
-}
-
-func TestEnsureAdoptsThePolicyOfALostAnswer(t *testing.T) {
-	onFake(func(t *testing.T, fake *fakeAPI) {
-		fake.Inject(create, lost())
-
-		policy, err := fake.client.NetworkPolicies.Ensure(t.Context(), buildParams)
-
-		require.NoError(t, err)
-		assert.Equal(t, fake.one(t), *policy)
-	})(t)
-}
-
-func TestErrorsWithinEnsureAndApplyHaveTheirName(t *testing.T) {
-	t.Parallel()
-	for _, at := range []runlooptest.Operation{list, create} {
-		t.Run(string(at), onFake(func(t *testing.T, fake *fakeAPI) {
-			fake.Inject(at, runlooptest.Status(403), runlooptest.Status(403))
-
-			_, err := fake.client.NetworkPolicies.Ensure(t.Context(), buildParams)
-			require.ErrorIs(t, err, runloop.ErrForbidden)
-			assert.Equal(t, "ensure network policy", clienttest.AsAPIError(t, err).Op)
-
-			_, err = fake.client.NetworkPolicies.Apply(t.Context(), buildParams)
-			require.ErrorIs(t, err, runloop.ErrForbidden)
-			assert.Equal(t, "apply network policy", clienttest.AsAPIError(t, err).Op)
-		}))
-	}
-}
-
-// Any number of programs that ensure the same policy get the same one.
-func TestManyEnsureOnePolicy(t *testing.T) {
+// Any number of programs that ensure or apply the same policy get the same one.
+func TestManyProgramsGetOnePolicy(t *testing.T) {
 	t.Parallel()
 	for _, status := range []int{400, 409} {
-		for _, version01 := range []bool{false, true} {
-			name := http.StatusText(status)
-			opts := []runlooptest.Option{runlooptest.WithConflictStatus(status), runlooptest.WithLatency(20 * time.Millisecond)}
-			if version01 {
-				name += ", version 0.1"
-				opts = append(opts, runlooptest.WithVersion01())
-			}
-			t.Run(name, onFake(func(t *testing.T, fake *fakeAPI) {
+		for name, version := range map[string][]runlooptest.Option{"": nil, ", version 0.1": {runlooptest.WithVersion01()}} {
+			opts := append(version, runlooptest.WithConflictStatus(status), runlooptest.WithLatency(20*time.Millisecond))
+			t.Run(fmt.Sprint(status, name), onFake(func(t *testing.T, fake *fakeAPI) {
 				var wg sync.WaitGroup
 				ids := make([]string, 64)
 				for i := range ids {

@@ -174,5 +174,5 @@ func ExampleDevboxError() {
 	fmt.Println(err)
 	// Output:
 	// true
-	// runloop: await running devbox: the status is shutdown: api_shutdown (devbox dbx_000001 is shut down)
+	// runloop: await running devbox: the devbox was shut down: api_shutdown (devbox dbx_000001 is shut down)
 }

@@ -201,7 +201,7 @@ func ExampleNetworkPoliciesService_GetByName() {
 	fmt.Println(err)
 	// Output:
 	// found build
-	// runloop: get network policy by name: no policy is called "buil": not found
+	// runloop: get network policy by name: no policy is named "buil": not found
 }
 
 func ExampleNetworkPoliciesService_Ensure() {

@@ -2,7 +2,10 @@ package runloop_test
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"log/slog"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -13,15 +16,14 @@ import (
 	"github.com/runloop-community/runloop-go/runlooptest"
 )
 
-// A fakeAPI is an API with state, and a client of it with what it logged.
+// A fakeAPI is a stateful API with a client and the client's log.
 type fakeAPI struct {
 	*runlooptest.Server
 	client *runloop.Client
 	log    bytes.Buffer
 }
 
-// onFake makes a test that has a fake API to itself, in a bubble: the waits between
-// attempts take no time.
+// onFake returns a test with its own fake API in a bubble, where pauses take no time.
 func onFake(test func(*testing.T, *fakeAPI), opts ...runlooptest.Option) func(*testing.T) {
 	return clienttest.InBubble(func(t *testing.T) {
 		fake := &fakeAPI{Server: runlooptest.NewTestServer(t, opts...)}
@@ -32,7 +34,6 @@ func onFake(test func(*testing.T, *fakeAPI), opts ...runlooptest.Option) func(*t
 	})
 }
 
-// The requests of a call, as the tests write them down.
 const (
 	create = runlooptest.CreateNetworkPolicy
 	list   = runlooptest.ListNetworkPolicies
@@ -41,10 +42,29 @@ const (
 	remove = runlooptest.DeleteNetworkPolicy
 )
 
-// lost answers nothing, after the API did what was asked.
+// An ensureCall is Ensure or Apply.
+type ensureCall func(*runloop.NetworkPoliciesService, context.Context, runloop.NetworkPolicyCreateParams, ...runloop.Option) (*runloop.NetworkPolicy, error)
+
+var ensureCalls = map[string]ensureCall{
+	"ensure network policy": (*runloop.NetworkPoliciesService).Ensure,
+	"apply network policy":  (*runloop.NetworkPoliciesService).Apply,
+}
+
+// through replaces the client by one that sends its requests through roundTrip.
+func (f *fakeAPI) through(t *testing.T, roundTrip func(next http.RoundTripper, r *http.Request) (*http.Response, error)) {
+	t.Helper()
+	next := f.HTTPClient().Transport
+	client, err := f.Client(runloop.WithHTTPClient(&http.Client{Transport: clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
+		return roundTrip(next, r)
+	})}))
+	require.NoError(t, err)
+	f.client = client
+}
+
+// lost loses the response after the API has processed the request.
 func lost() runlooptest.Fault { return runlooptest.Disconnect().AfterCommit() }
 
-// operations returns what was asked of the API, in order.
+// operations returns the operations of the requests, in order.
 func (f *fakeAPI) operations() []runlooptest.Operation {
 	var operations []runlooptest.Operation
 	for _, request := range f.Requests() {
@@ -53,7 +73,7 @@ func (f *fakeAPI) operations() []runlooptest.Operation {
 	return operations
 }
 
-// requestIDs returns the x-request-id of each request, "" for none.
+// requestIDs returns the X-Request-Id of each request, or "".
 func (f *fakeAPI) requestIDs() []string {
 	var ids []string
 	for _, request := range f.Requests() {
@@ -62,7 +82,7 @@ func (f *fakeAPI) requestIDs() []string {
 	return ids
 }
 
-// warnings returns how many events of level Warn the client logged.
+// warnings returns how many warnings the client logged.
 func (f *fakeAPI) warnings() int { return strings.Count(f.log.String(), "level=WARN") }
 
 // one returns the only policy of the account.
@@ -71,4 +91,12 @@ func (f *fakeAPI) one(t *testing.T) runloop.NetworkPolicy {
 	policies := f.Policies()
 	require.Len(t, policies, 1)
 	return policies[0]
+}
+
+// asDriftError returns err as the *DriftError that it must be.
+func asDriftError(t *testing.T, err error) *runloop.DriftError {
+	t.Helper()
+	e, ok := errors.AsType[*runloop.DriftError](err)
+	require.Truef(t, ok, "%T is not a *DriftError: %v", err, err)
+	return e
 }

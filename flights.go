@@ -2,7 +2,6 @@ package runloop
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -10,32 +9,32 @@ import (
 	"github.com/runloop-community/runloop-go/internal/engine"
 )
 
-// flights lets concurrent calls for the same thing share their requests. A call shares
-// only requests that are sent after it began, or it could get a policy that was
-// deleted before: while one flight is under way, all further calls wait for the next.
+// flights lets concurrent calls with the same key share their requests. A call shares
+// only requests sent after it began; otherwise it could get a policy that was deleted
+// before. Therefore calls that begin during a flight wait for the next one.
 type flights struct {
 	mu    sync.Mutex
 	lanes map[string]*lane
 }
 
-// A lane has the flights of one key.
+// A lane holds the flights of one key.
 type lane struct {
 	users         int // calls that wait or fly
 	running, next *flight
 }
 
-// A flight is the work that calls share. One of them does it, under its own context.
+// A flight is work shared by calls. One of them does it, under its own context.
 type flight struct {
 	done   chan struct{}
-	wrote  atomic.Bool // it, or an abandoned one of a call that boards it, has sent a write
+	wrote  atomic.Bool // this flight, or an abandoned one before it, has sent a write
 	policy *NetworkPolicy
 	err    error
-	// abandoned is set when the context of the call that flew ended the flight. The
-	// others start over.
+	// abandoned reports that the context of the call that flew ended the flight. The
+	// other calls start over.
 	abandoned bool
 }
 
-// do returns what fly does for this call or for another one with the same key.
+// do returns the result of fly, called by this call or by another one with the same key.
 func (s *flights) do(ctx context.Context, op, key string, fly func(*flight) (*NetworkPolicy, error)) (*NetworkPolicy, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -98,12 +97,12 @@ func (s *flights) board(ctx context.Context, op string, l *lane, wrote bool, fly
 		close(f.done)
 	}()
 	f.policy, f.err = fly(f)
-	f.abandoned = errors.Is(f.err, context.Canceled) || errors.Is(f.err, context.DeadlineExceeded)
+	f.abandoned = isEnd(f.err)
 	return f, true, nil
 }
 
-// ownError returns an error that a caller may keep and change. Those that share it have
-// the policy of a drift in common.
+// ownError returns an error that the caller may modify: calls that share a DriftError get
+// copies.
 func ownError(err error) error {
 	drift, ok := err.(*DriftError)
 	if !ok {

@@ -13,28 +13,28 @@ import (
 )
 
 const (
-	// launchTimeout is how long Launch takes at most when its context has no deadline.
-	// Devboxes take 30 to 180 seconds to start.
+	// launchTimeout limits Launch if its context has no deadline. Devboxes take 30 to 180
+	// seconds to start.
 	launchTimeout = 5 * time.Minute
-	// maxSearches is how often all lists are searched for a devbox.
+	// maxSearches limits how often the lists are searched for a devbox.
 	maxSearches = 3
 )
 
-// Launch creates a devbox, waits until it is running, and returns it. The devbox uses the
-// policy of params: the API showed its ID in the response from which the result comes.
-// What a policy allows may change at any time; name policies after their rules, as in
-// "task-" + [EgressRules.Fingerprint].
+// Launch creates a devbox, waits until it is running, and returns it. The returned devbox
+// is verified to use the policy of params, unless Unrestricted is set: the API reported the
+// policy's ID. The rules of a policy can change at any time; to tell policies apart by their
+// rules, name them after the rules, as in "task-" + [EgressRules.Fingerprint].
 //
-// After an error, Launch shuts down what it created, for up to 30 seconds, even if the
-// context has ended. What may be left is named by a [*DevboxError]. A policy that was
-// created stays: [NetworkPoliciesService.Prune] deletes it. What a killed process leaves
-// ends with its KeepAlive; with [WithIdempotencyKey], the same call finds it again.
+// After an error, Launch shuts down the devbox that it created. The clean-up takes up to 30
+// seconds, even if ctx has ended. If a devbox may be left, the error is a [*DevboxError] that
+// identifies it. A policy that was created stays; use [NetworkPoliciesService.Prune] to
+// delete it. If the process is killed, the devbox ends by its KeepAlive, and repeating a
+// call with [WithIdempotencyKey] finds it again.
 //
-// If the context has no deadline, Launch gives up after 5 minutes, with
+// If ctx has no deadline, Launch gives up after 5 minutes, and the error matches
 // [context.DeadlineExceeded]. If the devbox fails or is shut down before it is running, the
-// error matches [ErrDevboxFailed]. All other errors are those of
-// [DevboxesService.Create] and [DevboxesService.AwaitRunning], which describe how Launch
-// deals with faults.
+// error matches [ErrDevboxFailed]. Launch handles faults and returns errors as described for
+// [DevboxesService.Create] and [DevboxesService.AwaitRunning].
 func (s *DevboxesService) Launch(ctx context.Context, params DevboxCreateParams, opts ...Option) (*Devbox, error) {
 	l, err := s.newLaunch(ctx, opLaunchDevbox, params, opts)
 	if err != nil {
@@ -52,32 +52,32 @@ func (s *DevboxesService) Launch(ctx context.Context, params DevboxCreateParams,
 	return l.awaitRunning(ctx, devbox)
 }
 
-// Create creates a devbox and returns it before it is running. With NetworkPolicy, the
-// policy is ensured first; if it is deleted before the devbox is created, Create tries
-// again up to four times, with pauses. If NetworkPolicyID is unknown, the error matches
-// [ErrNotFound].
+// Create creates a devbox and returns it, usually before it is running. If NetworkPolicy is
+// set, Create ensures the policy first; if another program then deletes the policy before
+// the devbox is created, Create tries again up to four times, with pauses. If
+// NetworkPolicyID is unknown, the error matches [ErrNotFound].
 //
-// Create verifies that the devbox uses the policy, in the response or by reading the
-// devbox up to three times. If that fails, it shuts the devbox down, and the error is a
-// [*DevboxError], which matches [ErrPolicyNotAttached] if the devbox certainly does not
-// use the policy. Launch commands and the entrypoint may have begun by then.
+// Create verifies that the devbox uses the policy. If the response does not show a policy,
+// it reads the devbox up to three times. If the policy cannot be verified, Create shuts down
+// the devbox and returns a [*DevboxError], which matches [ErrPolicyNotAttached] if the devbox
+// is known not to use the policy. By then, launch commands and the entrypoint may have begun.
 //
-// A create is the one write that duplicates when repeated, so it is retried only if the
-// API certainly did not process it. If a response is lost, Create looks for the devbox by
-// the request ID in its metadata (see [MetadataRequestID]), in the lists of the queued,
-// provisioning, initializing and running devboxes. If it is not found, the error is a
-// [*DevboxError] with a RequestID and no Devbox, and matches [ErrMaybeApplied]: the devbox
-// may exist, or still be created by a request that was delayed on the way. If the context
-// ends meanwhile, what was created is shut down. A proxy that repeats requests by itself
-// creates two devboxes with one request ID.
+// Creating a devbox is the one write that creates a duplicate if it is repeated. Create
+// therefore retries it only if the API certainly did not process it. If a response is lost,
+// Create looks for the devbox by the request ID in its metadata (see [MetadataRequestID]) in
+// the lists of queued, provisioning, initializing and running devboxes. If it does not find
+// the devbox, the error is a [*DevboxError] with a RequestID and without a Devbox, and
+// matches [ErrMaybeApplied]: the devbox may exist, or a delayed request may still create it.
+// If ctx ends and Create finds the devbox, it shuts down the devbox. Create cannot prevent a
+// proxy from repeating the request, which creates two devboxes with one request ID.
 //
-// With [WithIdempotencyKey], Create first looks in these lists for the devbox that an
-// earlier call with the key created, and returns it, verified as above: one that uses
-// another policy than these params is shut down. If the lists cannot be read, nothing is
-// created. Only one call at a time may use a key. A devbox that is suspended, that the
-// lists do not show yet, or whose create is still delayed on the way is not found: Create
-// then creates a second one with the same request ID. [WithResponseInto] stores the
-// response to the create.
+// With [WithIdempotencyKey], Create first searches these lists for the devbox that an
+// earlier call with the key created. It verifies that devbox as above and returns it; if
+// the devbox uses a policy other than that of params, Create shuts it down. If the lists
+// cannot be read, Create creates nothing. Only one call at a time may use a key. The search
+// misses a devbox that is suspended, that is not listed yet, or whose create is still
+// delayed; Create then creates a second devbox with the same request ID. [WithResponseInto]
+// stores the response to the create.
 func (s *DevboxesService) Create(ctx context.Context, params DevboxCreateParams, opts ...Option) (*Devbox, error) {
 	l, err := s.newLaunch(ctx, opCreateDevbox, params, opts)
 	if err != nil {
@@ -92,19 +92,19 @@ type launch struct {
 	op   string
 	opts []Option
 
-	policy   *NetworkPolicyCreateParams // to ensure, or nil
-	policyID string                     // empty for no policy
+	policy   *NetworkPolicyCreateParams // the policy to ensure, or nil
+	policyID string                     // empty if there is no policy
 	body     devboxBody
 	key      string // of WithIdempotencyKey
 
 	requestID string // of the last create
-	// cutShort is set when the context ended the search for the devbox.
+	// cutShort reports that the context ended the search for the devbox.
 	cutShort bool
 }
 
 // newLaunch checks and copies the parameters.
 func (s *DevboxesService) newLaunch(ctx context.Context, op string, params DevboxCreateParams, opts []Option) (*launch, error) {
-	// Encoded once: a json.Marshaler may return other JSON than was checked the next time.
+	// Extra is encoded only once, because a json.Marshaler may return different JSON later.
 	extra, extraProblems := encodeExtra(params.Extra)
 	if err := params.validate(op, extraProblems); err != nil {
 		return nil, err
@@ -129,8 +129,8 @@ func (s *DevboxesService) newLaunch(ctx context.Context, op string, params Devbo
 	return l, nil
 }
 
-// create returns a devbox whose policy is verified. After an error, only what the error
-// names may be left.
+// create returns a devbox whose policy is verified. An error leaves no devbox that it does
+// not name.
 func (l *launch) create(ctx context.Context) (*Devbox, error) {
 	if l.key != "" {
 		l.requestID = l.key
@@ -169,8 +169,8 @@ func (l *launch) adopt(ctx context.Context, devbox *Devbox) (*Devbox, error) {
 	return l.verified(ctx, devbox)
 }
 
-// ensurePolicy makes the policy exist, if that is up to the call. Calls without options
-// share their requests with all others that ensure the policy.
+// ensurePolicy ensures the policy, if there is one to ensure. Without options, the calls of
+// a client share the requests for it.
 func (l *launch) ensurePolicy(ctx context.Context) error {
 	if l.policy == nil {
 		return nil
@@ -212,8 +212,8 @@ func (l *launch) resolve(ctx context.Context, lost engine.Lost) (*Devbox, engine
 	return nil, engine.Unresolved
 }
 
-// find looks for the devbox with the request ID, several times because lists may lag
-// behind. That it is not found proves nothing: the create may still be on its way.
+// find looks for the devbox with the request ID, several times because lists can lag
+// behind. If it finds nothing, that proves nothing: the create may still be under way.
 func (l *launch) find(ctx context.Context, opts []Option) *Devbox {
 	for search := 1; ; search++ {
 		devbox, err := l.search(ctx, opts)
@@ -225,13 +225,13 @@ func (l *launch) find(ctx context.Context, opts []Option) *Devbox {
 	}
 }
 
-// searchedStatuses are those of devboxes that have not ended, in the order in which a
-// devbox goes through them: in any other, it could slip through as it advances.
+// searchedStatuses are the statuses to search, in the order in which a devbox passes
+// through them. In any other order, a search could miss a devbox that advances.
 var searchedStatuses = []DevboxStatus{DevboxQueued, DevboxProvisioning, DevboxInitializing, DevboxRunning}
 
-// search looks once through the lists for the devbox with the request ID. It returns nil
-// if they do not contain it. A list that is refused for its status does not end the
-// search, but is its error if the others do not contain the devbox either.
+// search searches the lists once for the devbox with the request ID, and returns nil if
+// they do not contain it. If the API refuses one status, the search continues with the
+// others, and returns the refusal if it does not find the devbox.
 func (l *launch) search(ctx context.Context, opts []Option) (*Devbox, error) {
 	var found *Devbox
 	var refused error
@@ -240,7 +240,7 @@ func (l *launch) search(ctx context.Context, opts []Option) (*Devbox, error) {
 		err := search(pages, func() {}, func(page *DevboxPage) bool {
 			i := slices.IndexFunc(page.Devboxes, func(d Devbox) bool { return d.Metadata[MetadataRequestID] == l.requestID })
 			if i >= 0 {
-				found = new(page.Devboxes[i]) // does not keep the page
+				found = new(page.Devboxes[i]) // a copy, which does not keep the page in memory
 			}
 			return found == nil
 		})
@@ -256,8 +256,8 @@ func (l *launch) search(ctx context.Context, opts []Option) (*Devbox, error) {
 	return nil, refused
 }
 
-// inDoubt is the error of a create that may have been applied. If the end of the context
-// cut the search for the devbox short, the search begins again, to shut it down.
+// inDoubt returns the error of a create that may have been applied. If the context cut the
+// search for the devbox short, inDoubt searches again, in order to shut down the devbox.
 func (l *launch) inDoubt(ctx context.Context, err error) error {
 	e := &DevboxError{Op: l.op, RequestID: l.requestID, Problem: "it is unknown whether the devbox was created", cause: err}
 	if ctx.Err() == nil && !l.cutShort {
@@ -273,8 +273,8 @@ func (l *launch) inDoubt(ctx context.Context, err error) error {
 }
 
 // explain reports whether a create was refused because the policy does not exist. The
-// error that it returns matches ErrNotFound if it is the caller's policy, or the context's
-// error if that ended the lookup.
+// returned error matches ErrNotFound if the caller gave the policy's ID, or the context's
+// error if the context ended the lookup.
 func (l *launch) explain(ctx context.Context, err error) (lacksPolicy bool, explained error) {
 	refusal, ok := err.(*APIError)
 	if !ok || l.policyID == "" || !isRefusal(err) || errors.Is(err, ErrForbidden) {
@@ -293,8 +293,8 @@ func (l *launch) explain(ctx context.Context, err error) (lacksPolicy bool, expl
 	return lacksPolicy, refusal
 }
 
-// verified returns the devbox once a response shows that it uses the policy. Otherwise
-// it shuts the devbox down.
+// verified returns the devbox if a response shows that it uses the policy. Otherwise it
+// shuts down the devbox.
 func (l *launch) verified(ctx context.Context, devbox *Devbox) (*Devbox, error) {
 	if l.policyID == "" {
 		return devbox, nil
@@ -317,17 +317,17 @@ func (l *launch) verified(ctx context.Context, devbox *Devbox) (*Devbox, error) 
 	case err != nil:
 		return nil, l.fail(ctx, l.unverified(devbox, err))
 	}
-	has := "none"
+	uses := "none"
 	if devbox.NetworkPolicyID != "" {
-		has = quoteResponse(devbox.NetworkPolicyID)
+		uses = quoteResponse(devbox.NetworkPolicyID)
 	}
-	e := l.failure(devbox, fmt.Sprintf("policy %s is not attached: the devbox has %s", quoteResponse(l.policyID), has), nil)
+	e := l.failure(devbox, fmt.Sprintf("policy %s is not attached: the devbox uses %s", quoteResponse(l.policyID), uses), nil)
 	e.meaning = ErrPolicyNotAttached
 	return nil, l.fail(ctx, e)
 }
 
-// awaitRunning returns the devbox once it is running and verified again: the response to
-// the create may only repeat what was requested.
+// awaitRunning returns the devbox once it is running. It verifies the policy again, because
+// the response to the create may merely echo the request.
 func (l *launch) awaitRunning(ctx context.Context, devbox *Devbox) (*Devbox, error) {
 	running, err := l.s.await(ctx, l.op, devbox.ID, forRead(l.opts))
 	if err != nil {
@@ -339,7 +339,7 @@ func (l *launch) awaitRunning(ctx context.Context, devbox *Devbox) (*Devbox, err
 		return nil, l.fail(ctx, e)
 	}
 	running, err = l.verified(ctx, running)
-	if err == nil && running.Status != DevboxRunning { // it ended meanwhile
+	if err == nil && running.Status != DevboxRunning { // it ended in the meantime
 		return nil, l.fail(ctx, l.s.failed(l.op, running, l.opts))
 	}
 	return running, err
@@ -349,7 +349,7 @@ func (l *launch) unverified(devbox *Devbox, cause error) *DevboxError {
 	return l.failure(devbox, "the policy could not be verified", cause)
 }
 
-// failure is the error of a devbox that is known, whatever its cause left open.
+// failure returns the error for a devbox that is known to exist.
 func (l *launch) failure(devbox *Devbox, problem string, cause error) *DevboxError {
 	return &DevboxError{
 		Op:        l.op,
@@ -361,8 +361,8 @@ func (l *launch) failure(devbox *Devbox, problem string, cause error) *DevboxErr
 	}
 }
 
-// How a launch cleans up: not under the context that may be the reason for it, and not
-// with settings that give up early.
+// A clean-up has its own context, because the caller's may have ended, and settings that do
+// not give up early.
 const (
 	cleanUpTimeout    = 30 * time.Second
 	maxCleanUpAttempt = 7500 * time.Millisecond

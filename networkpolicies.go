@@ -12,7 +12,7 @@ import (
 // [Client].NetworkPolicies.
 type NetworkPoliciesService struct {
 	client *Client
-	shared *flights // of Ensure
+	shared *flights // shared requests of concurrent Ensure calls
 }
 
 const (
@@ -28,15 +28,15 @@ const (
 )
 
 // Create creates a policy. If the name is taken, the error matches [ErrNameTaken]; if
-// the account has as many policies as it may, [ErrPolicyLimit]. To get the policy
-// whether it exists or not, use [NetworkPoliciesService.Ensure].
+// the account's limit on policies is reached, [ErrPolicyLimit]. To get the policy
+// regardless of whether it exists, use [NetworkPoliciesService.Ensure].
 //
-// If a response is lost, Create looks the name up. It returns the policy that it finds
-// if that equals params, description included, and was created after the call began,
-// by the clock of the API's Date header (by the local clock if no response has one),
-// which counts in seconds.
-// So Create is not a lock under faults: another program that creates an equal policy
-// during the call can get the same one.
+// If a response is lost, Create looks up the name. It returns the policy found if it
+// equals params, including the description, and was created after the call began. The
+// creation time is compared with the API's Date header, which has a resolution of one
+// second, or with the local clock if no response has that header. Therefore Create is not
+// a lock: if responses are lost, two programs that create equal policies at the same time
+// can both get the same one.
 func (s *NetworkPoliciesService) Create(ctx context.Context, params NetworkPolicyCreateParams, opts ...Option) (*NetworkPolicy, error) {
 	return s.create(ctx, opCreate, params, opts)
 }
@@ -60,7 +60,8 @@ func (s *NetworkPoliciesService) create(ctx context.Context, op string, params N
 	})
 }
 
-// Get returns the policy with the ID, or an error that matches [ErrNotFound].
+// Get returns the policy with the given ID. If the ID is unknown, the error matches
+// [ErrNotFound].
 func (s *NetworkPoliciesService) Get(ctx context.Context, id string, opts ...Option) (*NetworkPolicy, error) {
 	return s.get(ctx, opGet, id, opts)
 }
@@ -76,8 +77,8 @@ func (s *NetworkPoliciesService) get(ctx context.Context, op, id string, opts []
 	})
 }
 
-// List returns one page of policies, in the API's order. To iterate over all pages, use
-// [NetworkPoliciesService.All]. If StartingAfter is unknown, the error matches
+// List returns one page of policies in the API's order. To iterate over all pages, use
+// [NetworkPoliciesService.All]. If params.StartingAfter is unknown, the error matches
 // [ErrNotFound].
 func (s *NetworkPoliciesService) List(ctx context.Context, params NetworkPolicyListParams, opts ...Option) (*NetworkPolicyPage, error) {
 	return s.list(ctx, opList, params, byIDRefusals, new(engine.Clock), opts)
@@ -101,15 +102,14 @@ func (s *NetworkPoliciesService) list(ctx context.Context, op string, params Net
 	return send(ctx, s.owner(), opts, request)
 }
 
-// Update sets the non-nil fields of params, and returns the policy as it then is. To
-// replace every rule, use [EgressRules.Update]. Devboxes that use the policy follow
-// within moments. If a new name is taken, the error matches [ErrNameTaken]; if the ID
-// is unknown, [ErrNotFound]. Without any field set, nothing changes.
+// Update sets the non-nil fields of params and returns the updated policy. If all fields
+// are nil, nothing changes. To replace every rule, use [EgressRules.Update]. Devboxes that
+// use the policy follow within moments. If the new name is taken, the error matches
+// [ErrNameTaken]; if the ID is unknown, [ErrNotFound].
 //
-// Update is retried. A concurrent change by another program, within a few seconds
-// unless the API asks for a longer wait, can then be overwritten. If the outcome is
-// still unknown after that, Update reads the policy, and succeeds if it has the
-// values of params.
+// Update is retried. A retry can overwrite a change that another program makes in the
+// meantime. If the outcome is still unknown after the retries, Update reads the policy
+// and succeeds if it has the values of params.
 func (s *NetworkPoliciesService) Update(ctx context.Context, id string, params NetworkPolicyUpdateParams, opts ...Option) (*NetworkPolicy, error) {
 	refusals := updateRefusals
 	if params.Name != nil {
@@ -138,13 +138,13 @@ func (s *NetworkPoliciesService) update(ctx context.Context, op, id string, para
 	})
 }
 
-// Delete deletes the policy and returns it as it was. This cannot be undone. While
-// active devboxes use the policy, the error matches [ErrPolicyInUse]; if the ID is
-// unknown, [ErrNotFound].
+// Delete deletes the policy and returns it as it was. This cannot be undone. If active
+// devboxes use the policy, the error matches [ErrPolicyInUse]; if the ID is unknown,
+// [ErrNotFound].
 //
-// If a response is lost, Delete looks the policy up in the list. If the list does not
-// contain it, Delete succeeds, with a policy of which only the ID is set. If the
-// list contains it or cannot be had, the error matches [ErrMaybeApplied].
+// If a response is lost, Delete looks for the policy in the list. If the list does not
+// contain it, Delete succeeds and returns a policy with only the ID set. If the list
+// contains it or cannot be read, the error matches [ErrMaybeApplied].
 func (s *NetworkPoliciesService) Delete(ctx context.Context, id string, opts ...Option) (*NetworkPolicy, error) {
 	return s.delete(ctx, opDelete, id, deleteRefusals, opts)
 }
@@ -165,7 +165,7 @@ func (s *NetworkPoliciesService) delete(ctx context.Context, op, id string, refu
 	})
 }
 
-// owner returns the service's client, or nil when NewClient did not make it.
+// owner returns the service's client, or nil if NewClient did not create it.
 func (s *NetworkPoliciesService) owner() *Client {
 	if s == nil {
 		return nil

@@ -10,8 +10,8 @@ import (
 	"github.com/runloop-community/runloop-go/internal/engine"
 )
 
-// defaultPageSize of All is fifty times the API's: a request takes some 20 ms, and
-// a page of 1,000 policies is 75 KB on the wire.
+// defaultPageSize is fifty times the API's default, because requests cost more than
+// policies: a request takes about 20 ms, and 1,000 policies are 75 KB on the wire.
 const defaultPageSize = 1000
 
 // All returns an iterator over all matching policies. No request is sent before
@@ -24,23 +24,23 @@ const defaultPageSize = 1000
 //		fmt.Println(policy.Name)
 //	}
 //
-// An error is yielded once, with a nil policy, and ends the loop. To continue from
-// there, set StartingAfter to the ID of the last policy yielded. A repeated cursor, or
-// an empty page that is not the last, is an error that matches [ErrInvalidResponse].
+// An error is yielded once, with a nil policy, and ends the loop. To resume, set
+// StartingAfter to the ID of the last policy yielded. A list that does not advance yields
+// an error that matches [ErrInvalidResponse].
 //
-// The loop may delete or rename the policies that it gets: a page is requested before
-// the last policy of the one before is yielded. Policies that others create or delete
-// meanwhile may or may not be among those yielded.
+// The loop may delete or rename the policies it receives, because each page is requested
+// before the last policy of the previous page is yielded. Policies that other programs
+// create or delete during the loop may or may not be yielded.
 //
-// A page has params.Limit policies, 1000 if that is 0, and fewer when they would
-// exceed the size of a response. The total is not counted unless
-// params.IncludeTotalCount is set.
+// Each request asks for params.Limit policies, or for 1000 if Limit is 0, and for fewer
+// if the response would be too large. The API counts the total only if
+// params.IncludeTotalCount is set to true.
 func (s *NetworkPoliciesService) All(ctx context.Context, params NetworkPolicyListParams, opts ...Option) iter.Seq2[*NetworkPolicy, error] {
 	return each(s.pages(ctx, opList, params, byIDRefusals, new(engine.Clock), opts), func(p *NetworkPolicyPage) []NetworkPolicy { return p.NetworkPolicies })
 }
 
-// pages iterates over the pages of a list. ofCursor is what an error response to a page
-// after the first one means.
+// pages iterates over the pages of a list. ofCursor tells what an error response to a
+// request with a cursor means.
 func (s *NetworkPoliciesService) pages(ctx context.Context, op string, params NetworkPolicyListParams, ofCursor []engine.Refusal, clock *engine.Clock, opts []Option) iter.Seq2[*NetworkPolicyPage, error] {
 	if params.IncludeTotalCount == nil {
 		params.IncludeTotalCount = new(false)
@@ -53,20 +53,20 @@ func (s *NetworkPoliciesService) pages(ctx context.Context, op string, params Ne
 	})
 }
 
-// A cursor is where a page begins, and how long it is.
+// A cursor tells where a page begins, and its maximum length.
 type cursor struct {
 	after string
 	limit int
 }
 
-// A page is one of any list.
+// A page is a page of any list.
 type page interface {
 	NextCursor() string
 	hasMore() bool
 }
 
-// paginate iterates over the pages that fetch returns. A page that is too large is
-// requested again in halves.
+// paginate iterates over the pages that fetch returns. If a page is too large, it halves
+// the limit and fetches the page again.
 func paginate[P page](op string, start cursor, fetch func(cursor) (P, error)) iter.Seq2[P, error] {
 	if start.limit == 0 {
 		start.limit = defaultPageSize
@@ -100,8 +100,8 @@ func paginate[P page](op string, start cursor, fetch func(cursor) (P, error)) it
 	}
 }
 
-// search passes pages to visit until there are none or it returns false. If another
-// program deletes what a page begins after, the search starts over, with reset.
+// search passes pages to visit until there are no more or visit returns false. If another
+// program deletes the item that a page begins after, search calls reset and starts over.
 func search[P any](pages iter.Seq2[P, error], reset func(), visit func(P) bool) error {
 	for round := 1; ; round++ {
 		reset()
@@ -117,8 +117,8 @@ func search[P any](pages iter.Seq2[P, error], reset func(), visit func(P) bool) 
 	}
 }
 
-// each iterates over the items of pages. It holds the last item of a page until the
-// next page is there: the item is the cursor of that page, and the loop may delete it.
+// each iterates over the items of pages. It holds back the last item of a page until the
+// next page has arrived, because that item is its cursor and the loop may delete it.
 func each[P, T any](pages iter.Seq2[P, error], items func(P) []T) iter.Seq2[*T, error] {
 	return func(yield func(*T, error) bool) {
 		var held *T
@@ -145,9 +145,9 @@ func each[P, T any](pages iter.Seq2[P, error], items func(P) []T) iter.Seq2[*T, 
 
 // stuck is the error of a list that does not advance.
 func stuck(op string, hasItems bool) error {
-	detail := "the page is empty, but is not the last one"
+	detail := "the page is empty but is not the last one"
 	if hasItems {
-		detail = "the page ends with the same item as one before" // whose ID may be anything
+		detail = "the page ends with the same item as an earlier page" // without the ID, which can be any text
 	}
 	return &APIError{
 		Op:         op,

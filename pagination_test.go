@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/url"
 	"runtime"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -23,7 +22,7 @@ import (
 	"github.com/runloop-community/runloop-go/runlooptest"
 )
 
-// page is an answer with the policies of these IDs.
+// page is a response with the policies of these IDs.
 func page(hasMore bool, ids ...string) httpmock.Responder {
 	var policies []string
 	for _, id := range ids {
@@ -32,11 +31,22 @@ func page(hasMore bool, ids ...string) httpmock.Responder {
 	return clienttest.Respond(200, fmt.Sprintf(`{"network_policies": [%s], "has_more": %t}`, strings.Join(policies, ", "), hasMore))
 }
 
-// drain steps through the whole sequence, and fails when something follows an error.
+// newPages returns an API that responds to requests for the list with these pages.
+func newPages(t *testing.T, pages ...httpmock.Responder) (*clienttest.API, *runloop.Client) {
+	t.Helper()
+	api, client := clienttest.NewAPI(t)
+	api.On(http.MethodGet, clienttest.PoliciesPath, pages...)
+	return api, client
+}
+
+// errOf returns the error of a call.
+func errOf[T any](_ T, err error) error { return err }
+
+// drain reads the whole sequence and checks that nothing follows an error.
 func drain(t *testing.T, policies iter.Seq2[*runloop.NetworkPolicy, error]) (ids []string, err error) {
 	t.Helper()
 	for policy, stepErr := range policies {
-		require.NoError(t, err, "an error is the end")
+		require.NoError(t, err, "an error ends the sequence")
 		if err = stepErr; err != nil {
 			assert.Nil(t, policy)
 			continue
@@ -58,34 +68,60 @@ func cursors(t testing.TB, api *clienttest.API) []string {
 	return cursors
 }
 
-func TestAllGoesFromPageToPage(t *testing.T) {
+func TestAll(t *testing.T) {
 	t.Parallel()
-	api, client := clienttest.NewAPI(t)
-	api.On(http.MethodGet, clienttest.PoliciesPath, page(true, "a", "b"), page(true, "c"), page(false, "d", "e"))
-
-	ids, err := drain(t, client.NetworkPolicies.All(t.Context(), runloop.NetworkPolicyListParams{Name: "n", Limit: 2}))
-
-	require.NoError(t, err)
-	assert.Equal(t, []string{"a", "b", "c", "d", "e"}, ids)
-	var queries []string
-	for _, sent := range api.Sent() {
-		queries = append(queries, sent.Query)
+	const repeats, empty = "the page ends with the same item as an earlier page", "the page is empty but is not the last one"
+	pages := func(pages ...httpmock.Responder) []httpmock.Responder { return pages }
+	for _, test := range []struct {
+		name, start  string
+		pages        []httpmock.Responder
+		ids, cursors []string
+		text         string // of the error
+	}{
+		{"several pages", "", pages(page(true, "a", "b"), page(true, "c"), page(false, "d", "e")), []string{"a", "b", "c", "d", "e"}, []string{"", "b", "c"}, ""},
+		{"a start", "x", pages(page(true, "y"), page(false, "z")), []string{"y", "z"}, []string{"x", "y"}, ""},
+		// An error comes after the last policy of the page before.
+		{"a refusal", "", pages(page(true, "a", "b"), clienttest.Respond(403, "")), []string{"a", "b"}, []string{"", "b"}, "403 Forbidden"},
+		{"a page of HTML", "", pages(page(true, "a", "b"), clienttest.Respond(200, "<html>")), []string{"a", "b"}, []string{"", "b"}, "invalid response"},
+		// A server could keep the loop going forever.
+		{"the same cursor again", "", pages(page(true, "a"), page(true, "a")), []string{"a", "a"}, []string{"", "a"}, repeats},
+		{"the same cursor later", "", pages(page(true, "a"), page(true, "b"), page(true, "c", "a")), []string{"a", "b", "c", "a"}, []string{"", "a", "b"}, repeats},
+		{"the cursor of the start", "a", pages(page(true, "b", "a")), []string{"b", "a"}, []string{"a"}, repeats},
+		{"a cycle back to the start", "a", pages(page(true, "b"), page(true, "a")), []string{"b", "a"}, []string{"a", "b"}, repeats},
+		{"an empty first page with more", "", pages(page(true)), nil, []string{""}, empty},
+		{"an empty page with more", "", pages(page(true, "a"), page(true)), []string{"a"}, []string{"", "a"}, empty},
+		{"an empty page with more after a start", "x", pages(page(true)), nil, []string{"x"}, empty},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			api, client := newPages(t, test.pages...)
+			ids, err := drain(t, client.NetworkPolicies.All(t.Context(), runloop.NetworkPolicyListParams{StartingAfter: test.start, Name: "n", Limit: 2}))
+			assert.Equal(t, test.ids, ids)
+			assert.Equal(t, test.cursors, cursors(t, api))
+			for _, sent := range api.Sent() {
+				assert.Contains(t, sent.Query, "include_total_count=false&limit=2&name=n", "each request has all parameters")
+			}
+			if test.text == "" {
+				require.NoError(t, err)
+				return
+			}
+			assert.ErrorContains(t, err, test.text)
+			failure := clienttest.AsAPIError(t, err)
+			assert.Equal(t, "list network policies", failure.Op)
+			assert.False(t, failure.MaybeApplied)
+			if test.text == repeats || test.text == empty {
+				require.ErrorIs(t, err, runloop.ErrInvalidResponse)
+				assert.Equal(t, 200, failure.StatusCode)
+			}
+		})
 	}
-	assert.Equal(t, []string{
-		"include_total_count=false&limit=2&name=n",
-		"include_total_count=false&limit=2&name=n&starting_after=b",
-		"include_total_count=false&limit=2&name=n&starting_after=c",
-	}, queries, "each has all parameters")
 }
 
-func TestAllIsLazyAndStartsAfresh(t *testing.T) {
+func TestAllIsLazyAndStartsOver(t *testing.T) {
 	t.Parallel()
-	api, client := clienttest.NewAPI(t)
-	api.On(http.MethodGet, clienttest.PoliciesPath, page(true, "a"), page(false, "b"), page(true, "a"), page(false, "b"))
-
+	api, client := newPages(t, page(true, "a"), page(false, "b"), page(true, "a"), page(false, "b"))
 	policies := client.NetworkPolicies.All(t.Context(), runloop.NetworkPolicyListParams{})
-	assert.Empty(t, api.Sent(), "nothing is sent before the first step")
-
+	assert.Empty(t, api.Sent(), "nothing is sent before iteration begins")
 	for range 2 {
 		ids, err := drain(t, policies)
 		require.NoError(t, err)
@@ -94,106 +130,31 @@ func TestAllIsLazyAndStartsAfresh(t *testing.T) {
 	assert.Equal(t, []string{"", "a", "", "a"}, cursors(t, api))
 }
 
-func TestLeavingTheLoopSendsNothingMore(t *testing.T) {
+// A page is requested before the last policy of the page before is yielded, not earlier,
+// and none after the loop ends.
+func TestAllRequestsAPageWhenItIsNeeded(t *testing.T) {
 	t.Parallel()
 	for last, requests := range map[string]int{"a": 1, "b": 2, "c": 2, "d": 3, "e": 3} {
-		api, client := clienttest.NewAPI(t)
-		api.On(http.MethodGet, clienttest.PoliciesPath, page(true, "a", "b"), page(true, "c", "d"), page(false, "e"))
+		api, client := newPages(t, page(true, "a", "b"), page(true, "c", "d"), page(false, "e"))
 		for policy, err := range client.NetworkPolicies.All(t.Context(), runloop.NetworkPolicyListParams{}) {
 			require.NoError(t, err)
 			if policy.ID == last {
 				break
 			}
 		}
-		assert.Len(t, api.Sent(), requests, "left at %s", last)
+		assert.Len(t, api.Sent(), requests, "ended at %s", last)
 	}
 }
 
-// A page is requested before the last policy of the one before is yielded, not earlier.
-func TestAllRequestsAPageWhenItIsNeeded(t *testing.T) {
-	t.Parallel()
-	api, client := clienttest.NewAPI(t)
-	api.On(http.MethodGet, clienttest.PoliciesPath, page(true, "a", "b"), page(false, "c"))
-	next, stop := iter.Pull2(client.NetworkPolicies.All(t.Context(), runloop.NetworkPolicyListParams{}))
-	defer stop()
-	for step, requests := range []int{1, 2, 2} {
-		_, err, ok := next()
-		require.True(t, ok)
-		require.NoError(t, err)
-		assert.Len(t, api.Sent(), requests, "step %d", step)
-	}
-	_, _, ok := next()
-	assert.False(t, ok)
-}
-
-func TestAllStartsAfterTheCursor(t *testing.T) {
-	t.Parallel()
-	api, client := clienttest.NewAPI(t)
-	api.On(http.MethodGet, clienttest.PoliciesPath, page(true, "y"), page(false, "z"))
-
-	ids, err := drain(t, client.NetworkPolicies.All(t.Context(), runloop.NetworkPolicyListParams{StartingAfter: "x"}))
-
-	require.NoError(t, err)
-	assert.Equal(t, []string{"y", "z"}, ids)
-	assert.Equal(t, []string{"x", "y"}, cursors(t, api))
-}
-
-// A server that would keep the loop going for ever is found out.
-func TestAListThatDoesNotGetOnIsAnInvalidResponse(t *testing.T) {
-	t.Parallel()
-	for _, test := range []struct {
-		name    string
-		start   string
-		pages   []httpmock.Responder
-		ids     []string
-		cursors []string
-		text    string
-	}{
-		{"the same cursor again", "", []httpmock.Responder{page(true, "a"), page(true, "a")}, []string{"a", "a"}, []string{"", "a"},
-			`the page ends with the same item as one before`},
-		{"the same cursor later", "", []httpmock.Responder{page(true, "a"), page(true, "b"), page(true, "c", "a")},
-			[]string{"a", "b", "c", "a"}, []string{"", "a", "b"}, `the page ends with the same item as one before`},
-		{"the cursor that it started with", "a", []httpmock.Responder{page(true, "b", "a")}, []string{"b", "a"}, []string{"a"},
-			`the page ends with the same item as one before`},
-		{"a cycle that leads back to the start", "a", []httpmock.Responder{page(true, "b"), page(true, "a")}, []string{"b", "a"}, []string{"a", "b"},
-			`the page ends with the same item as one before`},
-		{"an empty first page with more", "", []httpmock.Responder{page(true)}, nil, []string{""},
-			"the page is empty, but is not the last one"},
-		{"an empty page with more", "", []httpmock.Responder{page(true, "a"), page(true)}, []string{"a"}, []string{"", "a"},
-			"the page is empty, but is not the last one"},
-		{"an empty page with more after a cursor", "x", []httpmock.Responder{page(true)}, nil, []string{"x"},
-			"the page is empty, but is not the last one"},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			api, client := clienttest.NewAPI(t)
-			api.On(http.MethodGet, clienttest.PoliciesPath, test.pages...)
-
-			ids, err := drain(t, client.NetworkPolicies.All(t.Context(), runloop.NetworkPolicyListParams{StartingAfter: test.start}))
-
-			assert.Equal(t, test.ids, ids, "what was seen before")
-			assert.Equal(t, test.cursors, cursors(t, api))
-			require.ErrorIs(t, err, runloop.ErrInvalidResponse)
-			failure := clienttest.AsAPIError(t, err)
-			assert.Equal(t, "list network policies", failure.Op)
-			assert.Equal(t, 200, failure.StatusCode)
-			assert.False(t, failure.MaybeApplied)
-			assert.ErrorContains(t, err, test.text)
-		})
-	}
-}
-
-// What the loop does with the policies that it gets has no effect on which it gets.
+// What the loop does to the policies that it receives has no effect on which it receives.
 func TestDeletingAndRenamingWhatAllYields(t *testing.T) {
 	t.Parallel()
-	changes := map[string]func(*testing.T, *fakeAPI, string){
-		"delete": func(t *testing.T, fake *fakeAPI, id string) {
-			_, err := fake.client.NetworkPolicies.Delete(t.Context(), id)
-			require.NoError(t, err)
+	changes := map[string]func(*testing.T, *runloop.NetworkPoliciesService, string) error{
+		"delete": func(t *testing.T, s *runloop.NetworkPoliciesService, id string) error {
+			return errOf(s.Delete(t.Context(), id))
 		},
-		"rename": func(t *testing.T, fake *fakeAPI, id string) { // out of the filter
-			_, err := fake.client.NetworkPolicies.Update(t.Context(), id, runloop.NetworkPolicyUpdateParams{Name: new("done-" + id)})
-			require.NoError(t, err)
+		"rename": func(t *testing.T, s *runloop.NetworkPoliciesService, id string) error { // out of the filter
+			return errOf(s.Update(t.Context(), id, updateParams{Name: new("done-" + id)}))
 		},
 	}
 	for _, limit := range []int{1, 2, 3, 5, 6, 7, 8} {
@@ -208,7 +169,7 @@ func TestDeletingAndRenamingWhatAllYields(t *testing.T) {
 					for policy, err := range fake.client.NetworkPolicies.All(t.Context(), runloop.NetworkPolicyListParams{Name: "task-", Limit: limit}) {
 						require.NoError(t, err)
 						got = append(got, policy.ID)
-						change(t, fake, policy.ID)
+						require.NoError(t, change(t, fake.client.NetworkPolicies, policy.ID))
 					}
 					assert.ElementsMatch(t, want, got, "each once")
 					assert.Len(t, fake.Requests(list), (7+limit-1)/limit)
@@ -218,60 +179,26 @@ func TestDeletingAndRenamingWhatAllYields(t *testing.T) {
 	}
 }
 
-// The policy that is held back while the next page is requested is yielded before the
-// error of that page.
-func TestAnErrorComesAfterTheLastPolicyOfThePage(t *testing.T) {
-	t.Parallel()
-	for name, second := range map[string]httpmock.Responder{
-		"refused": clienttest.Respond(403, ""), "a page": clienttest.Respond(200, "<html>"), "empty": page(true),
-	} {
-		api, client := clienttest.NewAPI(t)
-		api.On(http.MethodGet, clienttest.PoliciesPath, page(true, "a", "b"), second)
-
-		ids, err := drain(t, client.NetworkPolicies.All(t.Context(), runloop.NetworkPolicyListParams{}))
-
-		require.Error(t, err, name)
-		assert.Equal(t, []string{"a", "b"}, ids, name)
-	}
-}
-
-// A page that fails is requested again, and no other. After an error, the last policy seen
-// is where to go on.
+// Only the page that fails is requested again. After an error, the loop can be resumed after
+// the last policy.
 func TestAPageThatFails(t *testing.T) {
-	t.Parallel()
-	busy := clienttest.Respond(503, clienttest.BusyJSON)
-	for _, test := range []struct {
-		faults  int
-		cursors []string
-	}{
-		{1, []string{"", "a", "b", "b"}},
-		{4, []string{"", "a", "b", "b", "b", "b", "b"}},
-	} {
-		t.Run(fmt.Sprint(test.faults), clienttest.InBubble(func(t *testing.T) {
-			api, client := clienttest.NewAPI(t)
-			answers := append([]httpmock.Responder{page(true, "a"), page(true, "b")}, slices.Repeat([]httpmock.Responder{busy}, test.faults)...)
-			api.On(http.MethodGet, clienttest.PoliciesPath, append(answers, page(false, "c"))...)
-
-			ids, err := drain(t, client.NetworkPolicies.All(t.Context(), runloop.NetworkPolicyListParams{}))
-			if test.faults == 4 {
-				require.ErrorIs(t, err, runloop.ErrServer)
-				var rest []string
-				rest, err = drain(t, client.NetworkPolicies.All(t.Context(), runloop.NetworkPolicyListParams{StartingAfter: ids[len(ids)-1]}))
-				ids = append(ids, rest...)
-			}
-
-			require.NoError(t, err)
-			assert.Equal(t, []string{"a", "b", "c"}, ids)
-			assert.Equal(t, test.cursors, cursors(t, api))
-		}))
-	}
+	clienttest.InBubble(func(t *testing.T) {
+		busy := clienttest.Respond(503, clienttest.BusyJSON)
+		api, client := newPages(t, page(true, "a"), busy, page(true, "b"), busy, busy, busy, busy, page(false, "c"))
+		ids, err := drain(t, client.NetworkPolicies.All(t.Context(), runloop.NetworkPolicyListParams{}))
+		require.ErrorIs(t, err, runloop.ErrServer)
+		assert.Equal(t, []string{"a", "b"}, ids)
+		ids, err = drain(t, client.NetworkPolicies.All(t.Context(), runloop.NetworkPolicyListParams{StartingAfter: "b"}))
+		require.NoError(t, err)
+		assert.Equal(t, []string{"c"}, ids)
+		assert.Equal(t, []string{"", "a", "a", "b", "b", "b", "b", "b"}, cursors(t, api))
+	})(t)
 }
 
-// The context ends between two pages: the page that is there is delivered.
+// The page that has arrived is delivered.
 func TestTheContextEndsBetweenPages(t *testing.T) {
 	t.Parallel()
-	api, client := clienttest.NewAPI(t)
-	api.On(http.MethodGet, clienttest.PoliciesPath, page(true, "a", "b"))
+	api, client := newPages(t, page(true, "a", "b"))
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var ids []string
@@ -288,64 +215,47 @@ func TestTheContextEndsBetweenPages(t *testing.T) {
 	api.Only()
 }
 
-// What other programs do between two pages: what is created ahead of the cursor is seen,
-// nothing comes twice, and the error of a cursor that was deleted names it.
+// What others create ahead of the cursor is yielded, nothing is yielded twice, and the
+// error of a cursor that was deleted names it.
 func TestOtherProgramsBetweenPages(t *testing.T) {
 	t.Parallel()
+	oldestFirst := []runlooptest.Option{runlooptest.WithOldestFirst()}
 	for name, test := range map[string]struct {
-		opts   []runlooptest.Option
-		meddle func(context.Context, *fakeAPI) error
-		want   []string
-		err    error
+		opts []runlooptest.Option
+		want []string
+		err  error
 	}{
-		"create ahead": {[]runlooptest.Option{runlooptest.WithOldestFirst()}, func(ctx context.Context, fake *fakeAPI) error {
-			_, err := fake.client.NetworkPolicies.Ensure(ctx, runloop.NetworkPolicyCreateParams{Name: "new"})
-			return err
-		}, []string{"npol_000001", "npol_000002", "npol_000003", "npol_000004"}, nil},
-		"create behind": {nil, func(ctx context.Context, fake *fakeAPI) error {
-			_, err := fake.client.NetworkPolicies.Ensure(ctx, runloop.NetworkPolicyCreateParams{Name: "new"})
-			return err
-		}, []string{"npol_000003", "npol_000002", "npol_000001"}, nil},
-		"delete the cursor": {[]runlooptest.Option{runlooptest.WithOldestFirst()}, func(ctx context.Context, fake *fakeAPI) error {
-			if len(fake.Policies()) < 3 {
-				return nil
-			}
-			_, err := fake.client.NetworkPolicies.Delete(ctx, "npol_000002")
-			return err
-		}, []string{"npol_000001", "npol_000002"}, runloop.ErrNotFound},
+		"create ahead":      {oldestFirst, []string{"npol_000001", "npol_000002", "npol_000003", "npol_000004"}, nil},
+		"create behind":     {nil, []string{"npol_000003", "npol_000002", "npol_000001"}, nil},
+		"delete the cursor": {oldestFirst, []string{"npol_000001", "npol_000002"}, runloop.ErrNotFound},
 	} {
 		t.Run(name, onFake(func(t *testing.T, fake *fakeAPI) {
 			for _, name := range []string{"a", "b", "c"} {
 				fake.AddPolicy(runloop.NetworkPolicy{Name: name})
 			}
-			var ids []string
-			var end error
-			for policy, err := range fake.client.NetworkPolicies.All(t.Context(), runloop.NetworkPolicyListParams{Limit: 2}) {
-				if err != nil {
-					end = err
-					break
+			fake.Inject(list, runlooptest.Fault{}, runlooptest.Before(func() {
+				if test.err == nil {
+					fake.AddPolicy(runloop.NetworkPolicy{Name: "new"})
+				} else {
+					assert.NoError(t, errOf(fake.client.NetworkPolicies.Delete(t.Context(), "npol_000002")))
 				}
-				ids = append(ids, policy.ID)
-				if len(ids) == 1 {
-					require.NoError(t, test.meddle(t.Context(), fake))
-				}
-			}
+			}))
+			ids, err := drain(t, fake.client.NetworkPolicies.All(t.Context(), runloop.NetworkPolicyListParams{Limit: 2}))
 			assert.Equal(t, test.want, ids)
-			require.ErrorIs(t, end, test.err)
-			if end != nil {
-				assert.ErrorContains(t, end, "npol_000002")
+			require.ErrorIs(t, err, test.err)
+			if err != nil {
+				assert.ErrorContains(t, err, "npol_000002")
 			}
 		}, test.opts...))
 	}
 }
 
-// tooLargeFrom is an API whose pages exceed the size of a response from so many
-// policies on, whatever requests it serves otherwise. It returns the limits that it got.
+// tooLargeFrom makes the pages of an API too large if the limit is size or more. It returns
+// the limits of the requests.
 func tooLargeFrom(t *testing.T, fake *fakeAPI, size int) (limits *[]string) {
 	t.Helper()
 	limits = new([]string)
-	next := fake.HTTPClient().Transport
-	client, err := fake.Client(runloop.WithHTTPClient(&http.Client{Transport: clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
+	fake.through(t, func(next http.RoundTripper, r *http.Request) (*http.Response, error) {
 		limit := r.URL.Query().Get("limit")
 		if limit != "" {
 			*limits = append(*limits, limit)
@@ -354,64 +264,41 @@ func tooLargeFrom(t *testing.T, fake *fakeAPI, size int) (limits *[]string) {
 			return &http.Response{StatusCode: 200, Body: io.NopCloser(io.LimitReader(blanks{}, 32<<20+1))}, nil
 		}
 		return next.RoundTrip(r)
-	})}))
-	require.NoError(t, err)
-	fake.client = client
+	})
 	return limits
 }
 
-// Policies can be so large that a page of the default size exceeds the size of a response.
-// The page is requested in halves, by everything that reads lists.
+// Policies can be so large that a page of the default size exceeds the maximum size of a
+// response. Everything that reads lists halves the page.
 func TestPagesThatAreTooLargeAreHalved(t *testing.T) {
 	t.Parallel()
-	halves := []string{"1000", "500", "250"}
-	for _, test := range []struct {
-		name string
-		do   func(context.Context, *fakeAPI) error
+	type service = runloop.NetworkPoliciesService
+	for name, test := range map[string]struct {
+		lost runlooptest.Operation // the write whose response is lost
+		do   func(context.Context, *service) error
 	}{
-		{"get by name", func(ctx context.Context, fake *fakeAPI) error {
-			_, err := fake.client.NetworkPolicies.GetByName(ctx, "build")
-			return err
-		}},
-		{"ensure", func(ctx context.Context, fake *fakeAPI) error {
-			_, err := fake.client.NetworkPolicies.Ensure(ctx, buildParams)
-			return err
-		}},
-		{"apply", func(ctx context.Context, fake *fakeAPI) error {
-			_, err := fake.client.NetworkPolicies.Apply(ctx, buildParams)
-			return err
-		}},
-		{"plan", func(ctx context.Context, fake *fakeAPI) error {
-			_, err := fake.client.NetworkPolicies.Plan(ctx, buildParams)
-			return err
-		}},
-		{"create", func(ctx context.Context, fake *fakeAPI) error {
-			_, err := fake.client.NetworkPolicies.Delete(ctx, "npol_build")
-			if err == nil {
-				fake.Inject(create, lost())
-				_, err = fake.client.NetworkPolicies.Create(ctx, buildParams)
-			}
-			return err
-		}},
-		{"delete", func(ctx context.Context, fake *fakeAPI) error {
-			fake.Inject(remove, lost())
-			_, err := fake.client.NetworkPolicies.Delete(ctx, "npol_build")
-			return err
-		}},
-		{"prune", func(ctx context.Context, fake *fakeAPI) error {
-			_, err := fake.client.NetworkPolicies.Prune(ctx, runloop.PruneParams{NamePrefix: "build"})
-			return err
+		"get by name": {"", func(ctx context.Context, s *service) error { return errOf(s.GetByName(ctx, "build")) }},
+		"ensure":      {"", func(ctx context.Context, s *service) error { return errOf(s.Ensure(ctx, buildParams)) }},
+		"apply":       {"", func(ctx context.Context, s *service) error { return errOf(s.Apply(ctx, buildParams)) }},
+		"plan":        {"", func(ctx context.Context, s *service) error { return errOf(s.Plan(ctx, buildParams)) }},
+		"create":      {create, func(ctx context.Context, s *service) error { return errOf(s.Create(ctx, buildParams)) }},
+		"delete":      {remove, func(ctx context.Context, s *service) error { return errOf(s.Delete(ctx, "npol_build")) }},
+		"prune": {"", func(ctx context.Context, s *service) error {
+			return errOf(s.Prune(ctx, runloop.PruneParams{NamePrefix: "build"}))
 		}},
 	} {
-		t.Run(test.name, onFake(func(t *testing.T, fake *fakeAPI) {
-			policy := buildPolicy(time.Hour)
-			policy.ID = "npol_build"
-			fake.AddPolicy(policy)
+		t.Run(name, onFake(func(t *testing.T, fake *fakeAPI) {
+			if test.lost != create {
+				policy := buildPolicy(time.Hour)
+				policy.ID = "npol_build"
+				fake.AddPolicy(policy)
+			}
+			if test.lost != "" {
+				fake.Inject(test.lost, lost())
+			}
 			limits := tooLargeFrom(t, fake, 251)
-
-			require.NoError(t, test.do(t.Context(), fake))
-
-			assert.Equal(t, halves, *limits)
+			require.NoError(t, test.do(t.Context(), fake.client.NetworkPolicies))
+			assert.Equal(t, []string{"1000", "500", "250"}, *limits)
 		}))
 	}
 }
@@ -420,45 +307,34 @@ func TestAllHalvesPagesDownToOnePolicy(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		size, limit int
-		want        []string
+		want        string
+		err         error
 	}{
-		{2, 0, []string{"1000", "500", "250", "125", "62", "31", "15", "7", "3", "1", "1", "1", "1", "1"}},
-		{3, 5, []string{"5", "2", "2", "2"}},
-		{2, 2, []string{"2", "1", "1", "1", "1", "1"}},
-		{6, 5, []string{"5"}},
+		{2, 0, "[1000 500 250 125 62 31 15 7 3 1 1 1 1 1]", nil},
+		{3, 5, "[5 2 2 2]", nil},
+		{2, 2, "[2 1 1 1 1 1]", nil},
+		{6, 5, "[5]", nil},
+		{1, 4, "[4 2 1]", runloop.ErrResponseTooLarge},
 	} {
 		t.Run(fmt.Sprint(test.size, "/", test.limit), onFake(func(t *testing.T, fake *fakeAPI) {
 			for i := range 5 {
 				fake.AddPolicy(runloop.NetworkPolicy{Name: fmt.Sprint(i)})
 			}
 			limits := tooLargeFrom(t, fake, test.size)
-
 			ids, err := drain(t, fake.client.NetworkPolicies.All(t.Context(), runloop.NetworkPolicyListParams{Limit: test.limit}))
-
-			require.NoError(t, err)
-			assert.Len(t, ids, 5)
-			assert.Equal(t, test.want, *limits)
+			require.ErrorIs(t, err, test.err)
+			assert.Equal(t, err == nil, len(ids) == 5)
+			assert.Equal(t, test.want, fmt.Sprint(*limits))
+			if err != nil {
+				_, err = fake.client.NetworkPolicies.List(t.Context(), runloop.NetworkPolicyListParams{Limit: test.limit})
+				require.ErrorIs(t, err, test.err)
+				assert.Equal(t, "[4 2 1 4]", fmt.Sprint(*limits), "List does not halve")
+			}
 		}))
 	}
-	t.Run("one policy is too large", onFake(func(t *testing.T, fake *fakeAPI) {
-		limits := tooLargeFrom(t, fake, 1)
-
-		_, err := drain(t, fake.client.NetworkPolicies.All(t.Context(), runloop.NetworkPolicyListParams{Limit: 4}))
-
-		require.ErrorIs(t, err, runloop.ErrResponseTooLarge)
-		assert.Equal(t, []string{"4", "2", "1"}, *limits)
-	}))
-	t.Run("a list is not halved", onFake(func(t *testing.T, fake *fakeAPI) {
-		limits := tooLargeFrom(t, fake, 1)
-
-		_, err := fake.client.NetworkPolicies.List(t.Context(), runloop.NetworkPolicyListParams{Limit: 4})
-
-		require.ErrorIs(t, err, runloop.ErrResponseTooLarge)
-		assert.Equal(t, []string{"4"}, *limits)
-	}))
 }
 
-// A policy that a lookup returned does not keep its page in memory. The test measures the
+// The policy that a lookup returns does not keep its page in memory. The test measures the
 // heap, so it is not parallel.
 func TestALookupDoesNotKeepItsPage(t *testing.T) {
 	hostnames := make([]string, 1000)
@@ -472,11 +348,9 @@ func TestALookupDoesNotKeepItsPage(t *testing.T) {
 	}
 	policies = append(policies, `{"id": "npol_build", "name": "build", "egress": {"allowed_hostnames": ["github.com"]}}`)
 	body := fmt.Sprintf(`{"network_policies": [%s], "has_more": false}`, strings.Join(policies, ","))
-	api, client := clienttest.NewAPI(t)
-	api.On(http.MethodGet, clienttest.PoliciesPath, clienttest.Respond(200, body))
+	api, client := newPages(t, clienttest.Respond(200, body))
 	kept := make([]*runloop.NetworkPolicy, 0, 3*lookups)
 	before := heap()
-
 	for range lookups {
 		found, err := client.NetworkPolicies.GetByName(t.Context(), "build")
 		require.NoError(t, err)
@@ -486,7 +360,6 @@ func TestALookupDoesNotKeepItsPage(t *testing.T) {
 		require.NoError(t, err)
 		kept = append(kept, found, ensured, plan.Policy)
 	}
-
 	after := heap()
 	assert.Less(t, after, before+uint64(len(body)), "less than one page, of %d that were read", 3*lookups)
 	runtime.KeepAlive(kept)
@@ -502,7 +375,7 @@ func heap() uint64 {
 	return stats.HeapAlloc
 }
 
-// What the pages before took is free again. The test measures the heap, so it is not
+// The memory of earlier pages is free again. The test measures the heap, so it is not
 // parallel.
 func TestAllKeepsNoPage(t *testing.T) {
 	const size, pages = 100, 100
@@ -516,22 +389,19 @@ func TestAllKeepsNoPage(t *testing.T) {
 		return page(sent < pages, ids...)(r)
 	}))
 	seen, early := 0, uint64(0)
-
 	for _, err := range client.NetworkPolicies.All(t.Context(), runloop.NetworkPolicyListParams{Limit: size}) {
 		require.NoError(t, err)
 		if seen++; seen == 2*size {
 			early = heap()
 		}
 	}
-
 	assert.Equal(t, size*pages, seen)
 	assert.Less(t, heap(), early+size*1000, "about three pages")
 }
 
 func TestPoliciesOfAllAreTheCallers(t *testing.T) {
 	t.Parallel()
-	api, client := clienttest.NewAPI(t)
-	api.On(http.MethodGet, clienttest.PoliciesPath, page(true, "a"), page(false, "b"))
+	api, client := newPages(t, page(true, "a"), page(false, "b"))
 	var kept []*runloop.NetworkPolicy
 	for policy, err := range client.NetworkPolicies.All(t.Context(), runloop.NetworkPolicyListParams{}) {
 		require.NoError(t, err)
@@ -555,7 +425,6 @@ func TestAllDeliversThousandsInOrder(t *testing.T) {
 	server := runlooptest.NewTestServer(t, runlooptest.WithOldestFirst(), runlooptest.WithPolicies(policies...))
 	client, err := server.Client()
 	require.NoError(t, err)
-
 	for _, test := range []struct{ limit, requests int }{{0, 3}, {100, 25}, {2499, 2}, {2500, 1}} {
 		server.ResetRequests()
 		var names []string
@@ -568,16 +437,12 @@ func TestAllDeliversThousandsInOrder(t *testing.T) {
 	}
 }
 
-// A page that is longer than the API allows is none, before it takes up memory.
 func TestAPageOfMoreThan5000PoliciesIsAnInvalidResponse(t *testing.T) {
 	t.Parallel()
 	for n, want := range map[int]error{5000: nil, 5001: runloop.ErrInvalidResponse} {
-		api, client := clienttest.NewAPI(t)
 		policies := strings.TrimSuffix(strings.Repeat(`{"id": "npol_1", "egress": {}},`, n), ",")
-		api.On(http.MethodGet, clienttest.PoliciesPath, clienttest.Respond(200, `{"network_policies": [`+policies+`], "has_more": false}`))
-
+		_, client := newPages(t, clienttest.Respond(200, `{"network_policies": [`+policies+`], "has_more": false}`))
 		page, err := client.NetworkPolicies.List(t.Context(), runloop.NetworkPolicyListParams{})
-
 		require.ErrorIs(t, err, want)
 		assert.Equal(t, err == nil, page != nil && len(page.NetworkPolicies) == n)
 	}

@@ -1,7 +1,6 @@
 package runloop_test
 
 import (
-	"errors"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -11,8 +10,6 @@ import (
 	"github.com/runloop-community/runloop-go/internal/clienttest"
 	"github.com/runloop-community/runloop-go/runlooptest"
 )
-
-// That a plan is what Apply then does is tested with Apply.
 
 func TestAPlanToCreate(t *testing.T) {
 	t.Parallel()
@@ -27,9 +24,7 @@ func TestAPlanToCreate(t *testing.T) {
 	} {
 		t.Run(test.name, onFake(func(t *testing.T, fake *fakeAPI) {
 			fake.AddPolicy(runloop.NetworkPolicy{Name: "build-2", Egress: test.rules})
-
 			plan, err := fake.client.NetworkPolicies.Plan(t.Context(), runloop.NetworkPolicyCreateParams{Name: "build", Egress: test.rules})
-
 			require.NoError(t, err)
 			assert.Equal(t, runloop.PlanCreate, plan.Action)
 			assert.Nil(t, plan.Policy)
@@ -43,9 +38,7 @@ func TestAPlanToCreate(t *testing.T) {
 func TestAPlanToUpdate(t *testing.T) {
 	onFake(func(t *testing.T, fake *fakeAPI) {
 		there := fake.AddPolicy(runloop.NetworkPolicy{Name: "build", Description: "old", Egress: hosts("github.com", "evil.example")})
-
 		plan, err := fake.client.NetworkPolicies.Plan(t.Context(), buildParams)
-
 		require.NoError(t, err)
 		assert.Equal(t, &runloop.NetworkPolicyPlan{
 			Action: runloop.PlanUpdate,
@@ -59,35 +52,28 @@ func TestAPlanToUpdate(t *testing.T) {
 	})(t)
 }
 
-// What no update removes makes Apply fail, so the plan fails as well.
+// Apply fails if a difference remains that no update removes, and so does Plan.
 func TestAPlanThatCannotBeApplied(t *testing.T) {
 	onFake(func(t *testing.T, fake *fakeAPI) {
 		fake.Inject(list, pageWith(`{"allowed_hostnames": ["evil.example"], "allow_tunnels": true}`))
-
 		plan, err := fake.client.NetworkPolicies.Plan(t.Context(), buildParams)
-
 		assert.Nil(t, plan)
 		require.ErrorIs(t, err, runloop.ErrDrift)
-		drift, ok := errors.AsType[*runloop.DriftError](err)
-		require.True(t, ok)
+		drift := asDriftError(t, err)
 		assert.Equal(t, "plan network policy", drift.Op)
 		require.Len(t, drift.Diff, 1, "an update removes the rest")
 		assert.Contains(t, drift.Diff[0], "allow_tunnels")
 	})(t)
 }
 
-func TestErrorsOfPlanHaveItsName(t *testing.T) {
+func TestErrorsOfPlanNameTheCall(t *testing.T) {
 	onFake(func(t *testing.T, fake *fakeAPI) {
 		fake.Inject(list, runlooptest.Status(403))
-
 		_, err := fake.client.NetworkPolicies.Plan(t.Context(), buildParams)
 		require.ErrorIs(t, err, runloop.ErrForbidden)
 		assert.Equal(t, "plan network policy", clienttest.AsAPIError(t, err).Op)
-
 		_, err = fake.client.NetworkPolicies.Plan(t.Context(), runloop.NetworkPolicyCreateParams{Name: " "})
-		invalid, ok := errors.AsType[*runloop.ValidationError](err)
-		require.True(t, ok)
-		assert.Equal(t, "plan network policy", invalid.Op)
+		assert.Equal(t, "plan network policy", asValidationError(t, err).Op)
 		assert.Len(t, fake.Requests(), 1)
 	})(t)
 }

@@ -17,17 +17,19 @@ type fileView struct {
 	Egress      EgressRules `json:"egress"`
 }
 
-// MarshalJSON returns the file form. Rules that this version of the SDK does not know
-// are an error, because no policy could be created with them.
+// MarshalJSON returns the file form: an object with name, description and egress. Rules that
+// this version of the SDK does not know are an error, because no policy can be created with
+// them.
 func (p NetworkPolicyCreateParams) MarshalJSON() ([]byte, error) {
 	known := p.Egress.known()
 	if unknown := known.diffWithoutValues(p.Egress); len(unknown) > 0 {
-		return nil, fmt.Errorf("runloop: write network policy: this version of the SDK does not know %s", strings.Join(unknown, ", "))
+		return nil, fmt.Errorf("runloop: write network policy: this version of the SDK does not know the rules %s: remove them or upgrade the SDK", strings.Join(unknown, ", "))
 	}
 	return json.Marshal(fileView{Name: p.Name, Description: p.Description, Egress: known})
 }
 
-// UnmarshalJSON reads the file form. On an error p is unchanged.
+// UnmarshalJSON decodes the file form. Name and egress are required, and unknown fields are
+// an error. If it returns an error, p is unchanged.
 func (p *NetworkPolicyCreateParams) UnmarshalJSON(document []byte) error {
 	var params NetworkPolicyCreateParams
 	if err := decodeDocument(document, func(d decoder) error { return d.file(&params) }); err != nil {
@@ -37,10 +39,11 @@ func (p *NetworkPolicyCreateParams) UnmarshalJSON(document []byte) error {
 	return nil
 }
 
-// MarshalYAML returns the file form, for go.yaml.in/yaml and packages like it.
+// MarshalYAML returns the file form, for go.yaml.in/yaml/v3 and compatible packages.
 func (p NetworkPolicyCreateParams) MarshalYAML() (any, error) { return toYAML(p) }
 
-// UnmarshalYAML reads the file form. On an error p is unchanged.
+// UnmarshalYAML decodes the file form like UnmarshalJSON, for go.yaml.in/yaml/v3 and
+// compatible packages. If it returns an error, p is unchanged.
 func (p *NetworkPolicyCreateParams) UnmarshalYAML(unmarshal func(any) error) error {
 	return fromYAML(unmarshal, p.UnmarshalJSON)
 }
@@ -82,7 +85,7 @@ func (d decoder) file(p *NetworkPolicyCreateParams) error {
 	return nil
 }
 
-// fromYAML gives a YAML value to an UnmarshalJSON method.
+// fromYAML converts a YAML value to JSON and passes it to an UnmarshalJSON method.
 func fromYAML(unmarshal func(any) error, unmarshalJSON func([]byte) error) error {
 	var value any
 	if err := unmarshal(&value); err != nil {
@@ -99,7 +102,7 @@ func fromYAML(unmarshal func(any) error, unmarshalJSON func([]byte) error) error
 	return unmarshalJSON(document)
 }
 
-// jsonValue returns a decoded YAML value as one that JSON has, too.
+// jsonValue returns a decoded YAML value as a value that JSON can represent.
 func jsonValue(value any) (_ any, err error) {
 	switch value := value.(type) {
 	case nil, bool, string, int, int64, uint64, float64:
@@ -134,7 +137,7 @@ func jsonValue(value any) (_ any, err error) {
 	return nil, fmt.Errorf("a %T is not a JSON value: write it in quotes", value)
 }
 
-// toYAML returns the JSON form of a value as one that YAML packages can write.
+// toYAML returns the JSON form of a value as a tree that YAML packages can encode.
 func toYAML(value stdjson.Marshaler) (any, error) {
 	document, err := value.MarshalJSON()
 	if err != nil {
@@ -149,7 +152,7 @@ func toYAML(value stdjson.Marshaler) (any, error) {
 	return yamlValue(tree)
 }
 
-// yamlValue replaces the numbers of a tree by those of Go.
+// yamlValue replaces the numbers of a JSON tree with Go numbers.
 func yamlValue(tree any) (_ any, err error) {
 	switch tree := tree.(type) {
 	case []any:

@@ -13,7 +13,7 @@ import (
 	runloop "github.com/runloop-community/runloop-go"
 )
 
-// filePolicy has something in every field, and fileJSON is its file form.
+// filePolicy has a value in every field, and fileJSON is its file form.
 var filePolicy = runloop.NetworkPolicyCreateParams{Name: "build", Description: "d", Egress: runloop.EgressRules{
 	AllowAll: true, AllowDevboxToDevbox: true, AllowAgentGateway: true, AllowMCPGateway: true, AllowRunloopMirrors: true,
 	AllowedHostnames: []string{"github.com"},
@@ -37,7 +37,7 @@ func TestFileForm(t *testing.T) {
 		require.NoError(t, err)
 		assert.JSONEq(t, fileJSON, string(document))
 
-		// Half of it denies the rest, and replaces all of what was there before.
+		// A shorter file replaces everything: missing rules are denied.
 		require.NoError(t, c.unmarshal([]byte(`{"egress": {"allow_mcp_gateway": true}, "description": null, "name": "b"}`), &params))
 		assert.Equal(t, runloop.NetworkPolicyCreateParams{Name: "b", Egress: runloop.EgressRules{AllowMCPGateway: true}}, params)
 		require.NoError(t, c.unmarshal([]byte(`{"name": "b", "egress": {}}`), &params))
@@ -45,7 +45,7 @@ func TestFileForm(t *testing.T) {
 	})
 }
 
-// What does not have the form is never a policy that denies everything.
+// A mistake is never a policy that denies everything.
 func TestFilesOfTheWrongForm(t *testing.T) {
 	t.Parallel()
 	for document, problem := range map[string]string{
@@ -100,15 +100,14 @@ func TestFilesOfTheWrongForm(t *testing.T) {
 	}
 }
 
-// A file holds what Create can send.
+// A file contains only what Create can send.
 func TestFilesHaveNoUnknownRules(t *testing.T) {
 	t.Parallel()
 	params := runloop.NetworkPolicyCreateParams{Name: "b", Egress: gotRules(t, `{"new": "s3cret", "allowed_cidrs": [{"cidr": "10.0.0.0/8", "vlan": 7}]}`)}
 	_, err := params.MarshalJSON()
-	require.EqualError(t, err, `runloop: write network policy: this version of the SDK does not know + cidr 10.0.0.0/8 unknown "vlan", + unknown "new"`)
+	require.EqualError(t, err, `runloop: write network policy: this version of the SDK does not know the rules + cidr 10.0.0.0/8 unknown "vlan", + unknown "new": remove them or upgrade the SDK`)
 	_, err = params.MarshalYAML()
 	require.Error(t, err)
-
 	params.Egress = gotRules(t, `{"new": [false], "allowed_cidrs": [{"cidr": "10.0.0.0/8", "vlan": 0}]}`)
 	document, err := params.MarshalJSON()
 	require.NoError(t, err)
@@ -117,7 +116,7 @@ func TestFilesHaveNoUnknownRules(t *testing.T) {
 	assert.True(t, back.Egress.Equal(params.Egress))
 }
 
-// yamlOf is an UnmarshalYAML parameter that decodes to a value.
+// yamlOf returns a parameter of UnmarshalYAML that decodes to a value.
 func yamlOf(value any) func(any) error {
 	return func(dst any) error {
 		*dst.(*any) = value
@@ -156,7 +155,7 @@ func TestYAMLValues(t *testing.T) {
 	require.Equal(t, broken, params.UnmarshalYAML(func(any) error { return broken }))
 }
 
-// Rules in a configuration of the user's own keep what they do not know.
+// Rules in a user's own configuration keep unknown fields.
 func TestYAMLOfRules(t *testing.T) {
 	t.Parallel()
 	rules := gotRules(t, `{"allowed_hostnames": ["github.com"], "new": {"n": [9007199254740993, -1, 0.5, 1e300]}}`)
@@ -166,14 +165,13 @@ func TestYAMLOfRules(t *testing.T) {
 	var back runloop.EgressRules
 	require.NoError(t, back.UnmarshalYAML(yamlOf(value)))
 	assert.Empty(t, rules.Diff(back))
-
 	for _, number := range []string{"1e400", "18446744073709551617", "0.1000000000000000055511151231257827"} {
 		_, err := gotRules(t, `{"new": `+number+`}`).MarshalYAML()
 		require.ErrorContains(t, err, "cannot be written exactly")
 	}
 	require.ErrorContains(t, back.UnmarshalYAML(yamlOf(map[string]any{"allow_all": "yes"})), "/allow_all has string")
 	require.NoError(t, back.UnmarshalYAML(yamlOf(map[string]any{"allowedhostnames": []any{"github.com"}})))
-	require.Error(t, back.Validate(), "a wrong name is no silent denial")
+	require.Error(t, back.Validate(), "a wrong name is not a silent denial")
 }
 
 func FuzzFiles(f *testing.F) {
@@ -194,13 +192,11 @@ func FuzzFiles(f *testing.F) {
 		require.NoError(t, err)
 		assert.Equal(t, string(data), string(again))
 		assert.Empty(t, params.Egress.Diff(fromJSON.Egress))
-
 		tree, err := params.MarshalYAML()
 		require.NoError(t, err)
 		require.NoError(t, fromYAML.UnmarshalYAML(yamlOf(tree)))
 		assert.Equal(t, fromJSON, fromYAML)
-
-		var policy runloop.NetworkPolicy // the file form is a policy's
+		var policy runloop.NetworkPolicy // has the same form
 		require.NoError(t, json.Unmarshal(data, &policy))
 		assert.Equal(t, fromJSON, runloop.NetworkPolicyCreateParams{Name: policy.Name, Description: policy.Description, Egress: policy.Egress})
 	})

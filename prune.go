@@ -13,39 +13,38 @@ const opPrune = "prune network policies"
 
 // PruneParams are the parameters of Prune.
 type PruneParams struct {
-	// NamePrefix is how the names of the policies to delete begin. It is required.
+	// NamePrefix is the prefix of the names of the policies to delete. It is required.
 	NamePrefix string
-	// MinAge is how long ago, at least, a policy must have been updated last, by the
-	// clock of the API. 0 means any time.
+	// MinAge spares policies that were updated less than MinAge ago, by the API's clock.
+	// 0 spares none.
 	MinAge time.Duration
 }
 
 func (p PruneParams) validate() error {
 	switch {
 	case p.NamePrefix == "":
-		return invalid(opPrune, "NamePrefix", `must not be empty: write what the names of your policies begin with, as in "task-"`)
+		return invalid(opPrune, "NamePrefix", `must not be empty: write the prefix of your policies' names, as in "task-"`)
 	case textProblem(p.NamePrefix) != "":
 		return invalid(opPrune, "NamePrefix", textProblem(p.NamePrefix))
 	case p.MinAge < 0:
-		return invalid(opPrune, "MinAge", "must not be negative")
+		return invalid(opPrune, "MinAge", "must not be negative: write 0 for policies of any age")
 	}
 	return nil
 }
 
-// Prune deletes the policies whose names begin with a prefix, except those that are in
-// use by active devboxes and those that were updated recently. It returns the
-// policies that it deleted, also together with an error. An account may have 100
-// policies by default, so a program that names policies after their rules calls it
-// from time to time:
+// Prune deletes the policies whose names begin with a prefix, except those in use by
+// active devboxes and those updated recently. It returns the policies that it deleted,
+// even if the error is not nil. Programs that name policies after their rules should call
+// Prune regularly, because an account is limited to 100 policies by default:
 //
 //	deleted, err := client.NetworkPolicies.Prune(ctx, runloop.PruneParams{NamePrefix: "task-", MinAge: time.Hour})
 //
-// Any number of programs can prune concurrently. A policy that another program needs
-// again is created again by its Ensure.
+// Any number of programs can prune concurrently. If another program still needs a deleted
+// policy, its next Ensure creates the policy again.
 //
-// A policy that the API refuses to delete for another reason does not keep the others
-// from being deleted: the errors are joined. An error of the network, of the server or
-// of the context ends Prune.
+// If the API refuses to delete a policy for a reason other than its use, Prune deletes the
+// remaining ones and returns the joined errors. Network errors, server errors and the end
+// of the context stop it.
 func (s *NetworkPoliciesService) Prune(ctx context.Context, params PruneParams, opts ...Option) ([]NetworkPolicy, error) {
 	if err := params.validate(); err != nil {
 		return nil, err
@@ -78,7 +77,7 @@ func (s *NetworkPoliciesService) Prune(ctx context.Context, params PruneParams, 
 	return deleted, errors.Join(refused...)
 }
 
-// unused returns the policies to try to delete. All are read before the first is
+// unused returns the policies to try to delete. It reads all of them before the first is
 // deleted.
 func (s *NetworkPoliciesService) unused(ctx context.Context, params PruneParams, clock *engine.Clock, opts []Option) ([]NetworkPolicy, error) {
 	var found []NetworkPolicy
@@ -97,10 +96,10 @@ func (s *NetworkPoliciesService) unused(ctx context.Context, params PruneParams,
 	return found, err
 }
 
-// isRefusal reports whether the API refused one request, which tells nothing of others.
+// isRefusal reports whether err is the refusal of a single request, so that other
+// requests may succeed.
 func isRefusal(err error) bool {
 	e, ok := errors.AsType[*APIError](err)
 	return ok && e.StatusCode >= 400 && e.StatusCode < 500 && !e.transient &&
-		!errors.Is(err, ErrUnauthorized) && !errors.Is(err, errGone) &&
-		!errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
+		!errors.Is(err, ErrUnauthorized) && !errors.Is(err, errGone) && !isEnd(err)
 }

@@ -33,14 +33,25 @@ func namesOf(policies []runloop.NetworkPolicy) []string {
 	return names
 }
 
-// The API's filter is "contains", and ignores case. Prune deletes by prefix.
+func taskNames(n int) []string {
+	names := make([]string, n)
+	for i := range names {
+		names[i] = fmt.Sprintf("task-%d", i+1)
+	}
+	return names
+}
+
+// pruneTasks prunes the policies whose names begin with "task-".
+func pruneTasks(ctx context.Context, client *runloop.Client, opts ...runloop.Option) ([]runloop.NetworkPolicy, error) {
+	return client.NetworkPolicies.Prune(ctx, runloop.PruneParams{NamePrefix: "task-"}, opts...)
+}
+
+// The API's filter matches substrings and ignores case. Prune deletes by prefix.
 func TestPruneDeletesByPrefix(t *testing.T) {
 	onFake(func(t *testing.T, fake *fakeAPI) {
 		pruned := addPolicies(fake, time.Hour, "task-1", "task-", "task-task-2")
 		addPolicies(fake, time.Hour, "my-task-1", "TASK-1", " task-1", "task", "build")
-
-		deleted, err := fake.client.NetworkPolicies.Prune(t.Context(), runloop.PruneParams{NamePrefix: "task-"})
-
+		deleted, err := pruneTasks(t.Context(), fake.client)
 		require.NoError(t, err)
 		assert.ElementsMatch(t, []string{"task-1", "task-", "task-task-2"}, namesOf(deleted))
 		for _, policy := range deleted {
@@ -51,7 +62,7 @@ func TestPruneDeletesByPrefix(t *testing.T) {
 	})(t)
 }
 
-// The age is since the last update, by the server's clock.
+// The age is measured from the last update, by the server's clock.
 func TestPruneSparesWhatWasUpdatedRecently(t *testing.T) {
 	t.Parallel()
 	for _, ahead := range skews {
@@ -65,9 +76,7 @@ func TestPruneSparesWhatWasUpdatedRecently(t *testing.T) {
 			add("task-updated", 3*time.Hour, time.Hour-2*time.Second)
 			add("task-new", time.Minute, time.Minute)
 			add("task-future", 0, -time.Hour)
-
 			deleted, err := fake.client.NetworkPolicies.Prune(t.Context(), runloop.PruneParams{NamePrefix: "task-", MinAge: time.Hour})
-
 			require.NoError(t, err)
 			assert.ElementsMatch(t, []string{"task-old", "task-hour"}, namesOf(deleted))
 			assert.ElementsMatch(t, []string{"task-updated", "task-new", "task-future"}, namesOf(fake.Policies()))
@@ -75,16 +84,14 @@ func TestPruneSparesWhatWasUpdatedRecently(t *testing.T) {
 	}
 }
 
-// A policy whose update time is not known may be new.
+// A policy without an update time may be new.
 func TestPruneSparesWhatHasNoTime(t *testing.T) {
 	t.Parallel()
 	for minAge, requests := range map[time.Duration]int{0: 2, time.Nanosecond: 1} {
 		api, client := clienttest.NewAPI(t)
 		api.On(http.MethodGet, clienttest.PoliciesPath, clienttest.Respond(200, `{"network_policies": [{"id": "npol_1", "name": "task-1", "egress": {}}], "has_more": false}`))
 		api.On(http.MethodPost, clienttest.DeletePath, clienttest.Respond(200, clienttest.PolicyJSON))
-
 		_, err := client.NetworkPolicies.Prune(t.Context(), runloop.PruneParams{NamePrefix: "task-", MinAge: minAge})
-
 		require.NoError(t, err)
 		assert.Len(t, api.Sent(), requests)
 	}
@@ -94,9 +101,7 @@ func TestPruneSparesWhatIsInUse(t *testing.T) {
 	onFake(func(t *testing.T, fake *fakeAPI) {
 		policies := addPolicies(fake, time.Hour, "task-1", "task-2", "task-3")
 		launch(t, fake, policies["task-2"].ID)
-
-		deleted, err := fake.client.NetworkPolicies.Prune(t.Context(), runloop.PruneParams{NamePrefix: "task-"})
-
+		deleted, err := pruneTasks(t.Context(), fake.client)
 		require.NoError(t, err)
 		assert.ElementsMatch(t, []string{"task-1", "task-3"}, namesOf(deleted))
 		assert.Equal(t, "task-2", fake.one(t).Name)
@@ -109,19 +114,10 @@ func TestPruneSkipsWhatIsGone(t *testing.T) {
 	for _, status := range []int{404, 400} {
 		t.Run(fmt.Sprint(status), onFake(func(t *testing.T, fake *fakeAPI) {
 			policies := addPolicies(fake, time.Hour, "task-1", "task-2")
-			fake.Inject(list, runlooptest.Delay(time.Second).AfterCommit())
-			other, err := fake.Client()
-			require.NoError(t, err)
-			var wg sync.WaitGroup
-			wg.Go(func() {
-				time.Sleep(500 * time.Millisecond)
-				_, err := other.NetworkPolicies.Delete(t.Context(), policies["task-1"].ID)
-				assert.NoError(t, err)
-			})
-
-			deleted, err := fake.client.NetworkPolicies.Prune(t.Context(), runloop.PruneParams{NamePrefix: "task-"})
-
-			wg.Wait()
+			fake.Inject(remove, runlooptest.Before(func() {
+				assert.NoError(t, errOf(fake.client.NetworkPolicies.Delete(t.Context(), policies["task-1"].ID)))
+			}))
+			deleted, err := pruneTasks(t.Context(), fake.client)
 			require.NoError(t, err)
 			assert.Equal(t, []string{"task-2"}, namesOf(deleted), "what it deleted itself")
 			assert.Empty(t, fake.Policies())
@@ -129,14 +125,12 @@ func TestPruneSkipsWhatIsGone(t *testing.T) {
 	}
 }
 
-// A refusal of one policy is not one of the others. They are all reported.
-func TestPruneGoesOnAfterARefusal(t *testing.T) {
+// A refusal concerns one policy. All refusals are reported.
+func TestPruneContinuesAfterARefusal(t *testing.T) {
 	onFake(func(t *testing.T, fake *fakeAPI) {
-		addPolicies(fake, time.Hour, "task-1", "task-2", "task-3", "task-4")
+		addPolicies(fake, time.Hour, taskNames(4)...)
 		fake.Inject(remove, runlooptest.Respond(400, `{"message": "protected"}`), runlooptest.Fault{}, runlooptest.Respond(403, `{"message": "not yours"}`))
-
-		deleted, err := fake.client.NetworkPolicies.Prune(t.Context(), runloop.PruneParams{NamePrefix: "task-"})
-
+		deleted, err := pruneTasks(t.Context(), fake.client)
 		require.ErrorIs(t, err, runloop.ErrBadRequest)
 		require.ErrorIs(t, err, runloop.ErrForbidden)
 		require.ErrorContains(t, err, "protected")
@@ -147,61 +141,44 @@ func TestPruneGoesOnAfterARefusal(t *testing.T) {
 	})(t)
 }
 
-// What is not about one policy would meet the next one too.
+// These errors do not concern one policy, so the next delete would fail as well.
 func TestPruneEndsInAnOutage(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		faults []runlooptest.Fault
 		want   error
 	}{
-		"503":          {nTimes(runlooptest.Status(503), 4), runloop.ErrServer},
-		"rate limited": {nTimes(runlooptest.Status(429), 4), runloop.ErrRateLimited},
-		"408":          {nTimes(runlooptest.Status(408), 4), runloop.ErrMaybeApplied},
-		"425":          {nTimes(runlooptest.Respond(425, `{"message": "too early"}`), 4), nil},
-		"a wrong key":  {[]runlooptest.Fault{runlooptest.Status(401)}, runloop.ErrUnauthorized},
+		"503":                    {nTimes(runlooptest.Status(503), 4), runloop.ErrServer},
+		"rate limited":           {nTimes(runlooptest.Status(429), 4), runloop.ErrRateLimited},
+		"408":                    {nTimes(runlooptest.Status(408), 4), runloop.ErrMaybeApplied},
+		"425":                    {nTimes(runlooptest.Respond(425, `{"message": "too early"}`), 4), nil},
+		"a wrong key":            {[]runlooptest.Fault{runlooptest.Status(401)}, runloop.ErrUnauthorized},
+		"the end of the context": {[]runlooptest.Fault{runlooptest.Delay(time.Hour)}, context.DeadlineExceeded},
 	} {
 		t.Run(name, onFake(func(t *testing.T, fake *fakeAPI) {
-			addPolicies(fake, time.Hour, "task-1", "task-2", "task-3", "task-4")
+			addPolicies(fake, time.Hour, taskNames(4)...)
 			fake.Inject(remove, runlooptest.Fault{}, runlooptest.Respond(400, `{"message": "protected"}`))
 			fake.Inject(remove, test.faults...)
-
-			deleted, err := fake.client.NetworkPolicies.Prune(t.Context(), runloop.PruneParams{NamePrefix: "task-"})
-
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			defer cancel()
+			deleted, err := pruneTasks(ctx, fake.client)
 			require.Error(t, err)
 			if test.want != nil {
 				require.ErrorIs(t, err, test.want)
 			}
-			require.ErrorContains(t, err, "protected", "what was refused before")
-			assert.Equal(t, []string{"task-4"}, namesOf(deleted), "what was deleted comes with the error")
+			require.ErrorContains(t, err, "protected", "an earlier refusal")
+			assert.Equal(t, []string{"task-4"}, namesOf(deleted), "returned with the error")
 			assert.Len(t, fake.Policies(), 3)
 			assert.Len(t, fake.Requests(remove), 2+len(test.faults))
 		}))
 	}
 }
 
-func TestPruneEndsWithItsContext(t *testing.T) {
-	onFake(func(t *testing.T, fake *fakeAPI) {
-		addPolicies(fake, time.Hour, "task-1", "task-2", "task-3")
-		fake.Inject(remove, runlooptest.Fault{}, runlooptest.Delay(time.Minute))
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-		defer cancel()
-
-		deleted, err := fake.client.NetworkPolicies.Prune(ctx, runloop.PruneParams{NamePrefix: "task-"})
-
-		require.ErrorIs(t, err, context.DeadlineExceeded)
-		assert.Equal(t, []string{"task-3"}, namesOf(deleted))
-		assert.Len(t, fake.Requests(remove), 2)
-	})(t)
-}
-
-// The list fails before anything is deleted.
 func TestPruneOfAListThatFailsDeletesNothing(t *testing.T) {
 	onFake(func(t *testing.T, fake *fakeAPI) {
 		addPolicies(fake, time.Hour, "task-1")
 		fake.Inject(list, runlooptest.Status(403))
-
-		deleted, err := fake.client.NetworkPolicies.Prune(t.Context(), runloop.PruneParams{NamePrefix: "task-"})
-
+		deleted, err := pruneTasks(t.Context(), fake.client)
 		assert.Nil(t, deleted)
 		require.ErrorIs(t, err, runloop.ErrForbidden)
 		assert.Equal(t, "prune network policies", clienttest.AsAPIError(t, err).Op)
@@ -209,27 +186,21 @@ func TestPruneOfAListThatFailsDeletesNothing(t *testing.T) {
 	})(t)
 }
 
-// A lost response to a delete is looked up as Delete does.
-func TestPruneFindsOutWhatItDeleted(t *testing.T) {
+func TestPruneAfterALostResponse(t *testing.T) {
 	onFake(func(t *testing.T, fake *fakeAPI) {
 		policies := addPolicies(fake, time.Hour, "task-1", "task-2")
 		fake.Inject(remove, lost())
-
-		deleted, err := fake.client.NetworkPolicies.Prune(t.Context(), runloop.PruneParams{NamePrefix: "task-"}, runloop.WithIdempotencyKey("job-17"))
-
+		deleted, err := pruneTasks(t.Context(), fake.client, runloop.WithIdempotencyKey("job-17"))
 		require.NoError(t, err)
 		assert.Equal(t, []runloop.NetworkPolicy{policies["task-2"], policies["task-1"]}, deleted)
 		assert.Empty(t, fake.Policies())
-		assert.NotContains(t, fake.requestIDs(), "job-17", "a key is for one write")
+		assert.NotContains(t, fake.requestIDs(), "job-17", "a key belongs to one write")
 	})(t)
 }
 
 func TestManyPruneConcurrently(t *testing.T) {
 	onFake(func(t *testing.T, fake *fakeAPI) {
-		var names []string
-		for i := range 1200 { // more than a page
-			names = append(names, fmt.Sprintf("task-%d", i))
-		}
+		names := taskNames(1200) // more than a page
 		addPolicies(fake, time.Hour, names...)
 		addPolicies(fake, time.Hour, "build")
 		var wg sync.WaitGroup
@@ -239,7 +210,7 @@ func TestManyPruneConcurrently(t *testing.T) {
 			require.NoError(t, err)
 			wg.Go(func() {
 				var err error
-				deleted[i], err = client.NetworkPolicies.Prune(t.Context(), runloop.PruneParams{NamePrefix: "task-"})
+				deleted[i], err = pruneTasks(t.Context(), client)
 				assert.NoError(t, err)
 			})
 		}
@@ -249,20 +220,15 @@ func TestManyPruneConcurrently(t *testing.T) {
 	}, runlooptest.WithLatency(10*time.Millisecond))(t)
 }
 
-// Another pruner deletes the policy that a page begins after: the list is read again.
+// Another program deletes the policy that a page begins after.
 func TestPruneReadsTheListAgainWhenItsCursorIsGone(t *testing.T) {
 	t.Parallel()
 	for status, body := range map[int]string{400: `{"message": "starting_after: network policy with id \"x\" not found"}`, 404: ""} {
 		t.Run(fmt.Sprint(status), onFake(func(t *testing.T, fake *fakeAPI) {
-			var names []string
-			for i := range 1001 {
-				names = append(names, fmt.Sprintf("task-%d", i))
-			}
+			names := taskNames(1001)
 			addPolicies(fake, time.Hour, names...)
 			fake.Inject(list, runlooptest.Fault{}, runlooptest.Respond(status, body))
-
-			deleted, err := fake.client.NetworkPolicies.Prune(t.Context(), runloop.PruneParams{NamePrefix: "task-"})
-
+			deleted, err := pruneTasks(t.Context(), fake.client)
 			require.NoError(t, err)
 			assert.ElementsMatch(t, names, namesOf(deleted), "each once")
 			assert.Len(t, fake.Requests(list), 4)
@@ -273,28 +239,27 @@ func TestPruneReadsTheListAgainWhenItsCursorIsGone(t *testing.T) {
 		for range 5 {
 			fake.Inject(list, runlooptest.ReplaceBody(`{"network_policies": [{"id": "npol_gone", "name": "task-2", "egress": {}}], "has_more": true}`), runlooptest.Fault{})
 		}
-
-		deleted, err := fake.client.NetworkPolicies.Prune(t.Context(), runloop.PruneParams{NamePrefix: "task-"})
-
+		deleted, err := pruneTasks(t.Context(), fake.client)
 		require.ErrorIs(t, err, runloop.ErrBadRequest)
-		require.NotErrorIs(t, err, runloop.ErrNotFound, "the caller named no ID")
+		require.NotErrorIs(t, err, runloop.ErrNotFound, "the caller gave no ID")
 		assert.Empty(t, deleted)
-		assert.Len(t, fake.Policies(), 1, "nothing is deleted before all is read")
+		assert.Len(t, fake.Policies(), 1, "nothing is deleted before everything is read")
 		assert.Len(t, fake.Requests(), 10)
 	}))
 }
 
-func TestPruneParamsThatAreInvalid(t *testing.T) {
+func TestInvalidPruneParams(t *testing.T) {
 	t.Parallel()
+	const empty = `must not be empty: write the prefix of your policies' names, as in "task-"`
 	api, client := clienttest.NewAPI(t)
 	for _, test := range []struct {
 		params         runloop.PruneParams
 		field, problem string
 	}{
-		{runloop.PruneParams{}, "NamePrefix", `must not be empty: write what the names of your policies begin with, as in "task-"`},
-		{runloop.PruneParams{MinAge: time.Hour}, "NamePrefix", `must not be empty: write what the names of your policies begin with, as in "task-"`},
+		{runloop.PruneParams{}, "NamePrefix", empty},
+		{runloop.PruneParams{MinAge: time.Hour}, "NamePrefix", empty},
 		{runloop.PruneParams{NamePrefix: "\xff"}, "NamePrefix", `"\xff" is not valid UTF-8`},
-		{runloop.PruneParams{NamePrefix: "task-", MinAge: -time.Second}, "MinAge", "must not be negative"},
+		{runloop.PruneParams{NamePrefix: "task-", MinAge: -time.Second}, "MinAge", "must not be negative: write 0 for policies of any age"},
 	} {
 		deleted, err := client.NetworkPolicies.Prune(t.Context(), test.params)
 		assert.Nil(t, deleted)

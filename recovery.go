@@ -9,12 +9,13 @@ import (
 	"github.com/runloop-community/runloop-go/internal/engine"
 )
 
-// What became of a write whose response was lost. Names are unique and IDs are
-// assigned by the API, so a repeated write cannot create duplicates, but its response can
-// be misleading. Presence is believed from a policy that was read, and absence
-// from a successful list that does not contain it: a 404 can be a load balancer's.
+// This file finds out whether a write took effect whose response was lost. Names are
+// unique and the API assigns the IDs, so a repeated write cannot create duplicates, but its
+// response can be misleading. The only proof of presence is a policy that was read, and the
+// only proof of absence is a successful list without the policy: a 404 can come from a load
+// balancer.
 
-// A createLookup finds the policy that a create may have made.
+// A createLookup looks for the policy that a create may have created.
 type createLookup struct {
 	s      *NetworkPoliciesService
 	op     string
@@ -24,8 +25,8 @@ type createLookup struct {
 	opts   []Option
 }
 
-// resolve adopts only a policy that equals all that was sent, but for the unknown fields
-// that the call ignores, and was created after the call began.
+// resolve adopts a policy only if it equals everything that was sent, except for the
+// unknown fields that the call ignores, and was created after the call began.
 func (l *createLookup) resolve(ctx context.Context, lost engine.Lost) (*NetworkPolicy, engine.Resolution) {
 	found, err := l.s.find(ctx, l.op, l.params.Name, l.clock, forLookup(l.opts, lost))
 	switch {
@@ -44,8 +45,8 @@ func (l *createLookup) resolve(ctx context.Context, lost engine.Lost) (*NetworkP
 	return policy, engine.Applied
 }
 
-// resolveUpdate reads the policy and compares it with what was set. If the policy
-// seems to be gone, the list shows whether it is, unless all attempts are used up.
+// resolveUpdate reads the policy and compares it with params. If the policy seems to be
+// gone and attempts are left, the list shows whether it is.
 func (s *NetworkPoliciesService) resolveUpdate(ctx context.Context, op, id string, params NetworkPolicyUpdateParams, opts []Option, lost engine.Lost) (*NetworkPolicy, engine.Resolution) {
 	opts = forLookup(opts, lost)
 	policy, err := s.get(ctx, op, id, opts)
@@ -72,7 +73,7 @@ func (s *NetworkPoliciesService) resolveDelete(ctx context.Context, op, id strin
 	return &NetworkPolicy{ID: id}, engine.Applied
 }
 
-// isListed reports whether the list, which the API filters by the ID, has the policy.
+// isListed reports whether the list, filtered by the ID, contains the policy.
 func (s *NetworkPoliciesService) isListed(ctx context.Context, op, id string, opts []Option) (listed bool, err error) {
 	pages := s.pages(ctx, op, NetworkPolicyListParams{ID: id}, goneRefusals, new(engine.Clock), opts)
 	err = search(pages, func() { listed = false }, func(page *NetworkPolicyPage) bool {
@@ -84,42 +85,34 @@ func (s *NetworkPoliciesService) isListed(ctx context.Context, op, id string, op
 
 // holdFor reports whether the policy has the values that p sets.
 func (p NetworkPolicyUpdateParams) holdFor(policy *NetworkPolicy) bool {
-	if p.Name != nil && *p.Name != policy.Name ||
-		p.Description != nil && *p.Description != policy.Description ||
-		p.AllowAll != nil && *p.AllowAll != policy.Egress.AllowAll {
+	if policy.Egress.AllowAll {
+		p.AllowDevboxToDevbox = nil // the API turns it on together with AllowAll
+	}
+	have, want := *policy, *policy
+	setIf(&want.Name, p.Name)
+	setIf(&want.Description, p.Description)
+	setIf(&want.Egress.AllowAll, p.AllowAll)
+	setIf(&want.Egress.AllowDevboxToDevbox, p.AllowDevboxToDevbox)
+	setIf(&want.Egress.AllowAgentGateway, p.AllowAgentGateway)
+	setIf(&want.Egress.AllowMCPGateway, p.AllowMCPGateway)
+	setIf(&want.Egress.AllowRunloopMirrors, p.AllowRunloopMirrors)
+	setIf(&want.Egress.AllowedHostnames, p.AllowedHostnames)
+	setIf(&want.Egress.AllowedCIDRs, p.AllowedCIDRs)
+	if want.Name != have.Name || want.Description != have.Description || want.Egress.AllowAll != have.Egress.AllowAll {
 		return false
 	}
-	// The rules that AllowAll makes irrelevant were set all the same. It turns devbox to
-	// devbox on.
-	have := policy.Egress
-	have.AllowAll = false
-	set := have
-	if policy.Egress.AllowAll {
-		p.AllowDevboxToDevbox = nil
-	}
-	for _, flag := range []struct {
-		want *bool
-		dst  *bool
-	}{
-		{p.AllowDevboxToDevbox, &set.AllowDevboxToDevbox},
-		{p.AllowAgentGateway, &set.AllowAgentGateway},
-		{p.AllowMCPGateway, &set.AllowMCPGateway},
-		{p.AllowRunloopMirrors, &set.AllowRunloopMirrors},
-	} {
-		if flag.want != nil {
-			*flag.dst = *flag.want
-		}
-	}
-	if p.AllowedHostnames != nil {
-		set.AllowedHostnames = *p.AllowedHostnames
-	}
-	if p.AllowedCIDRs != nil {
-		set.AllowedCIDRs = *p.AllowedCIDRs
-	}
-	return set.Equal(have)
+	// Without AllowAll, Equal also compares the rules that AllowAll makes irrelevant.
+	want.Egress.AllowAll, have.Egress.AllowAll = false, false
+	return want.Egress.Equal(have.Egress)
 }
 
-// clone shares no list with p.
+func setIf[T any](dst, value *T) {
+	if value != nil {
+		*dst = *value
+	}
+}
+
+// clone returns a copy that shares no list with p.
 func (p NetworkPolicyUpdateParams) clone() NetworkPolicyUpdateParams {
 	if p.AllowedHostnames != nil {
 		p.AllowedHostnames = new(slices.Clone(*p.AllowedHostnames))
@@ -130,22 +123,22 @@ func (p NetworkPolicyUpdateParams) clone() NetworkPolicyUpdateParams {
 	return p
 }
 
-// withoutKey returns the options of a call for a second write of it.
+// withoutKey returns the options of a call for its second write.
 func withoutKey(opts []Option) []Option {
 	return append(slices.Clip(opts), func(s *settings) {
 		s.idempotencyKey, s.idempotencyKeySet = "", false
 	})
 }
 
-// forRead returns the options of a call for a read within it, which is not the request
-// that the caller gave a key or wants the response of.
+// forRead returns the options of a call for a read within it. The caller's key and the
+// caller's *http.Response belong to the write.
 func forRead(opts []Option) []Option {
 	return append(withoutKey(opts), func(s *settings) {
 		s.response, s.responseSet = nil, false
 	})
 }
 
-// forLookup returns the options of a call for a lookup of what became of it.
+// forLookup returns the options of a call for the lookup of its outcome.
 func forLookup(opts []Option, lost engine.Lost) []Option {
 	return append(forRead(opts), WithMaxRetries(lost.Retries))
 }

@@ -11,10 +11,7 @@ import (
 	"github.com/runloop-community/runloop-go/internal/clienttest"
 )
 
-// What the error responses of an API without documented codes mean, operation for
-// operation.
-
-// messages are what an API may write, by the sentinel that they mean for one operation.
+// messages are messages of the API, by the sentinel that they mean for one operation.
 type messages map[string][]string
 
 func TestWhatAMessageMeans(t *testing.T) {
@@ -27,82 +24,40 @@ func TestWhatAMessageMeans(t *testing.T) {
 	}{
 		"create, 400": {clienttest.CreateCall, 400, messages{
 			"ErrNameTaken": {
-				"Network policy with name 'build' already exists",
-				`Network policy with name "build" already exists`,
-				"Name already exists or is invalid",
-				"A policy with this name ALREADY EXISTS.",
-				"name_already_exists",
-				"policy exists",
-				"The name is already taken",
-				"name is already in use",
-				"name already used",
-				"name must be unique",
-				"The name isn’t unique",
-				"Policy names are not unique: 'build'",
+				"Network policy with name 'build' already exists", `Network policy with name "build" already exists`,
+				"Name already exists or is invalid", "A policy with this name ALREADY EXISTS.", "name_already_exists", "policy exists",
+				"The name is already taken", "name is already in use", "name already used", "name must be unique",
+				"The name isn’t unique", "Policy names are not unique: 'build'",
 				"duplicate key value violates unique constraint \"policies_name_key\"",
 				"Network policy 'no such policy' already exists",
 			},
 			"ErrPolicyLimit": {
-				"The account's limit of 100 network policies is reached",
-				"Policy limit reached",
-				"network_policy_limit_exceeded",
-				"Quota exceeded for network policies",
-				"You have reached the maximum number of network policies (100)",
-				"maximum of 100 policies per account",
-				"too many network policies",
-				"You can have at most 100 network policies",
-				"Accounts cannot have more than 100 policies",
-				"cannot create policy named build: account limit reached",
+				"The account's limit of 100 network policies is reached", "Policy limit reached", "network_policy_limit_exceeded",
+				"Quota exceeded for network policies", "You have reached the maximum number of network policies (100)",
+				"maximum of 100 policies per account", "too many network policies", "You can have at most 100 network policies",
+				"Accounts cannot have more than 100 policies", "cannot create policy named build: account limit reached",
 			},
 			none: {
-				"hostname example.com does not exist",
-				"hostname 'example.com' does not exist",
-				"The host example.com could not be found",
-				"no policy with this name exists",
-				"policy does not exist",
-				"policy doesn't exists",
-				"the name is not taken",
-				"the action cannot be completed: the name has not been taken",
-				"The request has taken too long",
-				"Invalid API version",
-				"Invalid name",
-				"name: 'limit exists' is invalid",
-				"name “already exists” is reserved",
-				"`taken` is not a hostname",
-				"hostnames must be unique",
-				"hostname github.com already exists in allowed_hostnames",
-				"allowed_cidrs: entries must be unique",
-				"this idempotency key is already in use",
-				"limit must be positive",
-				"rate limit exceeded",
-				"You are rate-limited",
-				"Rate limits apply",
-				"name: length limit exceeded",
-				"name exceeds the limit of 255 characters",
-				"name is too long: limit is 255 characters",
-				"maximum number of hostnames exceeded",
-				"allowed_hostnames exceeds the limit of 10000",
-				"limit of 10000 hostnames exceeded",
-				"maximum of 100 CIDRs per policy",
-				"the limit is 60 requests per minute",
-				"name exceeds limit of 64",
-				"name too long: limit is 64",
-				"Policy name limit is 100",
-				"description is over the limit",
-				"request body limit exceeded",
-				"payload too large: limit is 1048576",
-				"concurrency limit reached",
-				"unlimited policies are not available",
+				"hostname example.com does not exist", "hostname 'example.com' does not exist",
+				"The host example.com could not be found", "no policy with this name exists", "policy does not exist",
+				"policy doesn't exists", "the name is not taken", "the action cannot be completed: the name has not been taken",
+				"The request has taken too long", "Invalid API version", "Invalid name", "name: 'limit exists' is invalid",
+				"name “already exists” is reserved", "`taken` is not a hostname", "hostnames must be unique",
+				"hostname github.com already exists in allowed_hostnames", "allowed_cidrs: entries must be unique",
+				"this idempotency key is already in use", "limit must be positive", "rate limit exceeded", "You are rate-limited",
+				"Rate limits apply", "name: length limit exceeded", "name exceeds the limit of 255 characters",
+				"name is too long: limit is 255 characters", "maximum number of hostnames exceeded",
+				"allowed_hostnames exceeds the limit of 10000", "limit of 10000 hostnames exceeded", "maximum of 100 CIDRs per policy",
+				"the limit is 60 requests per minute", "name exceeds limit of 64", "name too long: limit is 64",
+				"Policy name limit is 100", "description is over the limit", "request body limit exceeded",
+				"payload too large: limit is 1048576", "concurrency limit reached", "unlimited policies are not available",
 			},
 		}},
 		"create, 409": {clienttest.CreateCall, 409, messages{
 			"ErrNameTaken":   {"Network policy already exists", "name taken", "Conflict: name is not unique"},
 			"ErrPolicyLimit": {"policy limit reached"},
 			none: {
-				"request in progress",
-				"account is being migrated",
-				"Conflict",
-				"concurrent modification, try again",
+				"request in progress", "account is being migrated", "Conflict", "concurrent modification, try again",
 				"an identical request is being processed",
 			},
 		}},
@@ -123,35 +78,18 @@ func TestWhatAMessageMeans(t *testing.T) {
 		"update, 400": {clienttest.UpdateCall, 400, messages{
 			"ErrNameTaken": {"Network policy with name 'build' already exists", "Name is taken"},
 			"ErrNotFound": {
-				"Network policy with id 'npol_1' not found",
-				"NetworkPolicy npol_1 not found.",
-				"no such network policy",
-				"The policy does not exist",
-				"The policy doesn’t exist",
-				"policy doesnt exist, it doesn't exists",
-				"the network policy no longer exists",
-				"network policy could not be found",
-				"network policy cannot be found",
-				"could not find policy",
-				"Unable to locate network policy npol_1",
-				"unknown network policy",
-				"UNKNOWN_POLICY",
-				"no policy found",
-				"No network policy with this id exists",
-				"nonexistent policy",
+				"Network policy with id 'npol_1' not found", "NetworkPolicy npol_1 not found.", "no such network policy",
+				"The policy does not exist", "The policy doesn’t exist", "policy doesnt exist, it doesn't exists",
+				"the network policy no longer exists", "network policy could not be found", "network policy cannot be found",
+				"could not find policy", "Unable to locate network policy npol_1", "unknown network policy", "UNKNOWN_POLICY",
+				"no policy found", "No network policy with this id exists", "nonexistent policy",
 				"policy npol_1 not found in account acc_1",
 			},
 			none: {
-				"hostname example.com does not exist",
-				"hostname \"example.com\" does not exist",
-				"The domain could not be found",
-				"API version not found",
-				"account not found",
-				"this organization does not exist",
+				"hostname example.com does not exist", "hostname \"example.com\" does not exist", "The domain could not be found",
+				"API version not found", "account not found", "this organization does not exist",
 				"policy limit reached", // which an update cannot meet
-				"invalid parameters",
-				"the policy was found",
-				"description 'not found' is reserved",
+				"invalid parameters", "the policy was found", "description 'not found' is reserved",
 			},
 		}},
 		"update, 409": {clienttest.UpdateCall, 409, messages{
@@ -164,33 +102,17 @@ func TestWhatAMessageMeans(t *testing.T) {
 		}},
 		"delete, 400": {clienttest.DeleteCall, 400, messages{
 			"ErrPolicyInUse": {
-				"Policy is in use by active devboxes",
-				"Network policy 'build' is in use by active devboxes",
-				"Network policy 'tenant dns not found' is in use",
-				"Network policy tenant-dns-not-found is in use",
-				"POLICY_IN_USE",
-				"policy is still in-use",
-				"The policy is being used",
-				"the policy is currently used by 2 devboxes",
-				"2 devboxes are using this policy",
-				"policy is attached to dbx_1",
-				"policy is referenced by a devbox",
-				"policy has active devboxes",
-				"cannot delete: 1 active devbox",
-				"must not be used by active devboxes to be deleted",
-				"policy must not be in use",
-				"a policy should not be in use when it is deleted",
+				"Policy is in use by active devboxes", "Network policy 'build' is in use by active devboxes",
+				"Network policy 'tenant dns not found' is in use", "Network policy tenant-dns-not-found is in use", "POLICY_IN_USE",
+				"policy is still in-use", "The policy is being used", "the policy is currently used by 2 devboxes",
+				"2 devboxes are using this policy", "policy is attached to dbx_1", "policy is referenced by a devbox",
+				"policy has active devboxes", "cannot delete: 1 active devbox", "must not be used by active devboxes to be deleted",
+				"policy must not be in use", "a policy should not be in use when it is deleted",
 			},
 			"ErrNotFound": {"Network policy not found", "The policy 'in use' does not exist", "the policy is not in use: no such policy"},
 			none: {
-				"Invalid API version",
-				"API version 1 is no longer in use",
-				"invalid id",
-				"the policy is not in use",
-				"no active devboxes",
-				"without active devboxes there is nothing to do",
-				"version 'in use' is invalid",
-				"useful message",
+				"Invalid API version", "API version 1 is no longer in use", "invalid id", "the policy is not in use",
+				"no active devboxes", "without active devboxes there is nothing to do", "version 'in use' is invalid", "useful message",
 			},
 		}},
 		"delete, 409": {clienttest.DeleteCall, 409, messages{
@@ -236,7 +158,7 @@ func TestWhatAMessageMeans(t *testing.T) {
 	}
 }
 
-// Only the API's own message is believed.
+// Only the API's own message counts.
 func TestOtherTextsMeanNothing(t *testing.T) {
 	t.Parallel()
 	const words = "network policy not found, already exists, in use, limit reached"
@@ -269,8 +191,8 @@ func TestOtherTextsMeanNothing(t *testing.T) {
 	}
 }
 
-// The contract has one 400 for a delete and, in the field, one 409 for a create. They
-// are believed without a message, and with every other status nothing is.
+// Without a message, only the contract's single 400 for a delete and the live API's 409 for
+// a create are conclusive.
 func TestWhatAResponseWithoutAMessageMeans(t *testing.T) {
 	t.Parallel()
 	for name, body := range map[string]string{
