@@ -172,7 +172,7 @@ func TestApplyChecksTheAnswerToItsUpdate(t *testing.T) {
 		drift, ok := errors.AsType[*runloop.DriftError](err)
 		require.True(t, ok)
 		assert.Equal(t, "apply network policy", drift.Op)
-		assert.Equal(t, []string{`- host "*.npmjs.org"`, `- host "github.com"`, "+ allow all"}, drift.Diff)
+		assert.Equal(t, []string{"- host *.npmjs.org", "- host github.com", "+ allow all"}, drift.Diff)
 	})(t)
 }
 

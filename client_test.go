@@ -60,7 +60,7 @@ func TestClientsThatWereNotMadeByNewClient(t *testing.T) {
 			var invalid *runloop.ValidationError
 			require.ErrorAs(t, err, &invalid)
 			assert.Equal(t, "Client", invalid.Field)
-			assert.Contains(t, err.Error(), "was not made by NewClient")
+			assert.Contains(t, err.Error(), "nil or zero Client: create one with NewClient")
 		})
 	}
 	assert.NotPanics(t, none.CloseIdleConnections)

@@ -34,11 +34,11 @@ func TestAnswersThatAreNoObject(t *testing.T) {
 	for name, test := range map[string]struct{ body, problem string }{
 		"empty":        {``, "the body is empty"},
 		"blank":        {" \r\n\t ", "the body is empty"},
-		"null":         {`null`, "it has null where an object belongs"},
-		"array":        {`[]`, "it has [ where an object belongs"},
-		"string":       {`"x"`, "it has string where an object belongs"},
-		"number":       {`1`, "it has number where an object belongs"},
-		"boolean":      {`true`, "it has true where an object belongs"},
+		"null":         {`null`, "the JSON must be an object, not null"},
+		"array":        {`[]`, "the JSON must be an object, not an array"},
+		"string":       {`"x"`, "the JSON must be an object, not a string"},
+		"number":       {`1`, "the JSON must be an object, not a number"},
+		"boolean":      {`true`, "the JSON must be an object, not true"},
 		"HTML":         {`<html><body>Welcome to our Wi-Fi</body></html>`, "invalid character '<'"},
 		"BOM":          {"\ufeff" + clienttest.PolicyJSON, `invalid character`},
 		"cut in it":    {`{"id": "npol_1", "egress": {`, "unexpected EOF"},
@@ -61,7 +61,7 @@ func TestAnswersThatAreNoObject(t *testing.T) {
 	}
 	for _, call := range clienttest.PolicyCalls {
 		unreadable(t, call, 204, ``, "the body is empty")
-		unreadable(t, call, 202, `{}`, "it has no ")
+		unreadable(t, call, 202, `{}`, "the JSON has no ")
 	}
 }
 
@@ -72,31 +72,31 @@ var badPolicies = map[string]struct{ body, problem string }{
 	"empty id":                {`{"id": "", "name": "build", "egress": {}}`, `has no "id"`},
 	"id is null":              {`{"id": null, "name": "build", "egress": {}}`, `has no "id"`},
 	"id in another case":      {`{"ID": "npol_1", "name": "build", "egress": {}}`, `has no "id"`},
-	"id is a number":          {`{"id": 1, "name": "build", "egress": {}}`, "/id has number where a string belongs"},
-	"id is an object":         {`{"id": {}, "name": "build", "egress": {}}`, "/id has { where a string belongs"},
+	"id is a number":          {`{"id": 1, "name": "build", "egress": {}}`, "/id must be a string, not a number"},
+	"id is an object":         {`{"id": {}, "name": "build", "egress": {}}`, "/id must be a string, not an object"},
 	"invalid UTF-8 in the id": {"{\"id\": \"npol_\xff1\", \"name\": \"build\", \"egress\": {}}", "invalid UTF-8"},
 	"lone surrogate in id":    {`{"id": "npol_\ud8001", "name": "build", "egress": {}}`, "surrogate"},
 	"invalid UTF-8 anywhere":  {"{\"id\": \"npol_1\", \"name\": \"build\", \"egress\": {}, \"unknown\": \"\xff\"}", "invalid UTF-8"},
 	"no egress":               {`{"id": "npol_1", "name": "build"}`, `has no "egress"`},
-	"egress is null":          {`{"id": "npol_1", "name": "build", "egress": null}`, "/egress has null where an object belongs"},
-	"egress is an array":      {`{"id": "npol_1", "name": "build", "egress": []}`, "/egress has [ where an object belongs"},
-	"flag is a string":        {`{"id": "npol_1", "name": "build", "egress": {"allow_all": "false"}}`, "/egress/allow_all has string where true or false belongs"},
-	"flag is a number":        {`{"id": "npol_1", "name": "build", "egress": {"allow_mcp_gateway": 0}}`, "/egress/allow_mcp_gateway has number where true or false belongs"},
-	"hosts are a string":      {`{"id": "npol_1", "name": "build", "egress": {"allowed_hostnames": "github.com"}}`, "/egress/allowed_hostnames has string where an array of strings belongs"},
-	"a host is null":          {`{"id": "npol_1", "name": "build", "egress": {"allowed_hostnames": ["a", null]}}`, "/egress/allowed_hostnames has null where a string belongs"},
-	"a host is an array":      {`{"id": "npol_1", "name": "build", "egress": {"allowed_hostnames": [["a"]]}}`, "/egress/allowed_hostnames has [ where a string belongs"},
-	"ranges are an object":    {`{"id": "npol_1", "name": "build", "egress": {"allowed_cidrs": {}}}`, "/egress/allowed_cidrs has { where an array belongs"},
-	"a port is a string":      {`{"id": "npol_1", "name": "build", "egress": {"allowed_cidrs": [{"cidr": "10.0.0.0/8", "ports": [{"port": "443"}]}]}}`, "/egress/allowed_cidrs/0/ports/0/port has string where an integer of 32 bits"},
+	"egress is null":          {`{"id": "npol_1", "name": "build", "egress": null}`, "/egress must be an object, not null"},
+	"egress is an array":      {`{"id": "npol_1", "name": "build", "egress": []}`, "/egress must be an object, not an array"},
+	"flag is a string":        {`{"id": "npol_1", "name": "build", "egress": {"allow_all": "false"}}`, "/egress/allow_all must be true or false, not a string"},
+	"flag is a number":        {`{"id": "npol_1", "name": "build", "egress": {"allow_mcp_gateway": 0}}`, "/egress/allow_mcp_gateway must be true or false, not a number"},
+	"hosts are a string":      {`{"id": "npol_1", "name": "build", "egress": {"allowed_hostnames": "github.com"}}`, "/egress/allowed_hostnames must be an array of strings, not a string"},
+	"a host is null":          {`{"id": "npol_1", "name": "build", "egress": {"allowed_hostnames": ["a", null]}}`, "/egress/allowed_hostnames must be a string, not null"},
+	"a host is an array":      {`{"id": "npol_1", "name": "build", "egress": {"allowed_hostnames": [["a"]]}}`, "/egress/allowed_hostnames must be a string, not an array"},
+	"ranges are an object":    {`{"id": "npol_1", "name": "build", "egress": {"allowed_cidrs": {}}}`, "/egress/allowed_cidrs must be an array, not an object"},
+	"a port is a string":      {`{"id": "npol_1", "name": "build", "egress": {"allowed_cidrs": [{"cidr": "10.0.0.0/8", "ports": [{"port": "443"}]}]}}`, "/egress/allowed_cidrs/0/ports/0/port must be a 32-bit integer, not a string"},
 	"a range is empty":        {`{"id": "npol_1", "name": "build", "egress": {"allowed_cidrs": [{"cidr": "10.0.0.0/8"}, {}]}}`, `/egress/allowed_cidrs/1 has no "cidr"`},
 	"a range is null":         {`{"id": "npol_1", "name": "build", "egress": {"allowed_cidrs": [{"cidr": null}]}}`, `/egress/allowed_cidrs/0 has no "cidr"`},
 	"a port rule is empty":    {`{"id": "npol_1", "name": "build", "egress": {"allowed_cidrs": [{"cidr": "10.0.0.0/8", "ports": [{}]}]}}`, `/egress/allowed_cidrs/0/ports/0 has no "port"`},
 	"a port is null":          {`{"id": "npol_1", "name": "build", "egress": {"allowed_cidrs": [{"cidr": "10.0.0.0/8", "ports": [{"port": null}]}]}}`, `/egress/allowed_cidrs/0/ports/0 has no "port"`},
-	"a long range":            {`{"id": "npol_1", "name": "build", "egress": {"allowed_cidrs": [{"cidr": "` + strings.Repeat("1", 51) + `"}]}}`, `/egress/allowed_cidrs/0/cidr has a text of more than 50 bytes`},
-	"a long host name":        {`{"id": "npol_1", "name": "build", "egress": {"allowed_hostnames": ["` + strings.Repeat("a", 1001) + `"]}}`, `/egress/allowed_hostnames has a text of more than 1000 bytes`},
-	"time with an exponent":   {`{"id": "npol_1", "name": "build", "egress": {}, "create_time_ms": 1e3}`, "/create_time_ms has number where an integer of 64 bits belongs"},
-	"time with a fraction":    {`{"id": "npol_1", "name": "build", "egress": {}, "create_time_ms": 1.0}`, "/create_time_ms has number where an integer of 64 bits belongs"},
-	"time beyond 64 bits":     {`{"id": "npol_1", "name": "build", "egress": {}, "update_time_ms": 9223372036854775808}`, "/update_time_ms has number where an integer of 64 bits belongs"},
-	"time is a string":        {`{"id": "npol_1", "name": "build", "egress": {}, "update_time_ms": "1"}`, "/update_time_ms has string where an integer of 64 bits belongs"},
+	"a long range":            {`{"id": "npol_1", "name": "build", "egress": {"allowed_cidrs": [{"cidr": "` + strings.Repeat("1", 51) + `"}]}}`, `/egress/allowed_cidrs/0/cidr has a string of more than 50 bytes`},
+	"a long host name":        {`{"id": "npol_1", "name": "build", "egress": {"allowed_hostnames": ["` + strings.Repeat("a", 1001) + `"]}}`, `/egress/allowed_hostnames has a string of more than 1000 bytes`},
+	"time with an exponent":   {`{"id": "npol_1", "name": "build", "egress": {}, "create_time_ms": 1e3}`, "/create_time_ms must be a 64-bit integer, without a fraction or exponent"},
+	"time with a fraction":    {`{"id": "npol_1", "name": "build", "egress": {}, "create_time_ms": 1.0}`, "/create_time_ms must be a 64-bit integer, without a fraction or exponent"},
+	"time beyond 64 bits":     {`{"id": "npol_1", "name": "build", "egress": {}, "update_time_ms": 9223372036854775808}`, "/update_time_ms must be a 64-bit integer, without a fraction or exponent"},
+	"time is a string":        {`{"id": "npol_1", "name": "build", "egress": {}, "update_time_ms": "1"}`, "/update_time_ms must be a 64-bit integer, not a string"},
 	"a name twice":            {`{"id": "npol_2", "id": "npol_1", "name": "build", "egress": {}}`, "duplicate object member name"},
 	"a name twice, escaped":   {`{"id": "npol_2", "\u0069d": "npol_1", "name": "build", "egress": {}}`, "duplicate object member name"},
 	"a flag twice":            {`{"id": "npol_1", "name": "build", "egress": {"allow_all": true, "allow_all": false}}`, "duplicate object member name"},
@@ -122,7 +122,7 @@ func TestAnswersThatGoOn(t *testing.T) {
 	t.Parallel()
 	for _, rest := range []string{`x`, `}`, `{}`, `null`, `0`, `,`, clienttest.PolicyJSON, "\x00", `// done`, `<!-- cached -->`} {
 		for _, call := range clienttest.PolicyCalls {
-			unreadable(t, call, 200, call.Success+"\n"+rest, "there is more after the end")
+			unreadable(t, call, 200, call.Success+"\n"+rest, "the JSON is followed by more data")
 		}
 	}
 }
@@ -130,19 +130,19 @@ func TestAnswersThatGoOn(t *testing.T) {
 func TestAnswersThatAreNoPage(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct{ body, problem string }{
-		"a policy":                {clienttest.PolicyJSON, `it has no "network_policies"`},
-		"no policies":             {`{"has_more": false}`, `it has no "network_policies"`},
-		"policies are null":       {`{"network_policies": null, "has_more": false}`, `it has no "network_policies"`},
-		"policies are an object":  {`{"network_policies": {}, "has_more": false}`, "/network_policies has { where an array belongs"},
-		"a policy is null":        {`{"network_policies": [null], "has_more": false}`, "/network_policies/0 has null where an object belongs"},
-		"a policy is its id":      {`{"network_policies": ["npol_1"], "has_more": false}`, "/network_policies/0 has string where an object belongs"},
-		"the second is null":      {`{"network_policies": [` + clienttest.PolicyJSON + `, null], "has_more": false}`, "/network_policies/1 has null where an object belongs"},
+		"a policy":                {clienttest.PolicyJSON, `the JSON has no "network_policies"`},
+		"no policies":             {`{"has_more": false}`, `the JSON has no "network_policies"`},
+		"policies are null":       {`{"network_policies": null, "has_more": false}`, `the JSON has no "network_policies"`},
+		"policies are an object":  {`{"network_policies": {}, "has_more": false}`, "/network_policies must be an array, not an object"},
+		"a policy is null":        {`{"network_policies": [null], "has_more": false}`, "/network_policies/0 must be an object, not null"},
+		"a policy is its id":      {`{"network_policies": ["npol_1"], "has_more": false}`, "/network_policies/0 must be an object, not a string"},
+		"the second is null":      {`{"network_policies": [` + clienttest.PolicyJSON + `, null], "has_more": false}`, "/network_policies/1 must be an object, not null"},
 		"the second has no id":    {`{"network_policies": [` + clienttest.PolicyJSON + `, {"egress": {}}], "has_more": false}`, `/network_policies/1 has no "id"`},
-		"no has_more":             {`{"network_policies": []}`, `it has no "has_more"`},
-		"has_more is null":        {`{"network_policies": [], "has_more": null}`, `it has no "has_more"`},
-		"has_more is a string":    {`{"network_policies": [], "has_more": "false"}`, "/has_more has string where true or false belongs"},
-		"count is a string":       {`{"network_policies": [], "has_more": false, "total_count": "1"}`, "/total_count has string where an integer of 32 bits belongs"},
-		"count beyond 32 bits":    {`{"network_policies": [], "has_more": false, "total_count": 2147483648}`, "/total_count has number where an integer of 32 bits belongs"},
+		"no has_more":             {`{"network_policies": []}`, `the JSON has no "has_more"`},
+		"has_more is null":        {`{"network_policies": [], "has_more": null}`, `the JSON has no "has_more"`},
+		"has_more is a string":    {`{"network_policies": [], "has_more": "false"}`, "/has_more must be true or false, not a string"},
+		"count is a string":       {`{"network_policies": [], "has_more": false, "total_count": "1"}`, "/total_count must be a 32-bit integer, not a string"},
+		"count beyond 32 bits":    {`{"network_policies": [], "has_more": false, "total_count": 2147483648}`, "/total_count must be a 32-bit integer, without a fraction or exponent"},
 		"policies come twice":     {`{"network_policies": [], "network_policies": [], "has_more": false}`, "duplicate object member name"},
 		"cut between two of them": {`{"network_policies": [` + clienttest.PolicyJSON + `,`, "unexpected EOF"},
 		"cut behind the last":     {`{"network_policies": [` + clienttest.PolicyJSON, "unexpected EOF"},
@@ -158,9 +158,9 @@ func TestAnswersAboutAnotherPolicy(t *testing.T) {
 	t.Parallel()
 	const other = `{"id": "npol_2", "name": "other", "egress": {}}`
 	for _, call := range []clienttest.PolicyCall{clienttest.GetCall, clienttest.UpdateCall, clienttest.DeleteCall} {
-		unreadable(t, call, 200, other, `it is about policy "npol_2", requested was "npol_1"`)
+		unreadable(t, call, 200, other, `the response has policy "npol_2" instead of "npol_1"`)
 	}
-	unreadable(t, clienttest.CreateCall, 200, other, `it is about policy "other", created was "build"`)
+	unreadable(t, clienttest.CreateCall, 200, other, `the response has policy "other" instead of "build"`)
 }
 
 func TestAnswersThatMayBeOlderOrNewerThanTheSDK(t *testing.T) {

@@ -117,7 +117,7 @@ func secretMapProblem(m map[string]string) string {
 	for name, value := range m {
 		switch {
 		case name == "":
-			return "a name is empty"
+			return "an entry has an empty name: remove it or name it"
 		case !utf8.ValidString(name) || !utf8.ValidString(value):
 			return "every name and value must be valid UTF-8"
 		}

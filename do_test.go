@@ -55,11 +55,13 @@ func TestDoMethods(t *testing.T) {
 		assert.Equal(t, method, sent.Method)
 		assert.Equal(t, isWrite, sent.Header.Get("X-Request-Id") != "", "%s: only a write has an ID", method)
 	}
-	for _, method := range []string{"", "get", "Get ", "TRACE", "CONNECT", "PURGE", "GET\r\nX-Evil: 1"} {
+	const all = "GET, HEAD, OPTIONS, PUT, DELETE, POST or PATCH"
+	for method, instead := range map[string]string{
+		"": all, "TRACE": all, "CONNECT": all, "PURGE": all, "GET\r\nX-Evil: 1": all, "get": "GET", "Get ": "GET", "patch": "PATCH",
+	} {
 		api, client := clienttest.NewAPI(t)
 		err := client.Do(t.Context(), method, "/v1/devboxes", nil, nil)
-		text := refused(t, err, "do", "method")
-		assert.Contains(t, text, "is not one of GET, HEAD, OPTIONS, PUT, DELETE, POST and PATCH")
+		assert.Equal(t, fmt.Sprintf("runloop: do: method: %q is not a supported method: write %s", method, instead), refused(t, err, "do", "method"))
 		assert.Empty(t, api.Sent())
 	}
 }
@@ -102,13 +104,13 @@ func TestDoRefusesWhatIsNoPathBelowTheBaseURL(t *testing.T) {
 		"@evil.example.test/v1":          "is not relative to the base URL",
 		"mailto:robot":                   "is not relative to the base URL",
 		".":                              "is not relative to the base URL",
-		"/.":                             "has a dot segment: write the path that it leads to",
+		"/.":                             "has a dot segment: write the resolved path",
 		"/v1/../v2":                      "has a dot segment",
 		"/v1/devboxes/..":                "has a dot segment",
 		"/v1/%2e%2E/v2":                  "has a dot segment",
 		"/v1/.%2e":                       "has a dot segment",
 		"/v1/a%2f..%2fb":                 "has a dot segment",
-		"/v1/devboxes#top":               "has a fragment, which is never sent",
+		"/v1/devboxes#top":               "has a fragment, which is never sent: remove it",
 		"/v1/my devbox":                  "has a character that must be escaped: use url.PathEscape and url.Values",
 		"/v1/devboxes?name=my devbox":    "has a character that must be escaped",
 		" /v1/devboxes":                  "has a character that must be escaped",
@@ -116,8 +118,8 @@ func TestDoRefusesWhatIsNoPathBelowTheBaseURL(t *testing.T) {
 		"/v1/devboxes\x00":               "has a character that must be escaped",
 		"/v1/développement":              "has a character that must be escaped",
 		"/v1/\xff":                       "has a character that must be escaped",
-		"/v1/%zz":                        "is not a path",
-		"/v1/100%":                       "is not a path",
+		"/v1/%zz":                        "is not a valid path: escape it with url.PathEscape",
+		"/v1/100%":                       "is not a valid path: escape it with url.PathEscape",
 	} {
 		t.Run(fmt.Sprintf("%q", path), func(t *testing.T) {
 			t.Parallel()
@@ -358,14 +360,14 @@ func TestDoLeavesTheResultAsItWasOnAnyError(t *testing.T) {
 		"empty":             {200, ``, "the body is empty"},
 		"blank":             {200, " \n", "the body is empty"},
 		"no content":        {204, ``, "the body is empty"},
-		"null":              {200, `null`, "it is null"},
-		"null, with blanks": {200, " null\n", "it is null"},
+		"null":              {200, `null`, "the JSON is null"},
+		"null, with blanks": {200, " null\n", "the JSON is null"},
 		"array":             {200, `[]`, "cannot unmarshal array into Go value of type runloop_test.devbox"},
 		"wrong type, late":  {200, `{"id": "dbx_2", "metadata": {"a": "b"}, "status": 1}`, "cannot unmarshal number into Go struct field"},
 		"HTML":              {200, `<html>`, "invalid character '<'"},
 		"cut":               {200, `{"id": "dbx_2", "metadata": {"a"`, "unexpected EOF"},
-		"trailing garbage":  {200, `{"id": "dbx_2"} x`, "there is more after the end"},
-		"second document":   {200, `{"id": "dbx_2"}{"id": "dbx_3"}`, "there is more after the end"},
+		"trailing garbage":  {200, `{"id": "dbx_2"} x`, "the JSON is followed by more data"},
+		"second document":   {200, `{"id": "dbx_2"}{"id": "dbx_3"}`, "the JSON is followed by more data"},
 		"a name twice":      {200, `{"id": "dbx_2", "id": "dbx_3"}`, "duplicate object member name"},
 		"invalid UTF-8":     {200, "{\"id\": \"dbx_\xff\"}", "invalid UTF-8"},
 		"lone surrogate":    {200, `{"id": "dbx_\ud800"}`, "surrogate"},

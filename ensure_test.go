@@ -93,11 +93,11 @@ func TestEnsureLeavesAPolicyThatDiffers(t *testing.T) {
 		rules runloop.EgressRules
 		diff  []string
 	}{
-		{"a host name more", hosts("github.com", "*.npmjs.org", "evil.example"), []string{`+ host "evil.example"`}},
-		{"a host name less", hosts("github.com"), []string{`- host "*.npmjs.org"`}},
+		{"a host name more", hosts("github.com", "*.npmjs.org", "evil.example"), []string{"+ host evil.example"}},
+		{"a host name less", hosts("github.com"), []string{"- host *.npmjs.org"}},
 		{"a gateway", runloop.EgressRules{AllowedHostnames: buildParams.Egress.AllowedHostnames, AllowMCPGateway: true}, []string{"+ MCP gateway"}},
 		{"everything", runloop.EgressRules{AllowAll: true, AllowedHostnames: buildParams.Egress.AllowedHostnames},
-			[]string{`- host "*.npmjs.org"`, `- host "github.com"`, "+ allow all"}},
+			[]string{"- host *.npmjs.org", "- host github.com", "+ allow all"}},
 	} {
 		t.Run(test.name, onFake(func(t *testing.T, fake *fakeAPI) {
 			there := fake.AddPolicy(runloop.NetworkPolicy{Name: "build", Egress: test.rules})
@@ -147,7 +147,7 @@ func TestUnknownRulesAreDrift(t *testing.T) {
 				drift, ok := errors.AsType[*runloop.DriftError](err)
 				require.True(t, ok, "%v", err)
 				assert.Equal(t, call.op, drift.Op)
-				assert.Equal(t, []string{`+ unknown "allow_tunnels"`}, drift.Diff, "without the value")
+				assert.Equal(t, []string{"+ unknown allow_tunnels"}, drift.Diff, "without the value")
 			}
 			assert.Equal(t, []runlooptest.Operation{list, list, update}, fake.operations())
 		}))

@@ -139,7 +139,7 @@ func TestBadCustomHeadersAreRefused(t *testing.T) {
 		"no colon":          {"s3cret", `line 1 has no colon: write "Name: value"`},
 		"no colon, later":   {"X-Team: blue\n\ns3cret\n", "line 3 has no colon"},
 		"blank lines first": {"\n\ns3cret", "line 3 has no colon"},
-		"no name":           {": s3cret", `a header has no name`},
+		"no name":           {": s3cret", `a header has no name: write one, as in "X-Team"`},
 		"blank in the name": {"X Team: s3cret", `the name of a header has an invalid character after "X"`},
 		"value in the name": {"X-Team=s3cret:", `the name of a header has an invalid character after "X-Team"`},
 		"CR in the value":   {"X-Team: s3cret\rX-Evil: 1", "the value of header X-Team has a line break"},

@@ -41,9 +41,9 @@ func ExampleEgressRules_Diff() {
 		fmt.Println(line)
 	}
 	// Output:
-	// - host "*.npmjs.org"
+	// - host *.npmjs.org
 	// + agent gateway
-	// + host "evil.example"
+	// + host evil.example
 }
 
 func ExampleEgressRules_Fingerprint() {
@@ -190,7 +190,7 @@ func ExampleDriftError() {
 	if drift, ok := errors.AsType[*runloop.DriftError](err); ok {
 		fmt.Println(drift.Policy.Name, "was changed:", drift.Diff)
 	}
-	// Output: no-network was changed: [+ host "evil.example"]
+	// Output: no-network was changed: [+ host evil.example]
 }
 
 func ExampleWithResponseInto() {

@@ -39,22 +39,22 @@ func TestBadOptionsAreRefused(t *testing.T) {
 		field   string
 		problem string
 	}{
-		"key, empty":            {runloop.WithAPIKey(""), "WithAPIKey", "the API key is empty"},
-		"key, blank":            {runloop.WithAPIKey(" \t"), "WithAPIKey", "the API key is empty"},
+		"key, empty":            {runloop.WithAPIKey(""), "WithAPIKey", "the API key is empty: write the key, or omit the option for RUNLOOP_API_KEY"},
+		"key, blank":            {runloop.WithAPIKey(" \t"), "WithAPIKey", "the API key is empty: write the key, or omit the option for RUNLOOP_API_KEY"},
 		"key, blank at its end": {runloop.WithAPIKey("ak_secret "), "WithAPIKey", "contains a space"},
 		"key, blank in it":      {runloop.WithAPIKey("ak secret ak_secret"), "WithAPIKey", "contains a space"},
 		"key, line break":       {runloop.WithAPIKey("ak_secret\r\nX-Evil: 1"), "WithAPIKey", "contains a space, a line break"},
 		"key, NUL":              {runloop.WithAPIKey("ak_secret\x00"), "WithAPIKey", "another invalid character"},
 		"key, not ASCII":        {runloop.WithAPIKey("ak_secreté"), "WithAPIKey", "another invalid character"},
 		"key, not UTF-8":        {runloop.WithAPIKey("ak_secret\xff"), "WithAPIKey", "another invalid character"},
-		"key, too long":         {runloop.WithAPIKey("ak_secret" + tooLong), "WithAPIKey", "too long"},
+		"key, too long":         {runloop.WithAPIKey("ak_secret" + tooLong), "WithAPIKey", "the API key is longer than 8192 bytes: write the key alone"},
 		"HTTP client, nil":      {runloop.WithHTTPClient(nil), "WithHTTPClient", "nil client: omit the option"},
-		"HTTP client, jar":      {runloop.WithHTTPClient(&http.Client{Jar: untouchedJar{}}), "WithHTTPClient", "has a Jar, which would not be used: set Jar to nil"},
-		"HTTP client, redirect": {runloop.WithHTTPClient(&http.Client{CheckRedirect: noRedirect}), "WithHTTPClient", "has a CheckRedirect, which would not be used: set it to nil"},
+		"HTTP client, jar":      {runloop.WithHTTPClient(&http.Client{Jar: untouchedJar{}}), "WithHTTPClient", "has a Jar, which the SDK does not use: set Jar to nil"},
+		"HTTP client, redirect": {runloop.WithHTTPClient(&http.Client{CheckRedirect: noRedirect}), "WithHTTPClient", "has a CheckRedirect, which the SDK does not use: set it to nil"},
 		"HTTP client, nil in":   {runloop.WithHTTPClient(&http.Client{Transport: (*http.Transport)(nil)}), "WithHTTPClient", "Transport is a nil *http.Transport"},
 		"ignored rule, empty":   {runloop.WithIgnoredRules("allowed_ports", ""), "WithIgnoredRules", `"" is not the name of an egress field`},
 		"ignored rule, blanks":  {runloop.WithIgnoredRules(" allowed_ports"), "WithIgnoredRules", `" allowed_ports" is not the name of an egress field`},
-		"header, no name":       {runloop.WithHeader("", "ak_secret"), "WithHeader", `a header has no name`},
+		"header, no name":       {runloop.WithHeader("", "ak_secret"), "WithHeader", `a header has no name: write one, as in "X-Team"`},
 		"header, blank in name": {runloop.WithHeader("X Team", "ak_secret"), "WithHeader", `the name of a header has an invalid character after "X"`},
 		"header, colon in name": {runloop.WithHeader("X-Team:", "ak_secret"), "WithHeader", `the name of a header has an invalid character after "X-Team"`},
 		"header, name injects":  {runloop.WithHeader("X-Team\r\nX-Evil", "ak_secret"), "WithHeader", `the name of a header has an invalid character after "X-Team"`},
@@ -63,10 +63,10 @@ func TestBadOptionsAreRefused(t *testing.T) {
 		"header, NUL":           {runloop.WithHeader("X-Team", "ak_secret\x00"), "WithHeader", "the value of header X-Team has a line break or another invalid character"},
 		"header, DEL":           {runloop.WithHeader("X-Team", "ak_secret\x7f"), "WithHeader", "or another invalid character"},
 		"header, not ASCII":     {runloop.WithHeader("X-Team", "ak_secreté"), "WithHeader", "or another invalid character"},
-		"header, too long":      {runloop.WithHeader("X-Team", "ak_secret"+tooLong), "WithHeader", "is longer than 8192 bytes"},
+		"header, too long":      {runloop.WithHeader("X-Team", "ak_secret"+tooLong), "WithHeader", "is longer than 8192 bytes: shorten it"},
 		"header, replays":       {runloop.WithHeader("idempotency-key", "ak_secret"), "WithHeader", "use WithIdempotencyKey on a single call"},
 		"header, replays too":   {runloop.WithHeader("X-IDEMPOTENCY-KEY", "ak_secret"), "WithHeader", "use WithIdempotencyKey on a single call"},
-		"base URL, injects":     {runloop.WithBaseURL("http://localhost/ak_secret\r\nX-Evil: 1"), "WithBaseURL", "is not a URL"},
+		"base URL, injects":     {runloop.WithBaseURL("http://localhost/ak_secret\r\nX-Evil: 1"), "WithBaseURL", "is not a valid URL"},
 		"user agent, LF":        {runloop.WithUserAgent("bot/1\nX-Evil: ak_secret"), "WithUserAgent", "has a line break"},
 		"timeout, zero":         {runloop.WithAttemptTimeout(0), "WithAttemptTimeout", "0s is not positive: omit the option for the default of 30s"},
 		"timeout, no unit":      {runloop.WithAttemptTimeout(30), "WithAttemptTimeout", "30ns is shorter than a millisecond: write it as in 30*time.Second"},
@@ -208,7 +208,7 @@ func TestAllProblemsOfOptionsAreReported(t *testing.T) {
 	require.ErrorAs(t, err, &invalid)
 	assert.Equal(t, []string{
 		"WithAPIKey: the API key is in quotes: remove them",
-		"WithBaseURL: ends in /v1, which the SDK adds: remove it, write one like https://api.runloop.ai",
+		"WithBaseURL: ends in /v1, which the SDK adds: remove it, and write one like https://api.runloop.ai",
 		"WithHeader: the header Host cannot be set: use WithBaseURL",
 		"WithMaxRetries: -1 is not between 0 and 100: write 0 for no retries",
 		"WithHTTPClient: nil client: omit the option for the default",
@@ -223,14 +223,14 @@ func TestOptionsOfOneCallAreRefusedByNewClient(t *testing.T) {
 		"WithResponseInto":   runloop.WithResponseInto(&response),
 	} {
 		_, err := runloop.NewClient(runloop.WithAPIKey(clienttest.APIKey), option)
-		assert.Equal(t, "runloop: new client: "+field+": the option applies to one call: pass it to the method", refused(t, err, "new client", field))
+		assert.Equal(t, "runloop: new client: "+field+": it applies to a single call: pass it to the method", refused(t, err, "new client", field))
 	}
 }
 
 // WithIdempotent means something to Do alone: see TestDoIdempotent.
 func TestIdempotentIsRefusedByAllButDo(t *testing.T) {
 	t.Parallel()
-	const problem = ": WithIdempotent: the option applies to one call of Do: pass it to Do"
+	const problem = ": WithIdempotent: it applies to a single call of Do: pass it to Do"
 	_, err := runloop.NewClient(runloop.WithAPIKey(clienttest.APIKey), runloop.WithIdempotent())
 	assert.Equal(t, "runloop: new client"+problem, refused(t, err, "new client", "WithIdempotent"))
 	api, client := clienttest.NewAPI(t)
@@ -248,10 +248,10 @@ func TestBadOptionsOfOneCall(t *testing.T) {
 		field, problem string
 	}{
 		"idempotency key, empty":      {runloop.WithIdempotencyKey(""), "WithIdempotencyKey", "the key is empty: omit the option for a new one"},
-		"idempotency key, too long":   {runloop.WithIdempotencyKey(strings.Repeat("k", 256)), "WithIdempotencyKey", "longer than 255 bytes"},
-		"idempotency key, injects":    {runloop.WithIdempotencyKey("k\r\nX-Evil: 1"), "WithIdempotencyKey", "other than visible ASCII"},
-		"idempotency key, blank":      {runloop.WithIdempotencyKey("task 17"), "WithIdempotencyKey", "other than visible ASCII"},
-		"idempotency key, not ASCII":  {runloop.WithIdempotencyKey("tâche"), "WithIdempotencyKey", "other than visible ASCII"},
+		"idempotency key, too long":   {runloop.WithIdempotencyKey(strings.Repeat("k", 256)), "WithIdempotencyKey", "longer than 255 bytes: write a shorter one"},
+		"idempotency key, injects":    {runloop.WithIdempotencyKey("k\r\nX-Evil: 1"), "WithIdempotencyKey", "other than visible ASCII: write letters, digits and punctuation only"},
+		"idempotency key, blank":      {runloop.WithIdempotencyKey("task 17"), "WithIdempotencyKey", "other than visible ASCII: write letters, digits and punctuation only"},
+		"idempotency key, not ASCII":  {runloop.WithIdempotencyKey("tâche"), "WithIdempotencyKey", "other than visible ASCII: write letters, digits and punctuation only"},
 		"response, no place to go to": {runloop.WithResponseInto(nil), "WithResponseInto", "nil destination"},
 	} {
 		t.Run(name, func(t *testing.T) {

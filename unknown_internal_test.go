@@ -33,15 +33,15 @@ func TestDiffWithoutValues(t *testing.T) {
 	require.NoError(t, changed.UnmarshalJSON([]byte(`{"new": "other", "n\nw": 1, "allowed_hostnames": ["a.example"]}`)))
 
 	assert.Equal(t, []string{
-		`- cidr 10.0.0.0/8 TCP 1-1`,
-		`- cidr 10.0.0.0/8 TCP 1-1 unknown "new"`,
-		`- cidr 10.0.0.0/8 TCP 1-1 unknown "next"`,
-		`- cidr 10.0.0.0/8 unknown "new"`,
-		`- unknown "also"`,
-		`- unknown "new"`,
-		`+ host "a.example"`,
+		`- cidr 10.0.0.0/8 TCP 1`,
+		"- cidr 10.0.0.0/8 TCP 1 unknown new",
+		"- cidr 10.0.0.0/8 TCP 1 unknown next",
+		"- cidr 10.0.0.0/8 unknown new",
+		"- unknown also",
+		"- unknown new",
+		"+ host a.example",
 		`+ unknown "n\nw"`,
-		`+ unknown "new"`,
+		"+ unknown new",
 	}, rules.diffWithoutValues(changed))
 	assert.Empty(t, rules.diffWithoutValues(rules))
 }

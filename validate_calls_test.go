@@ -32,12 +32,12 @@ func TestBadCreateParamsAreRefused(t *testing.T) {
 		{"no name", runloop.NetworkPolicyCreateParams{}, "Name", "must not be blank"},
 		{"blank name", runloop.NetworkPolicyCreateParams{Name: " \t\n"}, "Name", "must not be blank"},
 		{"name of invalid UTF-8", runloop.NetworkPolicyCreateParams{Name: "a\xff"}, "Name", `"a\xff" is not valid UTF-8`},
-		{"blank before the name", runloop.NetworkPolicyCreateParams{Name: " build"}, "Name", `" build" has blanks around it: write "build"`},
+		{"blank before the name", runloop.NetworkPolicyCreateParams{Name: " build"}, "Name", `" build" has surrounding spaces: write "build"`},
 		{"line break after the name", runloop.NetworkPolicyCreateParams{Name: "build\n"}, "Name", `"build\n" has a control character: write "build"`},
-		{"byte order mark before the name", runloop.NetworkPolicyCreateParams{Name: "\ufeffbuild"}, "Name", `"\ufeffbuild" has blanks around it: write "build"`},
-		{"space of no width after the name", runloop.NetworkPolicyCreateParams{Name: "build\u200b"}, "Name", `"build\u200b" has blanks around it: write "build"`},
+		{"byte order mark before the name", runloop.NetworkPolicyCreateParams{Name: "\ufeffbuild"}, "Name", `"\ufeffbuild" has surrounding spaces: write "build"`},
+		{"space of no width after the name", runloop.NetworkPolicyCreateParams{Name: "build\u200b"}, "Name", `"build\u200b" has surrounding spaces: write "build"`},
 		{"nothing but a space of no width", runloop.NetworkPolicyCreateParams{Name: "\u200b"}, "Name", "must not be blank"},
-		{"no-break space after the name", runloop.NetworkPolicyCreateParams{Name: "build\u00a0"}, "Name", `"build\u00a0" has blanks around it: write "build"`},
+		{"no-break space after the name", runloop.NetworkPolicyCreateParams{Name: "build\u00a0"}, "Name", `"build\u00a0" has surrounding spaces: write "build"`},
 		{"control characters in the name", runloop.NetworkPolicyCreateParams{Name: "bu\x00il\x1b\u0085d"}, "Name", `"bu\x00il\x1b\u0085d" has a control character: write "build"`},
 		{"a name of control characters", runloop.NetworkPolicyCreateParams{Name: "\x00"}, "Name", `"\x00" has only control characters: write a name`},
 		{"description of invalid UTF-8", runloop.NetworkPolicyCreateParams{Name: "a", Description: "\xc3"}, "Description", `"\xc3" is not valid UTF-8`},
@@ -86,11 +86,11 @@ func TestBadUpdateParamsAreRefused(t *testing.T) {
 		{"name of invalid UTF-8", runloop.NetworkPolicyUpdateParams{Name: new("\xff")}, "Name", `"\xff" is not valid UTF-8`},
 		{"description of invalid UTF-8", runloop.NetworkPolicyUpdateParams{Description: new("\xff")}, "Description", `"\xff" is not valid UTF-8`},
 		{"host name", runloop.NetworkPolicyUpdateParams{AllowedHostnames: &[]string{"a.example", "*"}},
-			"AllowedHostnames[1]", `"*" is every host: set AllowAll instead`},
+			"AllowedHostnames[1]", `"*" matches every host: set AllowAll instead`},
 		{"range", runloop.NetworkPolicyUpdateParams{AllowedCIDRs: &[]runloop.AllowedCIDR{{CIDR: "10.0.0.0"}}},
 			"AllowedCIDRs[0].CIDR", `"10.0.0.0" has no prefix length: write "10.0.0.0/32"`},
 		{"port", runloop.NetworkPolicyUpdateParams{AllowedCIDRs: &[]runloop.AllowedCIDR{{CIDR: "10.0.0.0/8", Ports: []runloop.PortRule{{Protocol: "TCP"}}}}},
-			"AllowedCIDRs[0].Ports[0].Port", "0 is not between 1 and 65535"},
+			"AllowedCIDRs[0].Ports[0].Port", "0 is not between 1 and 65535: write a port"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -142,7 +142,7 @@ func TestBadNamesAreRefusedByGetByName(t *testing.T) {
 		"":     "must not be blank",
 		" ":    "must not be blank",
 		"\xff": `"\xff" is not valid UTF-8`,
-		" a":   `" a" has blanks around it: write "a"`,
+		" a":   `" a" has surrounding spaces: write "a"`,
 	} {
 		api, client := clienttest.NewAPI(t)
 		policy, err := client.NetworkPolicies.GetByName(t.Context(), name)

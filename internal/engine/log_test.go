@@ -82,7 +82,7 @@ func TestALogOfFaults(t *testing.T) {
 		assert.Equal(t, strings.Join([]string{
 			`level=DEBUG msg="runloop: attempt" ` + call + `attempt=1 request_id=task-17 status=503`,
 			`level=DEBUG msg="runloop: attempt" ` + call + `attempt=2 request_id=task-17 error="connection reset"`,
-			`level=DEBUG msg="runloop: attempt" ` + call + `attempt=3 request_id=task-17 status=200 error="invalid response: content type \"application/json\": it is about policy \"npol_2\", requested was \"npol_1\""`,
+			`level=DEBUG msg="runloop: attempt" ` + call + `attempt=3 request_id=task-17 status=200 error="invalid response: content type \"application/json\": the response has policy \"npol_2\" instead of \"npol_1\""`,
 			`level=DEBUG msg="runloop: attempt" operation="update network policy" method=GET path=/v1/network-policies/{id} attempt=1 status=403`,
 			``,
 		}, "\n"), log.String())
