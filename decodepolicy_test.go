@@ -2,7 +2,6 @@ package runloop_test
 
 import (
 	"encoding/json"
-	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -14,23 +13,22 @@ import (
 	"github.com/runloop-community/runloop-go/internal/clienttest"
 )
 
-// got returns what Get makes of an answer.
+// got returns the policy that Get decodes from a response.
 func got(t *testing.T, body string) *runloop.NetworkPolicy {
 	t.Helper()
-	api, client := clienttest.NewAPI(t)
-	api.On(http.MethodGet, clienttest.PolicyPath, clienttest.Respond(200, body))
+	_, client := responding(t, body)
 	policy, err := client.NetworkPolicies.Get(t.Context(), "npol_1")
 	require.NoError(t, err)
 	return policy
 }
 
-// gotRules returns what Get makes of the egress member of an answer.
+// gotRules returns the rules that Get decodes from a response.
 func gotRules(t *testing.T, egress string) runloop.EgressRules {
 	t.Helper()
 	return got(t, `{"id": "npol_1", "name": "build", "egress": `+egress+`, "create_time_ms": 1, "update_time_ms": 1}`).Egress
 }
 
-func TestDecodeAnAnswerOfTheLiveAPI(t *testing.T) {
+func TestDecodeAResponseOfTheLiveAPI(t *testing.T) {
 	t.Parallel()
 	policy := got(t, `{
 		"id": "npol_1",
@@ -84,73 +82,56 @@ func TestDecodeAnAnswerOfTheLiveAPI(t *testing.T) {
 	}, policy)
 }
 
-// An API of version 0.1 has neither mirrors nor address ranges.
-func TestDecodeAnAnswerOfVersion01(t *testing.T) {
+func TestDecodeEachFlag(t *testing.T) {
 	t.Parallel()
-	policy := got(t, `{"id":"npol_1","name":"open","description":null,"egress":{"allow_all":true,
-		"allow_devbox_to_devbox":true,"allowed_hostnames":[],"allow_agent_gateway":false,"allow_mcp_gateway":false},
-		"create_time_ms":1767225600000,"update_time_ms":1767225600000}`)
-
-	assert.Empty(t, policy.Description)
-	assert.Equal(t, runloop.EgressRules{AllowAll: true, AllowDevboxToDevbox: true}, policy.Egress)
-}
-
-func TestDecodeEachFlagUnderItsName(t *testing.T) {
-	t.Parallel()
-	for member, want := range map[string]runloop.EgressRules{
+	for field, want := range map[string]runloop.EgressRules{
 		"allow_all":              {AllowAll: true},
 		"allow_devbox_to_devbox": {AllowDevboxToDevbox: true},
 		"allow_agent_gateway":    {AllowAgentGateway: true},
 		"allow_mcp_gateway":      {AllowMCPGateway: true},
 		"allow_runloop_mirrors":  {AllowRunloopMirrors: true},
 	} {
-		assert.Equal(t, want, gotRules(t, `{"`+member+`": true}`))
-		assert.Equal(t, runloop.EgressRules{}, gotRules(t, `{"`+member+`": false}`))
+		assert.Equal(t, want, gotRules(t, `{"`+field+`": true}`))
+		assert.Equal(t, runloop.EgressRules{}, gotRules(t, `{"`+field+`": false}`))
 	}
 }
 
-func TestNullIsNothing(t *testing.T) {
+func TestDecodeNull(t *testing.T) {
 	t.Parallel()
 	policy := got(t, `{"id": "npol_1", "name": null, "description": null, "egress": {
 		"allow_all": null, "allow_devbox_to_devbox": null, "allowed_hostnames": null, "allow_agent_gateway": null,
 		"allow_mcp_gateway": null, "allow_runloop_mirrors": null, "allowed_cidrs": null
 	}, "create_time_ms": null, "update_time_ms": null}`)
-
 	assert.Equal(t, &runloop.NetworkPolicy{ID: "npol_1"}, policy)
-	assert.True(t, policy.CreateTime.IsZero())
 }
 
-func TestUnknownMembersAreIgnored(t *testing.T) {
+func TestUnknownFieldsOfAPolicyAreIgnored(t *testing.T) {
 	t.Parallel()
 	plain := got(t, clienttest.PolicyJSON)
-	for name, member := range map[string]string{
-		"a text":           `"owner": "me"`,
-		"an object":        `"labels": {"a": {"b": [1, {"id": "npol_2"}]}}`,
-		"a list":           `"tags": [[], {}, null, "x"]`,
-		"another case":     `"ID": "npol_2", "Name": "x", "Egress": {"allow_all": true}`,
-		"an escaped name":  `"\u006eew\/member": 1`,
-		"an empty name":    `"": 1`,
-		"a large number":   `"revision": 123456789012345678901234567890`,
-		"beside id":        `"_id": null`,
-		"deep nesting":     `"deep": ` + strings.Repeat("[", 500) + strings.Repeat("]", 500),
-		"a long text":      `"notes": "` + strings.Repeat("long ", 10_000) + `"`,
-		"egress elsewhere": `"parent": {"egress": {"allow_all": true}}`,
+	last := strings.LastIndex(clienttest.PolicyJSON, `}`)
+	for _, field := range []string{
+		`"owner": "me"`,
+		`"labels": {"a": {"b": [1, {"id": "npol_2"}]}}`,
+		`"tags": [[], {}, null, "x"]`,
+		`"ID": "npol_2", "Name": "x", "Egress": {"allow_all": true}`,
+		`"\u006eew\/member": 1`,
+		`"": 1`,
+		`"revision": 123456789012345678901234567890`,
+		`"_id": null`,
+		`"deep": ` + strings.Repeat("[", 500) + strings.Repeat("]", 500),
+		`"notes": "` + strings.Repeat("long ", 10_000) + `"`,
+		`"parent": {"egress": {"allow_all": true}}`,
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			assert.Equal(t, plain, got(t, strings.Replace(clienttest.PolicyJSON, `{`, `{`+member+`, `, 1)), "first")
-			last := strings.LastIndex(clienttest.PolicyJSON, `}`)
-			assert.Equal(t, plain, got(t, clienttest.PolicyJSON[:last]+`, `+member+`}`), "last")
-		})
+		assert.Equal(t, plain, got(t, strings.Replace(clienttest.PolicyJSON, `{`, `{`+field+`, `, 1)), "first: %.40s", field)
+		assert.Equal(t, plain, got(t, clienttest.PolicyJSON[:last]+`, `+field+`}`), "last: %.40s", field)
 	}
 }
 
-// The API may trim a name, or keep it in another case: it is the policy created.
-func TestCreateKnowsItsPolicyByAnotherForm(t *testing.T) {
+// The API may trim a name or store it in another case.
+func TestCreateWhoseNameComesBackInAnotherForm(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"build", "Build", "BUILD ", " build"} {
-		api, client := clienttest.NewAPI(t)
-		api.On(http.MethodPost, clienttest.PoliciesPath, clienttest.Respond(200, policyNamed(t, name)))
+		_, client := responding(t, policyNamed(t, name))
 		policy, err := client.NetworkPolicies.Create(t.Context(), runloop.NetworkPolicyCreateParams{Name: "build"})
 		require.NoError(t, err)
 		assert.Equal(t, name, policy.Name)
@@ -179,46 +160,39 @@ func TestDecodePages(t *testing.T) {
 	const first = `{"id": "npol_1", "name": "a", "egress": {}, "create_time_ms": 1, "update_time_ms": 1}`
 	const second = `{"id": "npol_2", "name": "b", "egress": {}, "create_time_ms": 1, "update_time_ms": 1, "new": [1]}`
 	for _, test := range []struct {
-		name, json string
-		ids        []string
-		hasMore    bool
-		total      *int
-		cursor     string
+		json    string
+		ids     []string
+		hasMore bool
+		total   *int
+		cursor  string
 	}{
-		{"empty", `{"network_policies": [], "has_more": false}`, nil, false, nil, ""},
-		{"the last", `{"network_policies": [` + first + `], "has_more": false, "total_count": 1}`, []string{"npol_1"}, false, new(1), ""},
-		{"one of several", `{"network_policies": [` + first + `, ` + second + `], "has_more": true, "total_count": 2147483647}`,
+		{`{"network_policies": [], "has_more": false}`, nil, false, nil, ""},
+		{`{"network_policies": [` + first + `], "has_more": false, "total_count": 1}`, []string{"npol_1"}, false, new(1), ""},
+		{`{"network_policies": [` + first + `, ` + second + `], "has_more": true, "total_count": 2147483647}`,
 			[]string{"npol_1", "npol_2"}, true, new(2147483647), "npol_2"},
-		{"not counted", `{"network_policies": [` + first + `], "has_more": true, "total_count": null}`, []string{"npol_1"}, true, nil, "npol_1"},
-		{"none counted", `{"network_policies": [], "has_more": false, "total_count": 0}`, nil, false, new(0), ""},
-		{"with unknown members", `{"object": "list", "url": {"x": []}, "has_more": false, "network_policies": [` + second + `], "next": null}`,
-			[]string{"npol_2"}, false, nil, ""},
+		{`{"network_policies": [` + first + `], "has_more": true, "total_count": null}`, []string{"npol_1"}, true, nil, "npol_1"},
+		{`{"network_policies": [], "has_more": false, "total_count": 0}`, nil, false, new(0), ""},
+		{`{"object": "list", "url": {"x": []}, "has_more": false, "network_policies": [` + second + `], "next": null}`, []string{"npol_2"}, false, nil, ""},
 	} {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			api, client := clienttest.NewAPI(t)
-			api.On(http.MethodGet, clienttest.PoliciesPath, clienttest.Respond(200, test.json))
-
-			page, err := client.NetworkPolicies.List(t.Context(), runloop.NetworkPolicyListParams{})
-
-			require.NoError(t, err)
-			var ids []string
-			for _, policy := range page.NetworkPolicies {
-				ids = append(ids, policy.ID)
-			}
-			assert.Equal(t, test.ids, ids)
-			assert.Equal(t, test.hasMore, page.HasMore)
-			assert.Equal(t, test.total, page.TotalCount)
-			assert.Equal(t, test.cursor, page.NextCursor())
-		})
+		_, client := responding(t, test.json)
+		page, err := client.NetworkPolicies.List(t.Context(), runloop.NetworkPolicyListParams{})
+		require.NoError(t, err)
+		var ids []string
+		for _, policy := range page.NetworkPolicies {
+			ids = append(ids, policy.ID)
+		}
+		assert.Equal(t, test.ids, ids)
+		assert.Equal(t, test.hasMore, page.HasMore)
+		assert.Equal(t, test.total, page.TotalCount)
+		assert.Equal(t, test.cursor, page.NextCursor())
 	}
 }
 
-// What can be read can be written, and then stays as it is.
+// A decoded policy can be encoded, and then no longer changes.
 func FuzzPolicyJSON(f *testing.F) {
 	f.Add(clienttest.PolicyJSON)
-	for _, place := range placesOfUnknownMembers {
-		f.Add(`{"egress": ` + strings.Replace(place.egress, "MEMBER", `"n\u0065w": {"<b>": [1e400, -0.0, "\ud83d\ude80"]}`, 1) + `}`)
+	for _, place := range placesOfUnknownFields {
+		f.Add(`{"egress": ` + strings.Replace(place.egress, "FIELD", `"n\u0065w": {"<b>": [1e400, -0.0, "\ud83d\ude80"]}`, 1) + `}`)
 	}
 	f.Add(`{"create_time_ms": -9223372036854775808, "update_time_ms": 9223372036854775807}`)
 	f.Add(`{"\u0069d": "\/", "name": "\u0000", "egress": {"allowed_hostnames": ["\"", "\\"]}}`)
@@ -229,7 +203,7 @@ func FuzzPolicyJSON(f *testing.F) {
 		kept := runloop.NetworkPolicy{ID: "kept", Egress: runloop.EgressRules{AllowMCPGateway: true}}
 		first := kept
 		if err := json.Unmarshal([]byte(document), &first); err != nil {
-			require.Equal(t, kept, first, "an error changes nothing")
+			require.Equal(t, kept, first, "unchanged after an error")
 			return
 		}
 		data, err := json.Marshal(first)

@@ -32,8 +32,7 @@ func mark(name string) middleware {
 
 func TestTheFirstMiddlewareIsTheOutermost(t *testing.T) {
 	t.Parallel()
-	api, client := clienttest.NewAPI(t, runloop.WithMiddleware(mark("1"), mark("2")), runloop.WithMiddleware(mark("3")))
-	api.On(http.MethodGet, clienttest.PolicyPath, clienttest.Respond(200, clienttest.PolicyJSON))
+	api, client := responding(t, clienttest.PolicyJSON, runloop.WithMiddleware(mark("1"), mark("2")), runloop.WithMiddleware(mark("3")))
 	pathOf := func(opts ...runloop.Option) string {
 		require.NoError(t, clienttest.GetPolicy(t.Context(), client, opts...))
 		sent := api.Sent()
@@ -42,16 +41,15 @@ func TestTheFirstMiddlewareIsTheOutermost(t *testing.T) {
 
 	assert.Equal(t, "1 2 3", pathOf())
 	assert.Equal(t, "1 2 3", pathOf(runloop.WithMaxRetries(0)))
-	assert.Equal(t, "1 2 3 4 5", pathOf(runloop.WithMiddleware(mark("4"), mark("5"))), "the call's is inside of the client's")
-	assert.Equal(t, "1 2 3", pathOf(), "the client has kept its own")
+	assert.Equal(t, "1 2 3 4 5", pathOf(runloop.WithMiddleware(mark("4"), mark("5"))), "the call's middleware is inside of the client's")
+	assert.Equal(t, "1 2 3", pathOf(), "the client is unchanged")
 
-	other, _ := clienttest.NewAPI(t)
-	other.On(http.MethodGet, clienttest.PolicyPath, clienttest.Respond(200, clienttest.PolicyJSON))
+	other, _ := responding(t, clienttest.PolicyJSON)
 	require.NoError(t, clienttest.GetPolicy(t.Context(), client, runloop.WithHTTPClient(&http.Client{Transport: other})))
 	assert.Equal(t, []string{"1", "2", "3"}, other.Only().Header["X-Path"], "it wraps the call's HTTP client")
 }
 
-// Middleware is called when the chain is built, and what it returns for each attempt.
+// A middleware is called once per chain, and the RoundTripper that it returns once per attempt.
 func TestMiddlewareIsBuiltOnceAndRunsOncePerAttempt(t *testing.T) {
 	clienttest.InBubble(func(t *testing.T) {
 		var built, attempts atomic.Int32
@@ -89,33 +87,21 @@ func TestMiddlewareWrapsTheClientsOwnPool(t *testing.T) {
 	})(t)
 }
 
-func TestBadMiddlewareIsRefused(t *testing.T) {
+func TestInvalidMiddleware(t *testing.T) {
 	t.Parallel()
 	returns := func(rt http.RoundTripper) middleware {
 		return func(http.RoundTripper) http.RoundTripper { return rt }
 	}
-	for name, test := range map[string]struct {
-		bad     middleware
+	for _, test := range []struct {
+		invalid middleware
 		problem string
 	}{
-		"nil":                   {nil, "middleware 2 is nil: omit it"},
-		"returns nil":           {returns(nil), "middleware 2 returned nil"},
-		"returns a nil func":    {returns(clienttest.RoundTripper(nil)), "middleware 2 returned nil"},
-		"returns a nil pointer": {returns((*http.Transport)(nil)), "middleware 2 returned nil"},
+		{nil, "middleware 2 is nil: omit it"},
+		{returns(nil), "middleware 2 returned nil: return a RoundTripper that calls the one passed in"},
+		{returns(clienttest.RoundTripper(nil)), "middleware 2 returned nil"},
+		{returns((*http.Transport)(nil)), "middleware 2 returned nil"},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			option := runloop.WithMiddleware(mark("1"), test.bad)
-			_, err := runloop.NewClient(runloop.WithAPIKey(clienttest.APIKey), option)
-			assert.Contains(t, refused(t, err, "new client", "WithMiddleware"), test.problem)
-
-			api, client := clienttest.NewAPI(t)
-			for _, call := range clienttest.PolicyCalls {
-				_, err := call.Do(t.Context(), client, option)
-				assert.Contains(t, refused(t, err, call.Op, "WithMiddleware"), test.problem)
-			}
-			assert.Empty(t, api.Sent())
-		})
+		rejectedOption(t, runloop.WithMiddleware(mark("1"), test.invalid), "WithMiddleware", test.problem)
 	}
 }
 

@@ -12,37 +12,36 @@ import (
 	runloop "github.com/runloop-community/runloop-go"
 )
 
-// Where an API newer than the SDK may put a member that widens a policy, and the
-// rules that are left when it is overlooked.
-var placesOfUnknownMembers = []struct {
+// placesOfUnknownFields are the places where a newer API may add a field that widens a
+// policy, and the rules without that field.
+var placesOfUnknownFields = []struct {
 	name, egress string
-	overlooked   runloop.EgressRules
+	known        runloop.EgressRules
 }{
-	{"the rules", `{MEMBER, "allowed_hostnames": ["github.com"]}`, hosts("github.com")},
-	{"no other rule", `{MEMBER}`, runloop.EgressRules{}},
-	{"beside allow all", `{"allow_all": true, MEMBER}`, runloop.EgressRules{AllowAll: true}},
-	{"a range", `{"allowed_cidrs": [{"cidr": "10.0.0.0/8", MEMBER}]}`, cidrs(runloop.AllowedCIDR{CIDR: "10.0.0.0/8"})},
-	{"a port", `{"allowed_cidrs": [{"cidr": "10.0.0.0/8", "ports": [{"port": 443, MEMBER}]}]}`, ports(runloop.PortRule{Port: 443})},
-	{"a port beside all ports", `{"allowed_cidrs": [{"cidr": "10.0.0.0/8"}, {"cidr": "10.0.0.0/8", "ports": [{"port": 443, MEMBER}]}]}`,
+	{"the rules", `{FIELD, "allowed_hostnames": ["github.com"]}`, hosts("github.com")},
+	{"no other rule", `{FIELD}`, runloop.EgressRules{}},
+	{"beside allow all", `{"allow_all": true, FIELD}`, runloop.EgressRules{AllowAll: true}},
+	{"a range", `{"allowed_cidrs": [{"cidr": "10.0.0.0/8", FIELD}]}`, cidrs(runloop.AllowedCIDR{CIDR: "10.0.0.0/8"})},
+	{"a port", `{"allowed_cidrs": [{"cidr": "10.0.0.0/8", "ports": [{"port": 443, FIELD}]}]}`, ports(runloop.PortRule{Port: 443})},
+	{"a port beside all ports", `{"allowed_cidrs": [{"cidr": "10.0.0.0/8"}, {"cidr": "10.0.0.0/8", "ports": [{"port": 443, FIELD}]}]}`,
 		cidrs(runloop.AllowedCIDR{CIDR: "10.0.0.0/8"})},
-	{"a range beside allow all", `{"allow_all": true, "allowed_cidrs": [{"cidr": "10.0.0.0/8", MEMBER}]}`, runloop.EgressRules{AllowAll: true}},
-	{"a port beside allow all", `{"allow_all": true, "allowed_cidrs": [{"cidr": "10.0.0.0/8", "ports": [{"port": 443, MEMBER}]}]}`,
+	{"a range beside allow all", `{"allow_all": true, "allowed_cidrs": [{"cidr": "10.0.0.0/8", FIELD}]}`, runloop.EgressRules{AllowAll: true}},
+	{"a port beside allow all", `{"allow_all": true, "allowed_cidrs": [{"cidr": "10.0.0.0/8", "ports": [{"port": 443, FIELD}]}]}`,
 		runloop.EgressRules{AllowAll: true}},
 }
 
-// rulesWith returns the rules with the member put in.
-func rulesWith(t *testing.T, egress, member string) runloop.EgressRules {
+// rulesWith returns the rules with the field inserted.
+func rulesWith(t *testing.T, egress, field string) runloop.EgressRules {
 	t.Helper()
 	var rules runloop.EgressRules
-	require.NoError(t, json.Unmarshal([]byte(strings.Replace(egress, "MEMBER", member, 1)), &rules))
+	require.NoError(t, json.Unmarshal([]byte(strings.Replace(egress, "FIELD", field, 1)), &rules))
 	return rules
 }
 
-// A policy that a newer API widened must not pass for one that a program can write
-// down, wherever the new member is.
-func TestUnknownMembersFailClosed(t *testing.T) {
+// A policy that a newer API widened never equals rules that a program can express.
+func TestUnknownFieldsFailClosed(t *testing.T) {
 	t.Parallel()
-	for _, place := range placesOfUnknownMembers {
+	for _, place := range placesOfUnknownFields {
 		t.Run(place.name, func(t *testing.T) {
 			t.Parallel()
 			for _, value := range []string{
@@ -50,9 +49,9 @@ func TestUnknownMembersFailClosed(t *testing.T) {
 				`[0, true]`, `[[["x"]]]`, `{"a": {"b": [1e-999]}}`, `{"": " "}`, `[{"a": false}, {"a": true}]`,
 			} {
 				rules := rulesWith(t, place.egress, `"new": `+value)
-				assertDifferent(t, rules, place.overlooked)
-				assert.NotEqual(t, place.overlooked.String(), rules.String())
-				assert.True(t, rules.Equal(rules), "it equals itself")
+				assertDifferent(t, rules, place.known)
+				assert.NotEqual(t, place.known.String(), rules.String())
+				assert.True(t, rules.Equal(rules), "equal to themselves")
 			}
 			widened := rulesWith(t, place.egress, `"new": true`)
 			forEachSeed(t, func(t *testing.T, g generator) { assert.False(t, widened.Equal(g.rules())) })
@@ -60,9 +59,9 @@ func TestUnknownMembersFailClosed(t *testing.T) {
 	}
 }
 
-func TestUnknownMembersThatOpenNothingDoNotMatter(t *testing.T) {
+func TestUnknownFieldsThatAllowNothing(t *testing.T) {
 	t.Parallel()
-	for _, place := range placesOfUnknownMembers {
+	for _, place := range placesOfUnknownFields {
 		t.Run(place.name, func(t *testing.T) {
 			t.Parallel()
 			for _, value := range []string{`false`, `null`, `0`, `0.0`, `-0`, `0e9`, `""`, `[]`, `[ ]`, `{}`, "{\n}",
@@ -70,18 +69,18 @@ func TestUnknownMembersThatOpenNothingDoNotMatter(t *testing.T) {
 				`{"audit": {"enabled": false, "\"x\"": -0}}`,
 			} {
 				rules := rulesWith(t, place.egress, `"new": `+value)
-				assert.True(t, rules.Equal(place.overlooked), value)
-				assert.Empty(t, rules.Diff(place.overlooked))
-				assert.Equal(t, place.overlooked.Fingerprint(), rules.Fingerprint())
-				assert.Equal(t, place.overlooked.String(), rules.String())
+				assert.True(t, rules.Equal(place.known), value)
+				assert.Empty(t, rules.Diff(place.known))
+				assert.Equal(t, place.known.Fingerprint(), rules.Fingerprint())
+				assert.Equal(t, place.known.String(), rules.String())
 			}
 		})
 	}
 }
 
-func TestUnknownMembersAreComparedByTheirMeaning(t *testing.T) {
+func TestUnknownFieldsAreComparedByTheirMeaning(t *testing.T) {
 	t.Parallel()
-	for _, place := range placesOfUnknownMembers {
+	for _, place := range placesOfUnknownFields {
 		t.Run(place.name, func(t *testing.T) {
 			t.Parallel()
 			rules := rulesWith(t, place.egress, `"new": {"a": 1, "b": ["x"]}, "also": true`)
@@ -101,14 +100,14 @@ func TestUnknownMembersAreComparedByTheirMeaning(t *testing.T) {
 	}
 }
 
-// Numbers are what they are, not what a float64 makes of them.
+// Numbers are compared exactly, not as float64.
 func TestUnknownNumbersAreComparedExactly(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ a, b string }{
 		{"9007199254740993", "9007199254740992"}, {"18446744073709551616", "18446744073709551617"}, {"1e-400", "1e-401"},
 		{"1e400", "1e401"}, {"0.1", "0.1000000000000000055511151231257827"}, {"1", "-1"}, {"1e99999999999999999999", "1e99999999999999999998"},
 	} {
-		assertDifferent(t, rulesWith(t, `{MEMBER}`, `"new": `+test.a), rulesWith(t, `{MEMBER}`, `"new": `+test.b))
+		assertDifferent(t, rulesWith(t, `{FIELD}`, `"new": `+test.a), rulesWith(t, `{FIELD}`, `"new": `+test.b))
 	}
 	for _, same := range [][]string{
 		{"1", "1.0", "1e0", "10e-1", "0.1E+1", "100000e-00005"},
@@ -116,7 +115,7 @@ func TestUnknownNumbersAreComparedExactly(t *testing.T) {
 		{"1e21", "1000000000000000000000"}, {"1e-7", "0.0000001"}, {"12e99999999999999999999", "1.2e100000000000000000000"},
 	} {
 		for _, b := range same {
-			assert.Empty(t, rulesWith(t, `{MEMBER}`, `"new": `+same[0]).Diff(rulesWith(t, `{MEMBER}`, `"new": `+b)))
+			assert.Empty(t, rulesWith(t, `{FIELD}`, `"new": `+same[0]).Diff(rulesWith(t, `{FIELD}`, `"new": `+b)))
 		}
 	}
 }
@@ -146,24 +145,16 @@ func FuzzUnknownNumbers(f *testing.F) {
 	})
 }
 
-// A member of another case is not the known one: it opens nothing that the SDK
-// could name, so it counts as unknown.
-func TestMembersOfAnotherCaseAreUnknown(t *testing.T) {
+func TestDiffShowsUnknownFields(t *testing.T) {
 	t.Parallel()
-	rules := rulesWith(t, `{MEMBER}`, `"Allow_All": true`)
-	assert.False(t, rules.AllowAll)
-	assert.Equal(t, []string{`+ unknown Allow_All true`}, runloop.EgressRules{}.Diff(rules))
-}
-
-func TestDiffShowsUnknownMembers(t *testing.T) {
-	t.Parallel()
-	for member, lines := range map[string][]string{
+	for egress, lines := range map[string][]string{
 		`{"new": {"b": 1, "a": "é\n"}}`:                          {`+ unknown new {"a":"é\n","b":1}`},
 		`{"n\new": true}`:                                        {`+ unknown "n\new" true`},
 		`{"allowed_cidrs": [{"cidr": "10.0.0.0/8", "vlan": 7}]}`: {`+ cidr 10.0.0.0/8`, `+ cidr 10.0.0.0/8 unknown vlan 7`},
 		`{"allowed_cidrs": [{"cidr": "10.0.0.0/8", "ports": [{"port": 1, "icmp": true}]}]}`: {`+ cidr 10.0.0.0/8 any 1`, `+ cidr 10.0.0.0/8 any 1 unknown icmp true`},
+		`{"Allow_All": true}`: {"+ unknown Allow_All true"}, // another case
 	} {
-		assert.Equal(t, lines, runloop.EgressRules{}.Diff(gotRules(t, member)))
+		assert.Equal(t, lines, runloop.EgressRules{}.Diff(gotRules(t, egress)))
 	}
 }
 

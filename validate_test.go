@@ -13,7 +13,7 @@ import (
 	runloop "github.com/runloop-community/runloop-go"
 )
 
-// refusal returns the field and the problem that Validate names, or "" for none.
+// refusal returns the field and the problem of Validate's error, or "" if there is none.
 func refusal(t *testing.T, rules runloop.EgressRules) (field, problem string) {
 	t.Helper()
 	err := rules.Validate()
@@ -26,7 +26,7 @@ func refusal(t *testing.T, rules runloop.EgressRules) (field, problem string) {
 	return refused.Field, refused.Problem
 }
 
-func TestHostNamesThatMayBeRightAreAccepted(t *testing.T) {
+func TestValidHostNames(t *testing.T) {
 	t.Parallel()
 	for _, hostname := range []string{
 		"github.com", "GitHub.com", "github.com.", "a.b.c.d.e.f.example", "localhost", "*.npmjs.org", "*.com", "*.a.b.example.",
@@ -41,7 +41,7 @@ func TestHostNamesThatMayBeRightAreAccepted(t *testing.T) {
 	}
 }
 
-func TestHostNamesThatAreSurelyWrongAreRefusedWithAdvice(t *testing.T) {
+func TestInvalidHostNames(t *testing.T) {
 	t.Parallel()
 	const writeAlone = `write the host name alone, as in "github.com"`
 	for _, test := range []struct{ name, hostname, problem string }{
@@ -84,11 +84,6 @@ func TestHostNamesThatAreSurelyWrongAreRefusedWithAdvice(t *testing.T) {
 		{"range with host bits", "10.1.2.3/8", `"10.1.2.3/8" is an address range: write "10.0.0.0/8" in AllowedCIDRs`},
 		{"range of IPv6", "2001:db8::/32", `"2001:db8::/32" is an address range: the API supports IPv4 only, write an IPv4 CIDR in AllowedCIDRs or a host name`},
 
-		{"short IPv4", "127.1", `"127.1" ends in a number and would be read as an IP address: write a CIDR in AllowedCIDRs`},
-		{"IPv4 as a number", "2130706433", `"2130706433" ends in a number and would be read as an IP address: write a CIDR in AllowedCIDRs`},
-		{"IPv4 in hexadecimal", "0x7f.0x1", `"0x7f.0x1" ends in a number and would be read as an IP address: write a CIDR in AllowedCIDRs`},
-		{"wildcard of a number", "*.1.", `"*.1." ends in a number and would be read as an IP address: write a CIDR in AllowedCIDRs`},
-
 		{"byte order mark", "\ufeffgithub.com", `"\ufeffgithub.com" has the invisible character U+FEFF: write "github.com"`},
 		{"zero width space", "git\u200bhub.com", `"git\u200bhub.com" has the invisible character U+200B: write "github.com"`},
 		{"soft hyphen", "git\u00adhub.com", `"git\u00adhub.com" has the invisible character U+00AD: write "github.com"`},
@@ -115,26 +110,12 @@ func TestHostNamesThatAreSurelyWrongAreRefusedWithAdvice(t *testing.T) {
 		{"emoji", "🚀.example", `"🚀.example" has U+1F680, which is not ASCII: write the name's "xn--" form`},
 		{"too long for an xn-- label", strings.Repeat("ü", 60) + ".de", `"` + strings.Repeat("ü", 38) + `..." has U+00FC, which is not ASCII: write the name's "xn--" form`},
 
-		{"negation", "!evil.example.com", `"!evil.example.com" contains "!": write letters, digits, "-", "_" and "." only`},
-		{"regular expression", "github.com$", `"github.com$" contains "$": write letters, digits, "-", "_" and "." only`},
-		{"alternatives", "(a|b).example.com", `"(a|b).example.com" contains "(": write letters, digits, "-", "_" and "." only`},
-		{"variable", "${HOST}", `"${HOST}" contains "$": write letters, digits, "-", "_" and "." only`},
-		{"escape", "%2a.example.com", `"%2a.example.com" contains "%": write letters, digits, "-", "_" and "." only`},
-		{"class", "[a-z].example.com", `"[a-z].example.com" contains "[": write letters, digits, "-", "_" and "." only`},
 		{"hyphen before", "-a.com", `"-a.com" has a label that starts or ends with "-": remove it`},
 		{"hyphen after", "a-.com", `"a-.com" has a label that starts or ends with "-": remove it`},
 		{"hyphen within", "a.-.com", `"a.-.com" has a label that starts or ends with "-": remove it`},
 		{"scheme without slashes", "https:github.com", `"https:github.com" has a scheme: write "github.com"`},
 		{"scheme with one slash", "HTTPS:/github.com/x", `"HTTPS:/github.com/x" has a scheme: write "github.com"`},
 		{"URL of a name that is wrong", "https://bücher.de/x", `"https://bücher.de/x" has a scheme: ` + writeAlone},
-
-		{"every host", "*", `"*" matches every host: set AllowAll instead`},
-		{"every host with a dot", "*.", `"*." matches every host: set AllowAll instead`},
-		{"wildcard within", "api.*.example", `"api.*.example" has a wildcard that is not the whole first label: write it as in "*.npmjs.org"`},
-		{"wildcard at the end", "github.*", `"github.*" has a wildcard that is not the whole first label: write it as in "*.npmjs.org"`},
-		{"part of a label", "foo*.example", `"foo*.example" has a wildcard that is not the whole first label: write it as in "*.npmjs.org"`},
-		{"two wildcards", "*.*.example", `"*.*.example" has a wildcard that is not the whole first label: write it as in "*.npmjs.org"`},
-		{"two stars", "**.example", `"**.example" has a wildcard that is not the whole first label: write it as in "*.npmjs.org"`},
 
 		{"dot", ".", `"." has an empty label: write single dots between labels`},
 		{"dot before", ".npmjs.org", `".npmjs.org" has an empty label: write "npmjs.org", or "*.npmjs.org" for the names below it`},
@@ -143,16 +124,31 @@ func TestHostNamesThatAreSurelyWrongAreRefusedWithAdvice(t *testing.T) {
 		{"long label", strings.Repeat("a", 64) + ".example", `"` + strings.Repeat("a", 64) + `.example" has a label longer than 63 bytes: shorten it`},
 		{"long name", strings.Repeat("a.", 126) + "aa", `"` + strings.Repeat("a.", 38) + `a..." is longer than the 253 bytes of a host name: shorten it`},
 	} {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			field, problem := refusal(t, hosts("first.example", "*.second.example", test.hostname, "also wrong"))
-			assert.Equal(t, "AllowedHostnames[2]", field)
-			assert.Equal(t, test.problem, problem)
-		})
+		field, problem := refusal(t, hosts("first.example", "*.second.example", test.hostname, "also wrong"))
+		assert.Equal(t, "AllowedHostnames[2]", field, test.name)
+		assert.Equal(t, test.problem, problem, test.name)
+	}
+	for problem, hostnames := range map[string][]string{
+		"ends in a number and would be read as an IP address: write a CIDR in AllowedCIDRs": {"127.1", "2130706433", "0x7f.0x1", "*.1."},
+		"matches every host: set AllowAll instead":                                          {"*", "*."},
+		`has a wildcard that is not the whole first label: write it as in "*.npmjs.org"`: {
+			"api.*.example", "github.*", "foo*.example", "*.*.example", "**.example",
+		},
+		`contains "!": write letters, digits, "-", "_" and "." only`: {"!evil.example.com"},
+		`contains "$": write letters, digits, "-", "_" and "." only`: {"github.com$", "${HOST}"},
+		`contains "(": write letters, digits, "-", "_" and "." only`: {"(a|b).example.com"},
+		`contains "%": write letters, digits, "-", "_" and "." only`: {"%2a.example.com"},
+		`contains "[": write letters, digits, "-", "_" and "." only`: {"[a-z].example.com"},
+	} {
+		for _, hostname := range hostnames {
+			field, got := refusal(t, hosts("first.example", hostname))
+			assert.Equal(t, "AllowedHostnames[1]", field)
+			assert.Equal(t, strconv.Quote(hostname)+" "+problem, got)
+		}
 	}
 }
 
-func TestRangesThatTheAPITakesAreAccepted(t *testing.T) {
+func TestValidRanges(t *testing.T) {
 	t.Parallel()
 	for _, cidr := range []string{"0.0.0.0/0", "10.0.0.0/8", "192.0.2.128/25", "192.0.2.1/32", "255.255.255.255/32"} {
 		field, problem := refusal(t, cidrs(runloop.AllowedCIDR{CIDR: cidr}))
@@ -161,81 +157,59 @@ func TestRangesThatTheAPITakesAreAccepted(t *testing.T) {
 	for _, port := range []runloop.PortRule{
 		{Port: 1}, {Port: 65535}, {Port: 443, EndPort: 443}, {Port: 1, EndPort: 65535}, {Port: 65535, EndPort: 65535},
 	} {
-		port.Protocol = runloop.ProtocolTCP
-		field, problem := refusal(t, ports(port))
-		assert.Empty(t, field+problem, port)
-		port.Protocol = runloop.ProtocolUDP
-		field, problem = refusal(t, ports(port))
-		assert.Empty(t, field+problem, port)
+		for _, port.Protocol = range []runloop.Protocol{runloop.ProtocolTCP, runloop.ProtocolUDP} {
+			field, problem := refusal(t, ports(port))
+			assert.Empty(t, field+problem, port)
+		}
 	}
 }
 
-// What a rule without a protocol allows is nowhere documented: the API reports TCP for it.
-func TestPortsWithoutAProtocolAreRefused(t *testing.T) {
+func TestInvalidRanges(t *testing.T) {
 	t.Parallel()
-	field, problem := refusal(t, ports(runloop.PortRule{Port: 443}))
-	assert.Equal(t, "AllowedCIDRs[0].Ports[0].Protocol", field)
-	assert.Equal(t, `must not be empty: write "TCP" or "UDP", or a rule for each`, problem)
-	assert.Equal(t, []string{"cidr 10.0.0.0/8 any 443"}, ports(runloop.PortRule{Port: 443}).Rules())
-}
-
-func TestRangesThatTheAPIRefusesAreRefusedWithAdvice(t *testing.T) {
-	t.Parallel()
-	const writeOne = ` is not a CIDR: write one like "10.0.0.0/8"`
-	for _, test := range []struct{ name, cidr, problem string }{
-		{"empty", "", `""` + writeOne},
-		{"a host name", "github.com", `"github.com"` + writeOne},
-		{"blanks around", " 10.0.0.0/8", `" 10.0.0.0/8"` + writeOne},
-		{"a mask", "10.0.0.0/255.0.0.0", `"10.0.0.0/255.0.0.0"` + writeOne},
-		{"no length", "10.0.0.0/", `"10.0.0.0/"` + writeOne},
-		{"a length of 33", "10.0.0.0/33", `"10.0.0.0/33"` + writeOne},
-		{"a negative length", "10.0.0.0/-1", `"10.0.0.0/-1"` + writeOne},
-		{"a leading zero", "10.0.0.0/08", `"10.0.0.0/08"` + writeOne},
-		{"an octal part", "010.0.0.0/8", `"010.0.0.0/8"` + writeOne},
-		{"three parts", "10.0.0/8", `"10.0.0/8"` + writeOne},
-		{"a part of 256", "256.0.0.0/8", `"256.0.0.0/8"` + writeOne},
-		{"a span", "10.0.0.1-10.0.0.9", `"10.0.0.1-10.0.0.9"` + writeOne},
-		{"invalid UTF-8", "10.0.0.0/8\xff", `"10.0.0.0/8\xff"` + writeOne},
-		{"an address", "10.1.2.3", `"10.1.2.3" has no prefix length: write "10.1.2.3/32"`},
-		{"host bits", "10.1.2.3/8", `"10.1.2.3/8" has host bits that are not zero: write "10.0.0.0/8"`},
-		{"one host bit", "192.0.2.1/31", `"192.0.2.1/31" has host bits that are not zero: write "192.0.2.0/31"`},
-		{"host bits of everything", "1.2.3.4/0", `"1.2.3.4/0" has host bits that are not zero: write "0.0.0.0/0"`},
-		{"IPv6", "2001:db8::/32", `"2001:db8::/32" is an IPv6 range, but the API supports IPv4 only: write an IPv4 CIDR, or a host name in AllowedHostnames`},
-		{"all of IPv6", "::/0", `"::/0" is an IPv6 range, but the API supports IPv4 only: write an IPv4 CIDR, or a host name in AllowedHostnames`},
-		{"IPv4 within IPv6", "::ffff:10.0.0.0/104", `"::ffff:10.0.0.0/104" is an IPv6 range, but the API supports IPv4 only: write an IPv4 CIDR, or a host name in AllowedHostnames`},
+	const noCIDR = `is not a CIDR: write one like "10.0.0.0/8"`
+	const isIPv6 = "is an IPv6 range, but the API supports IPv4 only: write an IPv4 CIDR, or a host name in AllowedHostnames"
+	for problem, ranges := range map[string][]string{
+		noCIDR: {
+			"", "github.com", " 10.0.0.0/8", "10.0.0.0/255.0.0.0", "10.0.0.0/", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0.0/08", "010.0.0.0/8",
+			"10.0.0/8", "256.0.0.0/8", "10.0.0.1-10.0.0.9", "10.0.0.0/8\xff",
+		},
+		isIPv6: {"2001:db8::/32", "::/0", "::ffff:10.0.0.0/104"},
+		`has no prefix length: write "10.1.2.3/32"`:             {"10.1.2.3"},
+		`has host bits that are not zero: write "10.0.0.0/8"`:   {"10.1.2.3/8"},
+		`has host bits that are not zero: write "192.0.2.0/31"`: {"192.0.2.1/31"},
+		`has host bits that are not zero: write "0.0.0.0/0"`:    {"1.2.3.4/0"},
 	} {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			field, problem := refusal(t, cidrs(runloop.AllowedCIDR{CIDR: "10.0.0.0/8"}, runloop.AllowedCIDR{CIDR: test.cidr}))
+		for _, cidr := range ranges {
+			field, got := refusal(t, cidrs(runloop.AllowedCIDR{CIDR: "10.0.0.0/8"}, runloop.AllowedCIDR{CIDR: cidr}))
 			assert.Equal(t, "AllowedCIDRs[1].CIDR", field)
-			assert.Equal(t, test.problem, problem)
-		})
+			assert.Equal(t, strconv.Quote(cidr)+" "+problem, got)
+		}
 	}
 }
 
-func TestPortsThatTheAPIRefusesAreRefusedWithAdvice(t *testing.T) {
+// What a rule without a protocol allows is not documented: the API reports TCP for it.
+func TestInvalidPorts(t *testing.T) {
 	t.Parallel()
+	const port, endPort = "is not between 1 and 65535: write a port", "and 65535: write 0 for Port alone"
 	for _, test := range []struct {
-		name           string
 		port           runloop.PortRule
 		field, problem string
 	}{
-		{"no port", runloop.PortRule{Protocol: "TCP"}, "Port", "0 is not between 1 and 65535: write a port"},
-		{"no first port", runloop.PortRule{EndPort: 80, Protocol: "TCP"}, "Port", "0 is not between 1 and 65535: write a port"},
-		{"negative", runloop.PortRule{Port: -1, Protocol: "TCP"}, "Port", "-1 is not between 1 and 65535: write a port"},
-		{"too high", runloop.PortRule{Port: 65536, Protocol: "TCP"}, "Port", "65536 is not between 1 and 65535: write a port"},
-		{"backwards", runloop.PortRule{Port: 443, EndPort: 80, Protocol: "TCP"}, "EndPort", "80 is not between Port, 443, and 65535: write 0 for Port alone"},
-		{"last port too high", runloop.PortRule{Port: 1, EndPort: 65536, Protocol: "TCP"}, "EndPort", "65536 is not between Port, 1, and 65535: write 0 for Port alone"},
-		{"last port negative", runloop.PortRule{Port: 1, EndPort: -1, Protocol: "TCP"}, "EndPort", "-1 is not between Port, 1, and 65535: write 0 for Port alone"},
-		{"protocol in lower case", runloop.PortRule{Port: 1, Protocol: "tcp"}, "Protocol", `"tcp" is not in upper case: write "TCP"`},
-		{"another protocol", runloop.PortRule{Port: 1, Protocol: "ICMP"}, "Protocol", `"ICMP" is not supported: write "TCP" or "UDP"`},
+		{runloop.PortRule{Protocol: "TCP"}, "Port", "0 " + port},
+		{runloop.PortRule{EndPort: 80, Protocol: "TCP"}, "Port", "0 " + port},
+		{runloop.PortRule{Port: -1, Protocol: "TCP"}, "Port", "-1 " + port},
+		{runloop.PortRule{Port: 65536, Protocol: "TCP"}, "Port", "65536 " + port},
+		{runloop.PortRule{Port: 443, EndPort: 80, Protocol: "TCP"}, "EndPort", "80 is not between Port, 443, " + endPort},
+		{runloop.PortRule{Port: 1, EndPort: 65536, Protocol: "TCP"}, "EndPort", "65536 is not between Port, 1, " + endPort},
+		{runloop.PortRule{Port: 1, EndPort: -1, Protocol: "TCP"}, "EndPort", "-1 is not between Port, 1, " + endPort},
+		{runloop.PortRule{Port: 1}, "Protocol", `must not be empty: write "TCP" or "UDP", or a rule for each`},
+		{runloop.PortRule{Port: 1, Protocol: "tcp"}, "Protocol", `"tcp" is not in upper case: write "TCP"`},
+		{runloop.PortRule{Port: 1, Protocol: "Udp"}, "Protocol", `"Udp" is not in upper case: write "UDP"`},
+		{runloop.PortRule{Port: 1, Protocol: "ICMP"}, "Protocol", `"ICMP" is not supported: write "TCP" or "UDP"`},
 	} {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			field, problem := refusal(t, cidrs(runloop.AllowedCIDR{CIDR: "10.0.0.0/8", Ports: []runloop.PortRule{{Port: 1, Protocol: "UDP"}, test.port}}))
-			assert.Equal(t, "AllowedCIDRs[0].Ports[1]."+test.field, field)
-			assert.Equal(t, test.problem, problem)
-		})
+		field, problem := refusal(t, ports(runloop.PortRule{Port: 1, Protocol: "UDP"}, test.port))
+		assert.Equal(t, "AllowedCIDRs[0].Ports[1]."+test.field, field)
+		assert.Equal(t, test.problem, problem)
 	}
 }
 
@@ -266,14 +240,14 @@ func TestTheListOfProblemsIsBounded(t *testing.T) {
 	assert.Equal(t, "and 900 more problems", refused.Problems[100])
 }
 
-// AllowAll makes the API ignore the other rules, but it still reads them.
-func TestValidateLooksAtRulesBesideAllowAll(t *testing.T) {
+// With AllowAll, the API ignores the other rules, but it still validates them.
+func TestValidateChecksRulesNextToAllowAll(t *testing.T) {
 	t.Parallel()
 	field, _ := refusal(t, runloop.EgressRules{AllowAll: true, AllowedHostnames: []string{"https://github.com"}})
 	assert.Equal(t, "AllowedHostnames[0]", field)
 }
 
-// Whatever is refused, the refusal shows the value and says what to do about it.
+// An error shows the value and tells what to write instead, and that is valid.
 func FuzzHostnames(f *testing.F) {
 	for _, hostname := range []string{
 		"github.com", "*.npmjs.org", "*", "", " ", "bücher.de", "github。com", "git\u200bhub.com", "-a.com", "https:github.com", "//[a:b]", "İ.com", "https://github.com/x", "10.1.2.3", "[::1]:80", "10.0.0.0/8", "::/0", "git@github.com:x",
@@ -299,7 +273,7 @@ func FuzzHostnames(f *testing.F) {
 		refused, ok := errors.AsType[*runloop.ValidationError](err)
 		require.True(t, ok)
 		assert.Equal(t, "AllowedHostnames[0]", refused.Field)
-		assert.Regexp(t, `^"`, refused.Problem, "it shows the value")
+		assert.Regexp(t, `^"`, refused.Problem, "the value")
 		assert.Regexp(t, advice, refused.Problem)
 		assert.Less(t, len(err.Error()), 300)
 
