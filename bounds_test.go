@@ -5,41 +5,62 @@ import (
 	"runtime"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 
 	runloop "github.com/runloop-community/runloop-go"
 )
 
-// maxCost is what a response may cost in all: its decoding, and what a caller does next.
+// maxCost bounds the memory that a response may cost: its decoding, and what a caller does next.
 const maxCost = 300 << 20
 
-// TestCostOfResponses has responses of 32 MiB that would become far more.
-func TestCostOfResponses(t *testing.T) {
-	if raceDetector || testing.Short() {
-		t.Skip("the race detector allocates too, and responses of this size take their time")
-	}
-	const size = 32<<20 - 1000
-	// fill repeats what item returns up to size, with commas.
-	fill := func(size int, item func(i int) string) string {
-		var b strings.Builder
-		b.Grow(size)
-		for i := 0; ; i++ {
-			next := item(i)
-			if b.Len()+len(next)+1 > size {
-				return b.String()
-			}
-			if i > 0 {
-				b.WriteByte(',')
-			}
-			b.WriteString(next)
+// largeBody is the size of the bodies of these tests, near the limit of 32 MiB.
+const largeBody = 32<<20 - 1000
+
+// fill repeats the items up to size, with commas.
+func fill(size int, item func(i int) string) string {
+	var b strings.Builder
+	b.Grow(size)
+	for i := 0; ; i++ {
+		next := item(i)
+		if b.Len()+len(next)+1 > size {
+			return b.String()
 		}
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString(next)
 	}
-	same := func(item string) func(int) string { return func(int) string { return item } }
-	field := func(value string) func(int) string {
-		return func(i int) string { return fmt.Sprintf(`"%x":%s`, i, value) }
+}
+
+func same(item string) func(int) string { return func(int) string { return item } }
+
+// field returns fields with different names and the value.
+func field(value string) func(int) string {
+	return func(i int) string { return fmt.Sprintf(`"%x":%s`, i, value) }
+}
+
+// costOf returns the memory that the call allocates.
+func costOf(call func()) uint64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	call()
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc
+}
+
+// skipCosts skips a test of costs if its result would be meaningless or late.
+func skipCosts(t *testing.T) {
+	t.Helper()
+	if raceDetector || testing.Short() {
+		t.Skip("the race detector allocates too, and responses of this size take time")
 	}
+}
+
+// TestCostOfResponses has responses that would become far larger in memory.
+func TestCostOfResponses(t *testing.T) {
+	skipCosts(t)
+	const size = largeBody
 	manyFields := fill(size, field("0"))
 	egress := func(fields string) string { return `{"id":"npol_1","name":"build","egress":{` + fields + `}}` }
 	page := func(policies string) string { return `{"has_more":false,"network_policies":[` + policies + `]}` }
@@ -60,20 +81,25 @@ func TestCostOfResponses(t *testing.T) {
 		return policy + strings.Repeat(","+policy, n-1)
 	}
 	host := func(i int) string { return fmt.Sprintf(`"h%d.example"`, i) }
+	// upTo returns n items.
+	upTo := func(n int, item func(i int) string) string {
+		return fill(size, func(i int) string {
+			if i >= n {
+				return strings.Repeat(" ", size)
+			}
+			return item(i)
+		})
+	}
 	for name, body := range map[string]func() string{
-		"host names":            func() string { return egress(list("allowed_hostnames", host)(size)) },
-		"short host names":      func() string { return egress(list("allowed_hostnames", same(`""`))(size)) },
-		"escaped host names":    func() string { return egress(list("allowed_hostnames", same(`"\u0001"`))(size)) },
-		"nulls for host names":  func() string { return egress(list("allowed_hostnames", same(`null`))(size)) },
-		"lists for host names":  func() string { return egress(list("allowed_hostnames", same(`[]`))(size)) },
-		"objects in host names": func() string { return egress(`"allowed_hostnames":["a",{` + manyFields + `}]`) },
-		"a bracket in host names": func() string {
-			return egress(`"allowed_hostnames":["]",{` + manyFields + `}]`)
-		},
-		"a long host name": func() string { return egress(`"allowed_hostnames":["` + strings.Repeat("a", size) + `"]`) },
-		"a long host name to quote": func() string {
-			return egress(`"allowed_hostnames":["` + strings.Repeat("\x7f", size) + `"]`)
-		},
+		"host names":                     func() string { return egress(list("allowed_hostnames", host)(size)) },
+		"short host names":               func() string { return egress(list("allowed_hostnames", same(`""`))(size)) },
+		"escaped host names":             func() string { return egress(list("allowed_hostnames", same(`"\u0001"`))(size)) },
+		"nulls for host names":           func() string { return egress(list("allowed_hostnames", same(`null`))(size)) },
+		"lists for host names":           func() string { return egress(list("allowed_hostnames", same(`[]`))(size)) },
+		"objects in host names":          func() string { return egress(`"allowed_hostnames":["a",{` + manyFields + `}]`) },
+		"a bracket in host names":        func() string { return egress(`"allowed_hostnames":["]",{` + manyFields + `}]`) },
+		"a long host name":               func() string { return egress(`"allowed_hostnames":["` + strings.Repeat("a", size) + `"]`) },
+		"a long host name to quote":      func() string { return egress(`"allowed_hostnames":["` + strings.Repeat("\x7f", size) + `"]`) },
 		"a long host name in upper case": func() string { return egress(`"allowed_hostnames":["` + strings.Repeat("A", size) + `"]`) },
 
 		"empty ranges": func() string { return egress(list("allowed_cidrs", same(`{}`))(size)) },
@@ -145,34 +171,15 @@ func TestCostOfResponses(t *testing.T) {
 		"the largest pages of host names in other scripts": func() string { return page(most(100, 10_000, `"%d.ééééééééééé"`)) },
 		"the largest pages of escapes":                     func() string { return page(most(100, 10_000, `"\u0061%d.a-name-of-usual"`)) },
 		"the largest pages of ranges": func() string {
-			return page(fill(size, func(i int) string {
-				if i >= 2 {
-					return strings.Repeat(" ", size)
-				}
-				return egress(`"allowed_cidrs":[` + fill(size, func(i int) string {
-					if i >= 10_000 {
-						return strings.Repeat(" ", size)
-					}
-					return fmt.Sprintf(`{"cidr":"%s","ports":[{"port":%d,"end_port":65535,"protocol":"%s"}]}`, strings.Repeat("\x7f", 50), i, strings.Repeat("é", 25))
-				}) + `]`)
-			}))
+			ranges := upTo(10_000, func(i int) string {
+				return fmt.Sprintf(`{"cidr":"%s","ports":[{"port":%d,"end_port":65535,"protocol":"%s"}]}`, strings.Repeat("\x7f", 50), i, strings.Repeat("é", 25))
+			})
+			return page(upTo(2, same(egress(`"allowed_cidrs":[`+ranges+`]`))))
 		},
-		"the largest pages of unknown fields": func() string {
-			return page(fill(size, func(i int) string {
-				if i >= 3 {
-					return strings.Repeat(" ", size)
-				}
-				return egress(fill(160_000, field("1e9")))
-			}))
-		},
+		"the largest pages of unknown fields": func() string { return page(upTo(3, same(egress(fill(160_000, field("1e9")))))) },
 		"the largest pages of unknown objects": func() string {
 			deep := strings.Repeat(`{"b":0,"a":`, 60) + `"` + strings.Repeat("x", 200_000) + `"` + strings.Repeat(`}`, 60)
-			return page(fill(size, func(i int) string {
-				if i >= 20 {
-					return strings.Repeat(" ", size)
-				}
-				return egress(`"new":` + deep)
-			}))
+			return page(upTo(20, same(egress(`"new":`+deep))))
 		},
 		"a page of one policy": func() string { return page(egress(list("allowed_hostnames", host)(size))) },
 		"a page of numbers":    func() string { return page(fill(size, same("1"))) },
@@ -181,34 +188,27 @@ func TestCostOfResponses(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			body := body()
 			client := allocClient(t, body)
-			isPage := strings.Contains(body[:60], "network_policies")
-			var policies []runloop.NetworkPolicy
 			var err error
-			var before, after runtime.MemStats
-
-			runtime.ReadMemStats(&before)
-			if isPage {
-				var page *runloop.NetworkPolicyPage
-				page, err = client.NetworkPolicies.List(t.Context(), runloop.NetworkPolicyListParams{}, runloop.WithMaxRetries(0))
-				if err == nil {
-					policies = page.NetworkPolicies
+			cost := costOf(func() {
+				var page runloop.NetworkPolicyPage
+				if strings.Contains(body[:60], "network_policies") {
+					var got *runloop.NetworkPolicyPage
+					if got, err = client.NetworkPolicies.List(t.Context(), runloop.NetworkPolicyListParams{}, runloop.WithMaxRetries(0)); err == nil {
+						page = *got
+					}
+				} else {
+					var got *runloop.NetworkPolicy
+					if got, err = client.NetworkPolicies.Get(t.Context(), "npol_1", runloop.WithMaxRetries(0)); err == nil {
+						page.NetworkPolicies = []runloop.NetworkPolicy{*got}
+					}
 				}
-			} else {
-				var policy *runloop.NetworkPolicy
-				policy, err = client.NetworkPolicies.Get(t.Context(), "npol_1", runloop.WithMaxRetries(0))
-				if err == nil {
-					policies = append(policies, *policy)
+				for _, policy := range page.NetworkPolicies {
+					assert.NotEmpty(t, policy.Egress.String())
+					policy.Egress.Equal(runloop.EgressRules{})
+					policy.Egress.Diff(runloop.EgressRules{})
 				}
-			}
-			for _, policy := range policies {
-				rules := policy.Egress
-				assert.NotEmpty(t, rules.String())
-				rules.Equal(runloop.EgressRules{})
-				rules.Diff(runloop.EgressRules{})
-			}
-			runtime.ReadMemStats(&after)
-
-			assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(maxCost))
+			})
+			assert.Less(t, cost, uint64(maxCost))
 			if strings.HasPrefix(name, "the largest") {
 				assert.NoError(t, err)
 			} else if err != nil {
@@ -219,61 +219,43 @@ func TestCostOfResponses(t *testing.T) {
 	}
 }
 
-// TestCostOfDevboxResponses has the same for devboxes, which keep their metadata and the
-// whole of their JSON.
+// TestCostOfDevboxResponses has the same for devboxes, which keep their metadata and their
+// whole JSON.
 func TestCostOfDevboxResponses(t *testing.T) {
-	if raceDetector || testing.Short() {
-		t.Skip("the race detector allocates too, and responses of this size take their time")
-	}
-	const size = 32<<20 - 1000
-	repeat := func(size int, item func(i int) string) string {
-		var b strings.Builder
-		for i := 0; ; i++ {
-			next := item(i)
-			if b.Len()+len(next)+1 > size {
-				return strings.TrimSuffix(b.String(), ",")
-			}
-			b.WriteString(next + ",")
-		}
-	}
-	same := func(item string) func(int) string { return func(int) string { return item } }
-	entry := func(i int) string { return fmt.Sprintf(`"%x":""`, i) }
+	skipCosts(t)
+	const size = largeBody
+	entry := field(`""`)
 	box := func(fields string) string { return `{"id":"dbx_1","status":"running",` + fields + `}` }
 	page := func(boxes string) string { return `{"has_more":false,"devboxes":[` + boxes + `]}` }
 	// each is a page of n devboxes of equal size with as much metadata as that allows.
 	each := func(n int) string {
-		return page(repeat(size, same(box(`"metadata":{`+repeat(size/n-60, entry)+`}`))))
+		return page(fill(size, same(box(`"metadata":{`+fill(size/n-60, entry)+`}`))))
 	}
 	for name, body := range map[string]string{
-		"metadata":                   box(`"metadata":{` + repeat(size, entry) + `}`),
+		"metadata":                   box(`"metadata":{` + fill(size, entry) + `}`),
 		"a page of 5000":             each(5000),
 		"a page of 500":              each(500),
 		"a page of 160":              each(160),
 		"a page of 100":              each(100),
-		"long metadata":              page(repeat(size, same(box(`"metadata":{"a":"`+strings.Repeat(`\u00e9`, 1000)+`"}`)))),
-		"small devboxes":             page(repeat(size, same(`{"id":"a","status":"b"}`))),
+		"long metadata":              page(fill(size, same(box(`"metadata":{"a":"`+strings.Repeat(`\u00e9`, 1000)+`"}`)))),
+		"small devboxes":             page(fill(size, same(`{"id":"a","status":"b"}`))),
 		"an unknown text":            box(`"new":"` + strings.Repeat(`\u00e9`, size/6) + `"`),
-		"unknown fields":             box(`"launch_parameters":{` + repeat(size, entry) + `}`),
-		"unknown lists":              box(`"new":[` + repeat(size, same(`[]`)) + `]`),
+		"unknown fields":             box(`"launch_parameters":{` + fill(size, entry) + `}`),
+		"unknown lists":              box(`"new":[` + fill(size, same(`[]`)) + `]`),
 		"a long ID":                  `{"id":"` + strings.Repeat(`\u00e9`, size/6) + `","status":"running"}`,
 		"a long status":              box(`"failure_reason":"` + strings.Repeat(`\u00e9`, size/6) + `"`),
 		"a long policy":              box(`"launch_parameters":{"network_policy_id":"` + strings.Repeat(`a`, size) + `"}`),
-		"an object for the metadata": box(`"metadata":{"a":{` + repeat(size, entry) + `}}`),
+		"an object for the metadata": box(`"metadata":{"a":{` + fill(size, entry) + `}}`),
 	} {
 		t.Run(name, func(t *testing.T) {
 			client := allocClient(t, body)
-			var before, after runtime.MemStats
-			runtime.ReadMemStats(&before)
-			start := time.Now()
-			if strings.HasPrefix(body, `{"has_more"`) {
-				_, _ = client.Devboxes.List(t.Context(), runloop.DevboxListParams{}, runloop.WithMaxRetries(0))
-			} else {
-				_, _ = client.Devboxes.Get(t.Context(), "dbx_1", runloop.WithMaxRetries(0))
-			}
-			took := time.Since(start)
-			runtime.ReadMemStats(&after)
-			t.Logf("%d MiB, %s", (after.TotalAlloc-before.TotalAlloc)>>20, took)
-			assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(maxCost))
+			assert.Less(t, costOf(func() {
+				if strings.HasPrefix(body, `{"has_more"`) {
+					_, _ = client.Devboxes.List(t.Context(), runloop.DevboxListParams{}, runloop.WithMaxRetries(0))
+				} else {
+					_, _ = client.Devboxes.Get(t.Context(), "dbx_1", runloop.WithMaxRetries(0))
+				}
+			}), uint64(maxCost))
 		})
 	}
 }

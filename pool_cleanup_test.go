@@ -17,9 +17,7 @@ import (
 	"github.com/runloop-community/runloop-go/internal/wiretest"
 )
 
-// A program may create a client for each task and drop it.
-
-// closings reports each connection of the server that was closed.
+// closings returns a channel that receives a value for each closed connection of the server.
 func closings(s *httptest.Server) <-chan struct{} {
 	closed := make(chan struct{}, 1000)
 	count := s.Config.ConnState
@@ -32,8 +30,8 @@ func closings(s *httptest.Server) <-chan struct{} {
 	return closed
 }
 
-// collect runs the garbage collector until n connections were closed, and reports
-// whether they were.
+// collect runs the garbage collector until n connections are closed, and reports whether
+// they are.
 func collect(t *testing.T, closed <-chan struct{}, n int) bool {
 	t.Helper()
 	for end := time.Now().Add(20 * time.Second); n > 0 && time.Now().Before(end); {
@@ -48,6 +46,15 @@ func collect(t *testing.T, closed <-chan struct{}, n int) bool {
 	return n == 0
 }
 
+// collectTimes runs the garbage collector n times.
+func collectTimes(n int) {
+	for range n {
+		runtime.GC()
+		runtime.Gosched()
+	}
+}
+
+// A program may create a client for each task and drop it.
 func TestADroppedClientClosesItsConnections(t *testing.T) {
 	t.Parallel()
 	for name, http2 := range map[string]bool{"HTTP/1.1": false, "HTTP/2": true} {
@@ -83,10 +90,7 @@ func TestADroppedClientClosesItsConnections(t *testing.T) {
 			}
 
 			assert.True(t, collect(t, closed, clients), "the connections of the dropped clients are closed")
-			for range 10 {
-				runtime.GC()
-				runtime.Gosched()
-			}
+			collectTimes(10)
 			assert.Empty(t, closed)
 			_, err := kept.Get(t.Context(), "npol_1") // the service keeps its client
 			require.NoError(t, err)
@@ -95,16 +99,13 @@ func TestADroppedClientClosesItsConnections(t *testing.T) {
 	}
 }
 
-// A call in flight keeps the connections, though nothing else holds the client any more.
+// A call in flight keeps the connections, although nothing else refers to the client.
 func TestACallInFlightKeepsItsConnections(t *testing.T) {
 	t.Parallel()
 	var closed <-chan struct{}
 	attempts := 0
 	server := wiretest.NewLoopback(t, func(w http.ResponseWriter, r *http.Request) {
-		for range 10 {
-			runtime.GC()
-			runtime.Gosched()
-		}
+		collectTimes(10)
 		if attempts++; attempts == 1 {
 			w.WriteHeader(http.StatusServiceUnavailable)
 			return
@@ -124,7 +125,7 @@ func TestACallInFlightKeepsItsConnections(t *testing.T) {
 	assert.True(t, collect(t, closed, 1))
 }
 
-// The connections of WithHTTPClient are the caller's.
+// The connections of WithHTTPClient belong to the caller.
 func TestADroppedClientLeavesTheConnectionsOfAnHTTPClient(t *testing.T) {
 	t.Parallel()
 	server := wiretest.NewLoopback(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -136,10 +137,7 @@ func TestADroppedClientLeavesTheConnectionsOfAnHTTPClient(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, clienttest.GetPolicy(t.Context(), client))
 		client = nil
-		for range 5 {
-			runtime.GC()
-			runtime.Gosched()
-		}
+		collectTimes(5)
 	}
 	assert.Equal(t, 1, server.Conns())
 }

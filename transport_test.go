@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -21,28 +22,48 @@ import (
 	"github.com/runloop-community/runloop-go/internal/wiretest"
 )
 
-// The connections of a client that no WithHTTPClient was given to.
+// The connections of a client without WithHTTPClient.
 
-// newPoolClient returns a client that reaches server through its own pool, of which
-// only the dialer is replaced.
+// newPoolClient returns a client that reaches server through its own pool, with another
+// dialer.
 func newPoolClient(t testing.TB, server *wiretest.Server, opts ...runloop.Option) *runloop.Client {
 	t.Helper()
-	client, err := runloop.NewClient(append([]runloop.Option{
-		runloop.WithAPIKey(clienttest.APIKey),
-		runloop.WithBaseURL("http://localhost"),
-	}, opts...)...)
-	require.NoError(t, err)
+	client := newLoopbackClient(t, "http://localhost", opts...)
 	pool := runloop.PoolOf(client)
 	pool.Proxy = nil
 	pool.DialContext = server.DialContext
+	return client
+}
+
+// newLoopbackClient returns a client with its own pool.
+func newLoopbackClient(t testing.TB, url string, opts ...runloop.Option) *runloop.Client {
+	t.Helper()
+	client, err := runloop.NewClient(append([]runloop.Option{runloop.WithAPIKey(clienttest.APIKey), runloop.WithBaseURL(url)}, opts...)...)
+	require.NoError(t, err)
 	t.Cleanup(client.CloseIdleConnections)
 	return client
 }
 
-// slowly answers a second after the request, so that requests of the same instant
-// need a connection each.
+// getAtOnce calls Get in n goroutines at the same time, and returns how many calls failed.
+func getAtOnce(t *testing.T, client *runloop.Client, n int) int {
+	t.Helper()
+	var failed atomic.Int32
+	var wg sync.WaitGroup
+	for range n {
+		wg.Go(func() {
+			if clienttest.GetPolicy(t.Context(), client) != nil {
+				failed.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	return int(failed.Load())
+}
+
+// slowly responds a second after the request, so that concurrent requests need a
+// connection each.
 func slowly(response string) wiretest.Step {
-	return wiretest.Do("answer after a second", func(c *wiretest.Conn) {
+	return wiretest.Do("respond after a second", func(c *wiretest.Conn) {
 		if c.Read() != nil {
 			c.Sleep(time.Second)
 			c.Write(response)
@@ -50,29 +71,20 @@ func slowly(response string) wiretest.Step {
 	})
 }
 
-// P7: the library's pool keeps three connections on a small machine, net/http's two.
 func TestThePoolKeepsAConnectionForEachOf256Goroutines(t *testing.T) {
 	clienttest.InBubble(func(t *testing.T) {
 		const goroutines, rounds = 256, 3
 		server := wiretest.NewServer(t, slowly(wiretest.Response(200, clienttest.PolicyJSON)).Times(goroutines*rounds))
 		client := newPoolClient(t, server)
-
 		for range rounds {
-			results := make(chan error)
-			for range goroutines {
-				go func() { results <- clienttest.GetPolicy(t.Context(), client) }()
-			}
-			for range goroutines {
-				require.NoError(t, <-results)
-			}
+			require.Zero(t, getAtOnce(t, client, goroutines))
 		}
-
 		assert.Equal(t, goroutines, server.Dials())
-		assert.Equal(t, rounds*time.Second, server.Now(), "all of a round are at work at once")
+		assert.Equal(t, rounds*time.Second, server.Now(), "the calls of a round are concurrent")
 	})(t)
 }
 
-// Failures must not cost connections either: one call in ten fails for good here.
+// Failed calls keep their connections: here, one call in ten fails.
 func TestThePoolSurvivesFailedCalls(t *testing.T) {
 	clienttest.InBubble(func(t *testing.T) {
 		const goroutines, rounds = 20, 5
@@ -84,28 +96,16 @@ func TestThePoolSurvivesFailedCalls(t *testing.T) {
 		}
 		server := wiretest.NewServer(t, script...)
 		client := newPoolClient(t, server, runloop.WithMaxRetries(0))
-
 		for range rounds {
-			results := make(chan error)
-			for range goroutines {
-				go func() { results <- clienttest.GetPolicy(t.Context(), client) }()
-			}
-			failed := 0
-			for range goroutines {
-				if <-results != nil {
-					failed++
-				}
-			}
-			require.Equal(t, 2, failed)
+			require.Equal(t, 2, getAtOnce(t, client, goroutines))
 		}
-
 		assert.Equal(t, goroutines, server.Dials())
 	})(t)
 }
 
-// Load balancers close a connection after a minute. A write that they close it
-// under is lost, so the client must be the first.
-func TestThePoolDropsAnIdleConnectionAfterThirtySeconds(t *testing.T) {
+// Load balancers close an idle connection after a minute. The client closes it first,
+// because a write at that moment would be lost.
+func TestThePoolClosesAnIdleConnectionAfterThirtySeconds(t *testing.T) {
 	clienttest.InBubble(func(t *testing.T) {
 		server := wiretest.NewServer(t, wiretest.Reply(200, clienttest.PolicyJSON).Times(3))
 		client := newPoolClient(t, server)
@@ -120,8 +120,7 @@ func TestThePoolDropsAnIdleConnectionAfterThirtySeconds(t *testing.T) {
 	})(t)
 }
 
-// On a real socket: the faults are resets, and a call that fails for good does not
-// cost the connections of the others.
+// On real sockets, with resets.
 func TestConnectionsOverLoopback(t *testing.T) {
 	t.Parallel()
 	server := wiretest.NewLoopback(t, func(w http.ResponseWriter, r *http.Request) {
@@ -134,9 +133,7 @@ func TestConnectionsOverLoopback(t *testing.T) {
 			_, _ = w.Write([]byte(clienttest.PolicyJSON))
 		}
 	})
-	client, err := runloop.NewClient(runloop.WithAPIKey(clienttest.APIKey), runloop.WithBaseURL(server.URL), runloop.WithMaxRetries(0))
-	require.NoError(t, err)
-	t.Cleanup(client.CloseIdleConnections)
+	client := newLoopbackClient(t, server.URL, runloop.WithMaxRetries(0))
 
 	for range 10 {
 		require.NoError(t, clienttest.GetPolicy(t.Context(), client))
@@ -156,16 +153,15 @@ func TestCloseIdleConnectionsDuringACall(t *testing.T) {
 		client := newPoolClient(t, server)
 		time.AfterFunc(time.Second/2, client.CloseIdleConnections)
 
-		require.NoError(t, clienttest.GetPolicy(t.Context(), client), "its connection is not idle")
+		require.NoError(t, clienttest.GetPolicy(t.Context(), client), "the connection is in use")
 		client.CloseIdleConnections()
 		require.NoError(t, clienttest.GetPolicy(t.Context(), client))
 
-		assert.Equal(t, 2, server.Dials(), "a call after that dials again")
+		assert.Equal(t, 2, server.Dials(), "the next call dials")
 	})(t)
 }
 
-// N2: a connection that goes dead silently stays in use, attempt after attempt. The
-// pool pings it.
+// Without pings, every attempt would use the dead connection.
 func TestHTTP2ConnectionThatGoesDead(t *testing.T) {
 	clienttest.InBubble(func(t *testing.T) {
 		server := wiretest.NewServer(t,
@@ -186,7 +182,7 @@ func TestHTTP2ConnectionThatGoesDead(t *testing.T) {
 	})(t)
 }
 
-// A dialer of its own keeps net/http from HTTP/2, unless it is told otherwise.
+// With a custom dialer, net/http uses HTTP/2 only if ForceAttemptHTTP2 is set.
 func TestThePoolSpeaksHTTP2(t *testing.T) {
 	t.Parallel()
 	wiretest.NeedHTTP2(t)
@@ -198,9 +194,7 @@ func TestThePoolSpeaksHTTP2(t *testing.T) {
 		s.EnableHTTP2 = true
 		s.StartTLS()
 	})
-	client, err := runloop.NewClient(runloop.WithAPIKey(clienttest.APIKey), runloop.WithBaseURL(server.URL))
-	require.NoError(t, err)
-	t.Cleanup(client.CloseIdleConnections)
+	client := newLoopbackClient(t, server.URL)
 	roots := server.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
 	runloop.PoolOf(client).TLSClientConfig = &tls.Config{RootCAs: roots}
 
@@ -209,8 +203,7 @@ func TestThePoolSpeaksHTTP2(t *testing.T) {
 	assert.Equal(t, "HTTP/2.0", protocol)
 }
 
-// N6: a proxy sees the key of an http:// request, and of an https:// one nothing but
-// the host's name.
+// Of an https request, a proxy sees only the name of the host.
 func TestAProxySeesNoKey(t *testing.T) {
 	clienttest.InBubble(func(t *testing.T) {
 		server := wiretest.NewServer(t, wiretest.Do("refuse to connect", func(c *wiretest.Conn) {
@@ -222,10 +215,9 @@ func TestAProxySeesNoKey(t *testing.T) {
 		runloop.PoolOf(client).Proxy = http.ProxyURL(&url.URL{Scheme: "http", Host: "proxy.example.test"})
 
 		err := clienttest.UpdatePolicy(t.Context(), client)
-
 		e := clienttest.AsTransportError(t, err)
 		assert.Equal(t, 4, e.Attempts)
-		assert.False(t, e.MaybeApplied, "the proxy let nothing through")
+		assert.False(t, e.MaybeApplied, "the API received nothing")
 		assert.ErrorContains(t, err, "proxy proxy.example.test:80 refused the connection: 502 ")
 		for _, request := range server.Requests() {
 			assert.Equal(t, "CONNECT api.example.test:443 HTTP/1.1\r\nHost: api.example.test:443\r\nUser-Agent: Go-http-client/1.1\r\n\r\n", request.Raw)
@@ -233,21 +225,18 @@ func TestAProxySeesNoKey(t *testing.T) {
 	})(t)
 }
 
-// The text of a proxy's status alone reads like the API's.
+// Without the name of the proxy, its status looks like one of the API.
 func TestAProxyThatRefusesIsNamed(t *testing.T) {
 	t.Parallel()
 	proxy := wiretest.NewLoopback(t, func(w http.ResponseWriter, r *http.Request) {
 		assert.Equal(t, "CONNECT api.example.test:443", r.Method+" "+r.Host)
 		w.WriteHeader(http.StatusForbidden)
 	})
-	client, err := runloop.NewClient(runloop.WithAPIKey(clienttest.APIKey), runloop.WithMaxRetries(0),
-		runloop.WithBaseURL("https://api.example.test"))
-	require.NoError(t, err)
+	client := newLoopbackClient(t, "https://api.example.test", runloop.WithMaxRetries(0))
 	address := proxy.Listener.Addr().String()
 	runloop.PoolOf(client).Proxy = http.ProxyURL(&url.URL{Scheme: "http", Host: address, User: url.UserPassword("robot", "s3cret")})
 
-	err = clienttest.UpdatePolicy(t.Context(), client)
-
+	err := clienttest.UpdatePolicy(t.Context(), client)
 	e := clienttest.AsTransportError(t, err)
 	assert.False(t, e.MaybeApplied)
 	refusal, ok := errors.AsType[*engine.ProxyRefused](err)
@@ -257,8 +246,7 @@ func TestAProxyThatRefusesIsNamed(t *testing.T) {
 	assertSecret(t, "s3cret", err)
 }
 
-// So is one that the program's own transport or middleware meets.
-func TestEveryProxyThatRefusesIsNamedAndAskedOnce(t *testing.T) {
+func TestEveryProxyThatRefusesIsNamedAndNotRetried(t *testing.T) {
 	t.Parallel()
 	for name, opts := range map[string]func(*http.Transport) []runloop.Option{
 		"own transport": func(t *http.Transport) []runloop.Option {
@@ -281,13 +269,9 @@ func TestEveryProxyThatRefusesIsNamedAndAskedOnce(t *testing.T) {
 				})
 				address := proxy.Listener.Addr().String()
 				transport := &http.Transport{Proxy: http.ProxyURL(&url.URL{Scheme: "http", Host: address})}
-				client, err := runloop.NewClient(append(opts(transport), runloop.WithAPIKey(clienttest.APIKey),
-					runloop.WithBaseURL("https://api.example.test"))...)
-				require.NoError(t, err)
+				client := newLoopbackClient(t, "https://api.example.test", opts(transport)...)
 				runloop.PoolOf(client).Proxy = transport.Proxy
-
-				_, err = client.NetworkPolicies.Create(t.Context(), runloop.NetworkPolicyCreateParams{Name: "build"})
-
+				_, err := client.NetworkPolicies.Create(t.Context(), runloop.NetworkPolicyCreateParams{Name: "build"})
 				e := clienttest.AsTransportError(t, err)
 				assert.False(t, e.MaybeApplied, "%d", status)
 				assert.EqualValues(t, 1, asked.Load(), "%d", status)
@@ -297,15 +281,12 @@ func TestEveryProxyThatRefusesIsNamedAndAskedOnce(t *testing.T) {
 	}
 }
 
-// The client's own pool does not wait for the end of the attempt where it can know
-// earlier.
-func TestATLSHandshakeTakesTenSecondsAtMost(t *testing.T) {
+func TestATLSHandshakeIsLimitedToTenSeconds(t *testing.T) {
 	clienttest.InBubble(func(t *testing.T) {
 		server := wiretest.NewServer(t, wiretest.Deaf().Times(4))
 		client := newPoolClient(t, server, runloop.WithBaseURL("https://api.example.test"))
 
 		err := clienttest.UpdatePolicy(t.Context(), client)
-
 		e := clienttest.AsTransportError(t, err)
 		assert.True(t, e.Timeout())
 		assert.Equal(t, 4, e.Attempts)
