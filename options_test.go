@@ -120,7 +120,6 @@ func TestValidOptions(t *testing.T) {
 		runloop.WithUserAgent("bot/1"),
 		runloop.WithUserAgent(""),
 		runloop.WithAttemptTimeout(time.Minute),
-		runloop.WithAttemptTimeout(time.Millisecond),
 		runloop.WithMaxRetries(0),
 		runloop.WithMaxRetries(100),
 		runloop.WithoutRetryBudget(),
@@ -139,6 +138,8 @@ func TestValidOptions(t *testing.T) {
 		require.NoError(t, err)
 		api.Only()
 	}
+	_, err := runloop.NewClient(runloop.WithAPIKey("x"), runloop.WithAttemptTimeout(time.Millisecond))
+	require.NoError(t, err)
 }
 
 // An untouchedJar panics if it is used.
@@ -338,4 +339,313 @@ func TestTheResponseOfAllIsThatOfTheLastPage(t *testing.T) {
 	require.Len(t, seen, 2)
 	assert.Contains(t, seen[0], "npol_1 ")
 	assert.Contains(t, seen[0], `"id": "npol_2"`, "All requests the next page before it yields the last policy of a page")
+}
+
+// responding returns an API that responds to every request with the body, and a client of it.
+func responding(t testing.TB, body string, opts ...runloop.Option) (*clienttest.API, *runloop.Client) {
+	t.Helper()
+	api, client := clienttest.NewAPI(t, opts...)
+	api.RegisterNoResponder(clienttest.Respond(200, body))
+	return api, client
+}
+
+func TestUserAgentNamesTheProduct(t *testing.T) {
+	t.Parallel()
+	api, client := responding(t, clienttest.PolicyJSON, runloop.WithUserAgent("my-orchestrator/1.2 (linux)"))
+	require.NoError(t, clienttest.GetPolicy(t.Context(), client))
+	assert.Regexp(t, `^runloop-go/\d+\.\d+\.\d+ my-orchestrator/1\.2 \(linux\)$`, api.Only().Header.Get("User-Agent"))
+}
+
+func TestIdempotencyKeyIsTheRequestIDOfAWrite(t *testing.T) {
+	t.Parallel()
+	for _, call := range clienttest.PolicyCalls {
+		api, client := responding(t, call.Success)
+		_, err := call.Do(t.Context(), client, runloop.WithIdempotencyKey("task-17"))
+		require.NoError(t, err)
+		header := api.Only().Header
+		if call.IsWrite() {
+			assert.Equal(t, []string{"task-17"}, header["X-Request-Id"], call.Op)
+		} else {
+			assert.NotContains(t, header, "X-Request-Id", call.Op)
+		}
+		// With these, net/http would replay a POST.
+		assert.NotContains(t, header, "Idempotency-Key")
+		assert.NotContains(t, header, "X-Idempotency-Key")
+	}
+}
+
+func TestHeadersOfTheClientAndOfACall(t *testing.T) {
+	t.Parallel()
+	api, client := responding(t, clienttest.PolicyJSON, runloop.WithHeader("x-team", "blue"), runloop.WithHeader("X-Stage", "test"))
+	require.NoError(t, clienttest.GetPolicy(t.Context(), client, runloop.WithHeader("X-TEAM", "red"), runloop.WithHeader("X-Task", "")))
+	require.NoError(t, clienttest.GetPolicy(t.Context(), client, runloop.WithMaxRetries(0)))
+
+	sent := api.Sent()
+	require.Len(t, sent, 2)
+	assert.Equal(t, []string{"red"}, sent[0].Header["X-Team"], "the call's header replaces the client's")
+	assert.Equal(t, []string{"test"}, sent[0].Header["X-Stage"])
+	assert.Equal(t, []string{""}, sent[0].Header["X-Task"])
+	assert.Equal(t, []string{"blue"}, sent[1].Header["X-Team"], "the client is unchanged")
+	assert.NotContains(t, sent[1].Header, "X-Task")
+}
+
+func TestReservedHeadersAreRejected(t *testing.T) {
+	t.Parallel()
+	for instead, names := range map[string][]string{
+		"use WithAPIKey":                          {"Authorization", "authorization"},
+		"use WithUserAgent":                       {"User-Agent"},
+		"use WithIdempotencyKey on a single call": {"X-Request-ID", "Idempotency-Key", "x-idempotency-key"},
+		"the SDK sets it":                         {"Accept", "Content-Type"},
+		"net/http sets it":                        {"Accept-Encoding", "Content-Length", "Transfer-Encoding", "Trailer"},
+		"use WithBaseURL":                         {"HOST"},
+		"controls the connection, which net/http manages": {
+			"Connection", "Keep-Alive", "Proxy-Connection", "upgrade", "TE", "HTTP2-Settings",
+		},
+		"write the credentials in the URL of the proxy": {"Proxy-Authorization"},
+		"the SDK does not compress bodies":              {"Content-Encoding"},
+		"the SDK does not wait for 100 Continue":        {"Expect"},
+		"the SDK reads whole responses":                 {"range"},
+		"the SDK sends no conditional requests":         {"If-None-Match", "if-match", "IF-MODIFIED-SINCE", "If-Range", "If-Anything-New"},
+	} {
+		for _, name := range names {
+			_, err := runloop.NewClient(runloop.WithAPIKey(clienttest.APIKey), runloop.WithHeader(name, "ak_secret"))
+			text := refused(t, err, "new client", "WithHeader")
+			assert.Contains(t, text, "the header "+http.CanonicalHeaderKey(name)+" cannot be set: ")
+			assert.Contains(t, text, instead)
+			assert.NotContains(t, text, "ak_secret")
+		}
+	}
+}
+
+func TestBaseURLs(t *testing.T) {
+	t.Parallel()
+	for base, prefix := range map[string]string{
+		"https://api.example.test":             "https://api.example.test",
+		"https://api.example.test/":            "https://api.example.test",
+		"https://api.example.test///":          "https://api.example.test",
+		"https://api.example.test:8443":        "https://api.example.test:8443",
+		"HTTPS://api.example.test":             "https://api.example.test",
+		"https://api.runloop.ai.example.test#": "https://api.runloop.ai.example.test",
+		"https://gate.example.test/runloop/":   "https://gate.example.test/runloop",
+	} {
+		assert.Equal(t, prefix+clienttest.PolicyPath, urlOf(t, runloop.WithBaseURL(base)))
+	}
+	for _, base := range []string{
+		"https://gate.example.test/runloop", "https://gate.example.test/v1/x", "https://gate.example.test/v10",
+		"https://gate.example.test/api-v1", "https://v1", "https://gate.example.test/a%2Fb/c", "https://gate.example.test/a..b/...",
+		"https://[2001:db8::1]:8443/x", "https://[fe80::1%25eth0]:8443/x", "http://localhost", "http://localhost:8080",
+		"http://127.0.0.1:8080", "http://127.200.3.4", "http://[::1]:8080", "http://[::ffff:127.0.0.1]:8080",
+	} {
+		assert.Equal(t, base+clienttest.PolicyPath, urlOf(t, runloop.WithBaseURL(base)))
+	}
+}
+
+// urlOf returns the URL to which a client with the options sends a request.
+func urlOf(t *testing.T, opts ...runloop.Option) string {
+	t.Helper()
+	var url string
+	client, err := runloop.NewClient(append(opts, runloop.WithAPIKey(clienttest.APIKey),
+		runloop.WithHTTPClient(&http.Client{Transport: clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
+			url = r.URL.String()
+			return clienttest.Respond(200, clienttest.PolicyJSON)(r)
+		})}))...)
+	require.NoError(t, err)
+	require.NoError(t, clienttest.GetPolicy(t.Context(), client))
+	return url
+}
+
+func TestInvalidBaseURLs(t *testing.T) {
+	t.Parallel()
+	for problem, bases := range map[string][]string{
+		"does not start with https://: write one like https://api.runloop.ai": {
+			"", "api.runloop.ai", "api.runloop.ai:443", "//api.runloop.ai", "ftp://api.runloop.ai", "localhost:8080", "https:api.runloop.ai",
+		},
+		"has no host":                 {"https://", "https:///v1", "https://:443", "https:/api.runloop.ai"},
+		"has an invalid host or port": {"https://<host>", "https://api.runloop.ai:0", "https://api.runloop.ai:99999"},
+		"is not a valid URL": {
+			"https://${API_HOST}", "https://api runloop ai", " https://api.runloop.ai", "https://api.runloop.ai\n", "https://api.runloop.ai:port",
+			"https://[::1", "https://api.runloop.ai/%zz", "https://robot:s3cret@api.runloop.ai:x", "https://robot:s3cret%zz@api.runloop.ai",
+		},
+		"has a query or fragment": {"https://api.runloop.ai?", "https://api.runloop.ai/?key=s3cret", "https://api.runloop.ai/#s3cret"},
+		"has a dot segment": {
+			"https://api.runloop.ai/./x", "https://api.runloop.ai/x/..", "https://api.runloop.ai/%2e%2E/x", "https://api.runloop.ai/a%2f..%2fb",
+		},
+		"ends in /v1, which the SDK adds: remove it": {
+			"https://api.runloop.ai/v1", "https://api.runloop.ai/v1/", "https://api.runloop.ai/V1", "https://api.runloop.ai//v1//",
+			"https://api.runloop.ai/%761", "https://gate.example.test/runloop/v1", "http://127.0.0.1:8080/v1",
+		},
+		"has a user name or password": {"https://robot@api.runloop.ai", "https://robot:s3cret@api.runloop.ai", "http://robot:s3cret@localhost"},
+	} {
+		for _, base := range bases {
+			_, err := runloop.NewClient(runloop.WithAPIKey(clienttest.APIKey), runloop.WithBaseURL(base), runloop.WithPlaintextHTTP())
+			text := refused(t, err, "new client", "WithBaseURL")
+			assert.Contains(t, text, problem, base)
+			assert.NotContains(t, text, "robot")
+			assertSecret(t, "s3cret", err)
+		}
+	}
+}
+
+// Anyone on the network path can read the key, so the caller must accept that.
+func TestPlaintextBeyondLoopbackNeedsItsOption(t *testing.T) {
+	t.Parallel()
+	for _, base := range []string{
+		"http://api.runloop.ai", "http://localhost.example.test", "http://mylocalhost", "http://127.0.0.1.example.test",
+		"http://0.0.0.0:8080", "http://10.0.0.1:8080", "http://api.localhost:8080", "http://[::]:8080", "http://[2001:db8::1]",
+	} {
+		_, err := runloop.NewClient(runloop.WithAPIKey(clienttest.APIKey), runloop.WithBaseURL(base))
+		text := refused(t, err, "new client", "WithBaseURL")
+		assert.Contains(t, text, "with http://, anyone on the network path can read the API key: write https://, or add WithPlaintextHTTP", base)
+		assert.Equal(t, base+clienttest.PolicyPath, urlOf(t, runloop.WithBaseURL(base), runloop.WithPlaintextHTTP()))
+	}
+}
+
+// The tests of this file set environment variables, which the whole process shares:
+// none of them is parallel. Go runs the parallel tests when these are over.
+
+// firstRequest returns the first request of a client that has only the environment
+// and opts.
+func firstRequest(t *testing.T, opts ...runloop.Option) *http.Request {
+	t.Helper()
+	request, err := tryFirstRequest(t, opts...)
+	require.NoError(t, err)
+	return request
+}
+
+func tryFirstRequest(t *testing.T, opts ...runloop.Option) (*http.Request, error) {
+	t.Helper()
+	var request *http.Request
+	transport := clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
+		request = r
+		return clienttest.Respond(200, clienttest.PolicyJSON)(r)
+	})
+	client, err := runloop.NewClient(append(opts, runloop.WithHTTPClient(&http.Client{Transport: transport}))...)
+	if err != nil {
+		return nil, err
+	}
+	_, err = client.NetworkPolicies.Get(t.Context(), "npol_1")
+	require.NoError(t, err)
+	return request, nil
+}
+
+// setEnvironment sets all variables that NewClient reads.
+func setEnvironment(t *testing.T, key, baseURL, headers string) {
+	t.Setenv("RUNLOOP_API_KEY", key)
+	t.Setenv("RUNLOOP_BASE_URL", baseURL)
+	t.Setenv("RUNLOOP_CUSTOM_HEADERS", headers)
+}
+
+func TestEnvironmentIsReadAtConstruction(t *testing.T) {
+	setEnvironment(t, "ak_first", "https://first.example.test/x", "X-Team: blue")
+	var sent []*http.Request
+	client, err := runloop.NewClient(runloop.WithHTTPClient(&http.Client{
+		Transport: clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
+			sent = append(sent, r)
+			return clienttest.Respond(200, clienttest.PolicyJSON)(r)
+		}),
+	}))
+	require.NoError(t, err)
+
+	setEnvironment(t, "ak_second", "https://second.example.test", "X-Team: red")
+	_, err = client.NetworkPolicies.Get(t.Context(), "npol_1")
+	require.NoError(t, err)
+	_, err = client.NetworkPolicies.Get(t.Context(), "npol_1", runloop.WithMaxRetries(0))
+	require.NoError(t, err)
+
+	for _, r := range sent {
+		assert.Equal(t, "https://first.example.test/x/v1/network-policies/npol_1", r.URL.String())
+		assert.Equal(t, "Bearer ak_first", r.Header.Get("Authorization"))
+		assert.Equal(t, "blue", r.Header.Get("X-Team"))
+	}
+	second := firstRequest(t)
+	assert.Equal(t, "second.example.test", second.URL.Host)
+	assert.Equal(t, "Bearer ak_second", second.Header.Get("Authorization"))
+}
+
+func TestEnvironmentIsTrimmed(t *testing.T) {
+	setEnvironment(t, " ak_trimmed\r\n", "\thttps://api.example.test/ \n", "  \n")
+	r := firstRequest(t)
+	assert.Equal(t, "https://api.example.test/v1/network-policies/npol_1", r.URL.String())
+	assert.Equal(t, "Bearer ak_trimmed", r.Header.Get("Authorization"))
+}
+
+func TestEmptyVariablesAreAsUnset(t *testing.T) {
+	for _, empty := range []string{"", "  ", "\n"} {
+		setEnvironment(t, "ak_key", empty, empty)
+		r := firstRequest(t)
+		assert.Equal(t, "https://api.runloop.ai/v1/network-policies/npol_1", r.URL.String())
+		assert.Len(t, r.Header, 3)
+
+		setEnvironment(t, empty, "", "")
+		_, err := tryFirstRequest(t)
+		assert.Equal(t, "runloop: new client: WithAPIKey: missing API key: set RUNLOOP_API_KEY, or pass WithAPIKey", err.Error())
+	}
+}
+
+func TestOptionsGoBeforeTheEnvironment(t *testing.T) {
+	for name, environment := range map[string][2]string{
+		"good values": {"ak_environment", "https://environment.example.test"},
+		"bad values":  {"not a key", "http://robot:s3cret@environment.example.test?x"},
+	} {
+		setEnvironment(t, environment[0], environment[1], "")
+		r := firstRequest(t, runloop.WithAPIKey("ak_option"), runloop.WithBaseURL("https://option.example.test"))
+		assert.Equal(t, "option.example.test", r.URL.Host, name)
+		assert.Equal(t, "Bearer ak_option", r.Header.Get("Authorization"), name)
+	}
+	setEnvironment(t, "ak_environment", "", "")
+	_, err := tryFirstRequest(t, runloop.WithAPIKey(""))
+	refused(t, err, "new client", "WithAPIKey") // an empty option is a mistake, not a wish for the environment's
+}
+
+func TestErrorsNameTheVariable(t *testing.T) {
+	setEnvironment(t, "not a key: s3cret", "", "")
+	_, err := tryFirstRequest(t)
+	assert.NotContains(t, refused(t, err, "new client", "RUNLOOP_API_KEY"), "s3cret")
+
+	setEnvironment(t, "ak_key", "https://robot:s3cret@api.runloop.ai", "")
+	_, err = tryFirstRequest(t)
+	assert.NotContains(t, refused(t, err, "new client", "RUNLOOP_BASE_URL"), "s3cret")
+
+	setEnvironment(t, "ak_key", "http://api.runloop.ai", "")
+	_, err = tryFirstRequest(t)
+	assert.Contains(t, refused(t, err, "new client", "RUNLOOP_BASE_URL"), "add WithPlaintextHTTP")
+	assert.Equal(t, "http", firstRequest(t, runloop.WithPlaintextHTTP()).URL.Scheme)
+}
+
+func TestCustomHeaders(t *testing.T) {
+	setEnvironment(t, "ak_key", "", "\n X-Team :  light blue \r\n\n\t\nX-Colons: a:b: c\nX-Empty:\nx-stage: test\nX-Twice: 1\nx-twice: 2\n")
+	r := firstRequest(t, runloop.WithHeader("X-Stage", "production"))
+	assert.Equal(t, []string{"light blue"}, r.Header["X-Team"])
+	assert.Equal(t, []string{"a:b: c"}, r.Header["X-Colons"])
+	assert.Equal(t, []string{""}, r.Header["X-Empty"])
+	assert.Equal(t, []string{"production"}, r.Header["X-Stage"], "the option goes before the variable")
+	assert.Equal(t, []string{"2"}, r.Header["X-Twice"], "the last one wins, as of options")
+	assert.Len(t, r.Header, 3+5)
+}
+
+func TestBadCustomHeadersAreRefused(t *testing.T) {
+	for name, test := range map[string]struct{ value, problem string }{
+		"no colon":          {"s3cret", `line 1 has no colon: write "Name: value"`},
+		"no colon, later":   {"X-Team: blue\n\ns3cret\n", "line 3 has no colon"},
+		"blank lines first": {"\n\ns3cret", "line 3 has no colon"},
+		"no name":           {": s3cret", `a header has no name: write one, as in "X-Team"`},
+		"blank in the name": {"X Team: s3cret", `the name of a header has an invalid character after "X"`},
+		"value in the name": {"X-Team=s3cret:", `the name of a header has an invalid character after "X-Team"`},
+		"CR in the value":   {"X-Team: s3cret\rX-Evil: 1", "the value of header X-Team has a line break"},
+		"control character": {"X-Team: s3cret\x01", "the value of header X-Team has a line break or another invalid character"},
+		"not ASCII":         {"X-Team: s3cr\xe9t", "the value of header X-Team has a line break or another invalid character"},
+		"reserved":          {"authorization: Bearer s3cret", "the header Authorization cannot be set: use WithAPIKey"},
+		"repeats writes":    {"Idempotency-Key: s3cret", "the header Idempotency-Key cannot be set: net/http would replay writes"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			setEnvironment(t, "ak_key", "", test.value)
+			_, err := tryFirstRequest(t)
+			text := refused(t, err, "new client", "RUNLOOP_CUSTOM_HEADERS")
+			assert.Contains(t, text, test.problem)
+			assert.NotContains(t, text, "s3cret")
+		})
+	}
+	setEnvironment(t, "ak_key", "", "X-Team: bad\x01")
+	r := firstRequest(t, runloop.WithHeader("x-team", "blue"))
+	assert.Equal(t, []string{"blue"}, r.Header["X-Team"], "a bad value that an option replaces does no harm")
 }

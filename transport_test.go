@@ -5,9 +5,12 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -20,6 +23,7 @@ import (
 	"github.com/runloop-community/runloop-go/internal/clienttest"
 	"github.com/runloop-community/runloop-go/internal/engine"
 	"github.com/runloop-community/runloop-go/internal/wiretest"
+	"github.com/runloop-community/runloop-go/runlooptest"
 )
 
 // The connections of a client without WithHTTPClient.
@@ -295,4 +299,249 @@ func TestATLSHandshakeIsLimitedToTenSeconds(t *testing.T) {
 		assert.GreaterOrEqual(t, server.Now(), 41750*time.Millisecond)
 		assert.LessOrEqual(t, server.Now(), 43500*time.Millisecond)
 	})(t)
+}
+
+// closings returns a channel that receives a value for each closed connection of the server.
+func closings(s *httptest.Server) <-chan struct{} {
+	closed := make(chan struct{}, 1000)
+	count := s.Config.ConnState
+	s.Config.ConnState = func(c net.Conn, state http.ConnState) {
+		count(c, state)
+		if state == http.StateClosed {
+			closed <- struct{}{}
+		}
+	}
+	return closed
+}
+
+// collect runs the garbage collector until n connections are closed, and reports whether
+// they are.
+func collect(t *testing.T, closed <-chan struct{}, n int) bool {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); n > 0 && time.Now().Before(end); {
+		runtime.GC()
+		select {
+		case <-closed:
+			n--
+		default:
+			runtime.Gosched()
+		}
+	}
+	return n == 0
+}
+
+// collectTimes runs the garbage collector n times.
+func collectTimes(n int) {
+	for range n {
+		runtime.GC()
+		runtime.Gosched()
+	}
+}
+
+// A program may create a client for each task and drop it.
+func TestADroppedClientClosesItsConnections(t *testing.T) {
+	t.Parallel()
+	for name, http2 := range map[string]bool{"HTTP/1.1": false, "HTTP/2": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if http2 {
+				wiretest.NeedHTTP2(t)
+			}
+			var closed <-chan struct{}
+			server := wiretest.NewLoopback(t, func(w http.ResponseWriter, r *http.Request) {
+				assert.Equal(t, http2, r.ProtoMajor == 2)
+				_, _ = w.Write([]byte(clienttest.PolicyJSON))
+			}, func(s *httptest.Server) {
+				closed = closings(s)
+				s.EnableHTTP2 = http2
+				s.StartTLS()
+			})
+			roots := server.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
+			use := func(opts ...runloop.Option) *runloop.NetworkPoliciesService {
+				client, err := runloop.NewClient(append(opts, runloop.WithAPIKey(clienttest.APIKey), runloop.WithBaseURL(server.URL))...)
+				require.NoError(t, err)
+				runloop.PoolOf(client).TLSClientConfig = &tls.Config{RootCAs: roots}
+				require.NoError(t, clienttest.GetPolicy(t.Context(), client))
+				require.NoError(t, clienttest.GetPolicy(t.Context(), client, runloop.WithMaxRetries(1)))
+				return client.NetworkPolicies
+			}
+			kept := use()
+
+			const clients = 20
+			for range clients / 2 {
+				use()
+				use(runloop.WithMiddleware(mark("1")))
+			}
+
+			assert.True(t, collect(t, closed, clients), "the connections of the dropped clients are closed")
+			collectTimes(10)
+			assert.Empty(t, closed)
+			_, err := kept.Get(t.Context(), "npol_1") // the service keeps its client
+			require.NoError(t, err)
+			assert.Equal(t, clients+1, server.Conns(), "the connection of the client in use was kept")
+		})
+	}
+}
+
+// A call in flight keeps the connections, although nothing else refers to the client.
+func TestACallInFlightKeepsItsConnections(t *testing.T) {
+	t.Parallel()
+	var closed <-chan struct{}
+	attempts := 0
+	server := wiretest.NewLoopback(t, func(w http.ResponseWriter, r *http.Request) {
+		collectTimes(10)
+		if attempts++; attempts == 1 {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		_, _ = w.Write([]byte(clienttest.PolicyJSON))
+	}, func(s *httptest.Server) { closed = closings(s) })
+
+	func() {
+		client, err := runloop.NewClient(runloop.WithAPIKey(clienttest.APIKey), runloop.WithBaseURL(server.URL))
+		require.NoError(t, err)
+		_, err = client.NetworkPolicies.Get(t.Context(), "npol_1")
+		require.NoError(t, err)
+	}()
+
+	assert.Equal(t, 2, server.Requests())
+	assert.Equal(t, 1, server.Conns(), "the retry used the connection of the first attempt")
+	assert.True(t, collect(t, closed, 1))
+}
+
+// The connections of WithHTTPClient belong to the caller.
+func TestADroppedClientLeavesTheConnectionsOfAnHTTPClient(t *testing.T) {
+	t.Parallel()
+	server := wiretest.NewLoopback(t, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write([]byte(clienttest.PolicyJSON))
+	})
+	mine := server.Client()
+	for range 5 {
+		client, err := runloop.NewClient(runloop.WithAPIKey(clienttest.APIKey), runloop.WithBaseURL(server.URL), runloop.WithHTTPClient(mine))
+		require.NoError(t, err)
+		require.NoError(t, clienttest.GetPolicy(t.Context(), client))
+		client = nil
+		collectTimes(5)
+	}
+	assert.Equal(t, 1, server.Conns())
+}
+
+type middleware = func(http.RoundTripper) http.RoundTripper
+
+// mark returns a middleware that adds its name to the header X-Path of each request.
+func mark(name string) middleware {
+	return func(next http.RoundTripper) http.RoundTripper {
+		return clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
+			r = r.Clone(r.Context())
+			r.Header.Add("X-Path", name)
+			return next.RoundTrip(r)
+		})
+	}
+}
+
+func TestTheFirstMiddlewareIsTheOutermost(t *testing.T) {
+	t.Parallel()
+	api, client := responding(t, clienttest.PolicyJSON, runloop.WithMiddleware(mark("1"), mark("2")), runloop.WithMiddleware(mark("3")))
+	pathOf := func(opts ...runloop.Option) string {
+		require.NoError(t, clienttest.GetPolicy(t.Context(), client, opts...))
+		sent := api.Sent()
+		return strings.Join(sent[len(sent)-1].Header["X-Path"], " ")
+	}
+
+	assert.Equal(t, "1 2 3", pathOf())
+	assert.Equal(t, "1 2 3", pathOf(runloop.WithMaxRetries(0)))
+	assert.Equal(t, "1 2 3 4 5", pathOf(runloop.WithMiddleware(mark("4"), mark("5"))), "the call's middleware is inside of the client's")
+	assert.Equal(t, "1 2 3", pathOf(), "the client is unchanged")
+
+	other, _ := responding(t, clienttest.PolicyJSON)
+	require.NoError(t, clienttest.GetPolicy(t.Context(), client, runloop.WithHTTPClient(&http.Client{Transport: other})))
+	assert.Equal(t, []string{"1", "2", "3"}, other.Only().Header["X-Path"], "it wraps the call's HTTP client")
+}
+
+// A middleware is called once per chain, and the RoundTripper that it returns once per attempt.
+func TestMiddlewareIsBuiltOnceAndRunsOncePerAttempt(t *testing.T) {
+	clienttest.InBubble(func(t *testing.T) {
+		var built, attempts atomic.Int32
+		count := func(next http.RoundTripper) http.RoundTripper {
+			built.Add(1)
+			return clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
+				attempts.Add(1)
+				return next.RoundTrip(r)
+			})
+		}
+		api, client := clienttest.NewAPI(t, runloop.WithMiddleware(count))
+		api.On(http.MethodGet, clienttest.PolicyPath, clienttest.Respond(503, ""), clienttest.Respond(429, ""),
+			clienttest.Fail("connection reset"), clienttest.Respond(200, clienttest.PolicyJSON))
+
+		require.NoError(t, clienttest.GetPolicy(t.Context(), client))
+		assert.EqualValues(t, 4, attempts.Load())
+		require.NoError(t, clienttest.GetPolicy(t.Context(), client, runloop.WithHeader("X-Team", "blue")))
+		assert.EqualValues(t, 5, attempts.Load())
+		assert.EqualValues(t, 1, built.Load())
+	})(t)
+}
+
+func TestMiddlewareWrapsTheClientsOwnPool(t *testing.T) {
+	clienttest.InBubble(func(t *testing.T) {
+		server := wiretest.NewServer(t, wiretest.Reply(200, clienttest.PolicyJSON).Times(3))
+		client := newPoolClient(t, server, runloop.WithMiddleware(mark("1")))
+
+		require.NoError(t, clienttest.GetPolicy(t.Context(), client))
+		require.NoError(t, clienttest.GetPolicy(t.Context(), client, runloop.WithMiddleware(mark("2"))))
+		assert.Equal(t, 1, server.Dials(), "a call's own middleware does not cost the pool")
+		client.CloseIdleConnections()
+		require.NoError(t, clienttest.GetPolicy(t.Context(), client))
+		assert.Equal(t, 2, server.Dials(), "the idle connections were closed")
+		assert.Equal(t, []string{"1", "2"}, server.Requests()[1].Header["X-Path"])
+	})(t)
+}
+
+func TestInvalidMiddleware(t *testing.T) {
+	t.Parallel()
+	returns := func(rt http.RoundTripper) middleware {
+		return func(http.RoundTripper) http.RoundTripper { return rt }
+	}
+	for _, test := range []struct {
+		invalid middleware
+		problem string
+	}{
+		{nil, "middleware 2 is nil: omit it"},
+		{returns(nil), "middleware 2 returned nil: return a RoundTripper that calls the one passed in"},
+		{returns(clienttest.RoundTripper(nil)), "middleware 2 returned nil"},
+		{returns((*http.Transport)(nil)), "middleware 2 returned nil"},
+	} {
+		rejectedOption(t, runloop.WithMiddleware(mark("1"), test.invalid), "WithMiddleware", test.problem)
+	}
+}
+
+// A roundTripper is a function that is an http.RoundTripper.
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+func ExampleWithMiddleware() {
+	printStatus := func(next http.RoundTripper) http.RoundTripper {
+		return roundTripper(func(r *http.Request) (*http.Response, error) {
+			resp, err := next.RoundTrip(r)
+			if err == nil {
+				fmt.Println(r.Method, resp.StatusCode)
+			}
+			return resp, err
+		})
+	}
+
+	server := runlooptest.NewServer() // in place of the API
+	defer server.Close()
+	server.Inject(runlooptest.CreateNetworkPolicy, runlooptest.Status(503))
+	client, err := server.Client(runloop.WithMiddleware(printStatus))
+	if err != nil {
+		panic(err)
+	}
+	_, err = client.NetworkPolicies.Create(context.Background(), runloop.NetworkPolicyCreateParams{Name: "offline"})
+	if err != nil {
+		panic(err)
+	}
+	// Output:
+	// POST 503
+	// POST 200
 }
