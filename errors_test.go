@@ -36,81 +36,70 @@ func TestSentinelsOfErrorResponses(t *testing.T) {
 	byID := []string{get, update, remove}
 	renames := []string{create, update} // UpdateCall sets a name
 	type meanings map[string][]string   // the operations to which a sentinel applies
+	none := []string{``}
 	for _, test := range []struct {
 		status int
-		body   string
 		want   meanings
+		bodies []string
 	}{
-		{400, `{"message": "name must be text"}`, meanings{"ErrBadRequest": all}},
-		{400, `{"message": "Invalid API version"}`, meanings{"ErrBadRequest": all}},
-		{400, ``, meanings{"ErrBadRequest": all, "ErrPolicyInUse": {remove}}},
-		{400, `{}`, meanings{"ErrBadRequest": all, "ErrPolicyInUse": {remove}}},
-		{400, `{"code": "bad_request"}`, meanings{"ErrBadRequest": all, "ErrPolicyInUse": {remove}}},
-		{400, `<html>Bad Request</html>`, meanings{"ErrBadRequest": all}},
-		{400, `Policy is in use, already exists, not found`, meanings{"ErrBadRequest": all}},
-		{400, `<html>in use, already exists, not found</html>`, meanings{"ErrBadRequest": all}},
-		{409, `<html>in use, already exists, not found</html>`, meanings{"ErrConflict": all}},
-		{400, `{"message": "Policy is in use by active devboxes"}`, meanings{"ErrBadRequest": all, "ErrPolicyInUse": {remove}}},
-		{400, `{"error": "policy is being used by 2 devboxes"}`, meanings{"ErrBadRequest": all, "ErrPolicyInUse": {remove}}},
-		{409, `{"message": "Policy is in use by active devboxes"}`, meanings{"ErrConflict": all, "ErrPolicyInUse": {remove}}},
-		{400, `{"message": "Policy is not in use"}`, meanings{"ErrBadRequest": all}},
-		{400, `{"message": "Network policy with name 'build' Already Exists"}`, meanings{"ErrBadRequest": all, "ErrNameTaken": renames}},
-		{400, `{"error": "name is taken"}`, meanings{"ErrBadRequest": all, "ErrNameTaken": renames}},
-		{400, `{"message": "name must be unique"}`, meanings{"ErrBadRequest": all, "ErrNameTaken": renames}},
-		{409, `{"message": "Network policy already exists"}`, meanings{"ErrConflict": all, "ErrNameTaken": renames}},
-		{409, ``, meanings{"ErrConflict": all, "ErrNameTaken": renames}},
-		{409, `{"code": 17}`, meanings{"ErrConflict": all, "ErrNameTaken": renames}},
-		{409, `{"message": "request in progress"}`, meanings{"ErrConflict": all}},
-		{409, `{"message": "the account is being migrated"}`, meanings{"ErrConflict": all}},
-		{422, `{"message": "Network policy already exists"}`, meanings{}},
-		// A quoted part can be a name.
-		{400, `{"message": "policy \"dns not found\" is invalid"}`, meanings{"ErrBadRequest": all}},
-		{400, `{"message": "the name 'already exists' is invalid"}`, meanings{"ErrBadRequest": all}},
-		{400, `{"message": "network policy \"tenant dns not found\" is in use"}`, meanings{"ErrBadRequest": all, "ErrPolicyInUse": {remove}}},
-		{409, `{"message": "the policy ‘in use’ is being changed"}`, meanings{"ErrConflict": all}},
+		{400, meanings{"ErrBadRequest": all}, []string{
+			`{"message": "name must be text"}`, `{"message": "Invalid API version"}`, `{"message": "Policy is not in use"}`,
+			`{"message": "hostname x.example does not exist"}`, `<html>Bad Request</html>`,
+			`Policy is in use, already exists, not found`, `<html>in use, already exists, not found</html>`,
+			// A quoted part can be a name.
+			`{"message": "policy \"dns not found\" is invalid"}`, `{"message": "the name 'already exists' is invalid"}`,
+		}},
+		{400, meanings{"ErrBadRequest": all, "ErrPolicyInUse": {remove}}, []string{
+			``, `{}`, `{"code": "bad_request"}`, `{"message": "Policy is in use by active devboxes"}`, `{"error": "policy is being used by 2 devboxes"}`,
+			`{"message": "network policy \"tenant dns not found\" is in use"}`,
+		}},
+		{400, meanings{"ErrBadRequest": all, "ErrNameTaken": renames}, []string{
+			`{"message": "Network policy with name 'build' Already Exists"}`, `{"error": "name is taken"}`, `{"message": "name must be unique"}`,
+		}},
 		// The live API responds to some unknown IDs with 400.
-		{400, `{"message": "Network policy Not Found: npol_1"}`, meanings{"ErrBadRequest": all, "ErrNotFound": byID}},
-		{400, `{"message": "npol_1 does not exist"}`, meanings{"ErrBadRequest": all, "ErrNotFound": byID}},
-		{400, `{"message": "npol_1 doesn’t exist"}`, meanings{"ErrBadRequest": all, "ErrNotFound": byID}},
-		{400, `{"message": "hostname x.example does not exist"}`, meanings{"ErrBadRequest": all}},
-		{404, ``, meanings{"ErrNotFound": byID}},
-		{404, `<html>`, meanings{"ErrNotFound": byID}},
-		{404, `{"message": "no Route matched with those values"}`, meanings{"ErrNotFound": byID}},
-		{400, `{"message": "Network policy limit of 100 reached"}`, meanings{"ErrBadRequest": all, "ErrPolicyLimit": {create}}},
-		{400, `{"message": "Maximum number of network policies reached"}`, meanings{"ErrBadRequest": all, "ErrPolicyLimit": {create}}},
-		{403, `{"message": "quota exceeded"}`, meanings{"ErrForbidden": all, "ErrPolicyLimit": {create}}},
-		{409, `{"message": "too many policies"}`, meanings{"ErrConflict": all, "ErrPolicyLimit": {create}}},
-		{422, `{"message": "policy limit reached"}`, meanings{"ErrPolicyLimit": {create}}},
-		{429, `{"message": "rate limit exceeded"}`, meanings{"ErrRateLimited": all}},
-		{401, ``, meanings{"ErrUnauthorized": all}},
-		{401, `{"message": "already exists, not found, in use"}`, meanings{"ErrUnauthorized": all}},
-		{403, `{"message": "account does not have devbox capability"}`, meanings{"ErrForbidden": all}},
-		{405, `{"message": "not found"}`, meanings{}},
-		{410, `{"message": "already exists, not found"}`, meanings{}},
-		{413, ``, meanings{}},
-		{422, `{"message": "already exists, not found"}`, meanings{}},
-		{429, ``, meanings{"ErrRateLimited": all}},
-		{500, `{"message": "not found"}`, meanings{"ErrServer": all}},
-		{501, ``, meanings{"ErrServer": all}},
-		{502, ``, meanings{"ErrServer": all}},
-		{503, ``, meanings{"ErrServer": all}},
-		{504, ``, meanings{"ErrServer": all}},
-		{529, ``, meanings{"ErrServer": all}},
-		{302, ``, meanings{}},
-		{304, ``, meanings{}},
-		{307, ``, meanings{}},
+		{400, meanings{"ErrBadRequest": all, "ErrNotFound": byID}, []string{
+			`{"message": "Network policy Not Found: npol_1"}`, `{"message": "npol_1 does not exist"}`, `{"message": "npol_1 doesn’t exist"}`,
+		}},
+		{400, meanings{"ErrBadRequest": all, "ErrPolicyLimit": {create}}, []string{
+			`{"message": "Network policy limit of 100 reached"}`, `{"message": "Maximum number of network policies reached"}`,
+		}},
+		{401, meanings{"ErrUnauthorized": all}, []string{``, `{"message": "already exists, not found, in use"}`}},
+		{403, meanings{"ErrForbidden": all}, []string{`{"message": "account does not have devbox capability"}`}},
+		{403, meanings{"ErrForbidden": all, "ErrPolicyLimit": {create}}, []string{`{"message": "quota exceeded"}`}},
+		{404, meanings{"ErrNotFound": byID}, []string{``, `<html>`, `{"message": "no Route matched with those values"}`}},
+		{405, meanings{}, []string{`{"message": "not found"}`}},
+		{409, meanings{"ErrConflict": all}, []string{
+			`<html>in use, already exists, not found</html>`, `{"message": "request in progress"}`, `{"message": "the account is being migrated"}`,
+			`{"message": "the policy ‘in use’ is being changed"}`,
+		}},
+		{409, meanings{"ErrConflict": all, "ErrPolicyInUse": {remove}}, []string{`{"message": "Policy is in use by active devboxes"}`}},
+		{409, meanings{"ErrConflict": all, "ErrNameTaken": renames}, []string{`{"message": "Network policy already exists"}`, ``, `{"code": 17}`}},
+		{409, meanings{"ErrConflict": all, "ErrPolicyLimit": {create}}, []string{`{"message": "too many policies"}`}},
+		{410, meanings{}, []string{`{"message": "already exists, not found"}`}},
+		{413, meanings{}, none},
+		{422, meanings{}, []string{`{"message": "Network policy already exists"}`, `{"message": "already exists, not found"}`}},
+		{422, meanings{"ErrPolicyLimit": {create}}, []string{`{"message": "policy limit reached"}`}},
+		{429, meanings{"ErrRateLimited": all}, []string{``, `{"message": "rate limit exceeded"}`}},
+		{500, meanings{"ErrServer": all}, []string{`{"message": "not found"}`}},
+		{501, meanings{"ErrServer": all}, none},
+		{502, meanings{"ErrServer": all}, none},
+		{503, meanings{"ErrServer": all}, none},
+		{504, meanings{"ErrServer": all}, none},
+		{529, meanings{"ErrServer": all}, none},
+		{302, meanings{}, none},
+		{304, meanings{}, none},
+		{307, meanings{}, none},
 	} {
 		for _, call := range clienttest.PolicyCalls {
-			t.Run(fmt.Sprintf("%d %s/%s", test.status, test.body, call.Op), func(t *testing.T) {
-				t.Parallel()
-				err := clienttest.FailWith(t, call, clienttest.Respond(test.status, test.body))
-				want := []string{}
-				for sentinel, operations := range test.want {
-					if slices.Contains(operations, call.Op) {
-						want = append(want, sentinel)
-					}
+			want := []string{}
+			for sentinel, operations := range test.want {
+				if slices.Contains(operations, call.Op) {
+					want = append(want, sentinel)
 				}
-				assert.ElementsMatch(t, want, clienttest.Sentinels(err))
+			}
+			for _, body := range test.bodies {
+				err := clienttest.FailWith(t, call, clienttest.Respond(test.status, body))
+				assert.ElementsMatch(t, want, clienttest.Sentinels(err), "%s: %d %s", call.Op, test.status, body)
 				response := clienttest.AsAPIError(t, err)
 				assert.Equal(t, test.status, response.StatusCode)
 				assert.Equal(t, call.Op, response.Op)
@@ -118,7 +107,7 @@ func TestSentinelsOfErrorResponses(t *testing.T) {
 				inDoubt := test.status >= 500 && test.status != 501 || test.status < 400 && test.status != 307
 				assert.Equal(t, call.IsWrite() && inDoubt, response.MaybeApplied)
 				assert.Equal(t, response.MaybeApplied, errors.Is(err, runloop.ErrMaybeApplied))
-			})
+			}
 		}
 	}
 }

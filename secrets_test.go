@@ -18,6 +18,7 @@ import (
 	"testing/iotest"
 	"unsafe"
 
+	"github.com/jarcoal/httpmock"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -25,10 +26,10 @@ import (
 	"github.com/runloop-community/runloop-go/internal/clienttest"
 )
 
-// The API key is planted wherever it can come back from, and must not come out
-// anywhere: not by a verb of fmt, not in a log, not in JSON, not by reflection.
+// These tests plant the API key wherever it can come back from. It must not appear anywhere:
+// not by a verb of fmt, in a log, in JSON or by reflection.
 
-// plantedKeys are keys as they are, and one of characters that texts escape.
+// plantedKeys are a usual key, and one with characters that texts escape.
 var plantedKeys = map[string]string{
 	"plain": "ak_PLANTED_0123456789",
 	"odd":   `ak>PLANTED&/"\+=%41'~`,
@@ -60,24 +61,24 @@ func TestClientAndOptionsKeepTheKey(t *testing.T) {
 	}
 }
 
-func TestAClientThatIsInUseKeepsTheKey(t *testing.T) {
+// keyedClient returns a client with the key that sends requests to server once.
+func keyedClient(t *testing.T, key string, server clienttest.RoundTripper, opts ...runloop.Option) *runloop.Client {
+	t.Helper()
+	return clienttest.NewClientOver(t, server, append(opts, runloop.WithAPIKey(key), runloop.WithMaxRetries(0))...)
+}
+
+func TestAClientInUseKeepsTheKey(t *testing.T) {
 	t.Parallel()
-	for name, key := range plantedKeys {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			client, err := runloop.NewClient(runloop.WithAPIKey(key), runloop.WithMiddleware(mark("1")), runloop.WithHTTPClient(&http.Client{
-				Transport: clienttest.RoundTripper(clienttest.Respond(200, clienttest.PageJSON)),
-			}))
-			require.NoError(t, err)
-			page, err := client.NetworkPolicies.List(t.Context(), runloop.NetworkPolicyListParams{})
-			require.NoError(t, err)
-			assertSecret(t, key, client)
-			assertSecret(t, key, page)
-		})
+	for _, key := range plantedKeys {
+		client := keyedClient(t, key, clienttest.RoundTripper(clienttest.Respond(200, clienttest.PageJSON)), runloop.WithMiddleware(mark("1")))
+		page, err := client.NetworkPolicies.List(t.Context(), runloop.NetworkPolicyListParams{})
+		require.NoError(t, err)
+		assertSecret(t, key, client)
+		assertSecret(t, key, page)
 	}
 }
 
-// echoes are servers that send back what they should not.
+// echoes are servers that send back the key.
 func echoes(key string) map[string]clienttest.RoundTripper {
 	headers := http.Header{
 		"Content-Type": {"application/json; key=" + key}, "Location": {"https://x.example.test/" + key + "?key=" + key},
@@ -97,23 +98,22 @@ func TestErrorsKeepAKeyThatTheServerEchoes(t *testing.T) {
 	t.Parallel()
 	for name, key := range plantedKeys {
 		for form, written := range formsOf(t, key) {
-			for server, transport := range echoes(written) {
-				t.Run(name+"/"+form+"/"+server, func(t *testing.T) {
-					t.Parallel()
-					_, client := clienttest.NewAPI(t, runloop.WithAPIKey(key), runloop.WithMaxRetries(0),
-						runloop.WithHTTPClient(&http.Client{Transport: transport}))
+			t.Run(name+"/"+form, func(t *testing.T) {
+				t.Parallel()
+				for server, transport := range echoes(written) {
+					client := keyedClient(t, key, transport)
 					for _, call := range []clienttest.PolicyCall{clienttest.CreateCall, clienttest.GetCall} {
 						_, err := call.Do(t.Context(), client)
-						require.Error(t, err)
+						require.Error(t, err, server)
 						assertSecret(t, key, err)
-						if answer, ok := errors.AsType[*runloop.APIError](err); ok {
-							assert.Contains(t, string(answer.Body), "[REDACTED]")
-							assertSecret(t, key, answer.Header)
-							assertSecret(t, key, string(answer.Body))
+						if response, ok := errors.AsType[*runloop.APIError](err); ok {
+							assert.Contains(t, string(response.Body), "[REDACTED]", server)
+							assertSecret(t, key, response.Header)
+							assertSecret(t, key, string(response.Body))
 						}
 					}
-				})
-			}
+				}
+			})
 		}
 	}
 }
@@ -124,16 +124,15 @@ func TestNoPartOfTheKeyIsLeftWhereABodyIsCut(t *testing.T) {
 	const limit = 64 << 10
 	for _, before := range []int{limit - len(key), limit - len(key) + 1, limit - len(key)/2, limit - 4, limit - 1, limit} {
 		body := strings.Repeat("x", before) + key + strings.Repeat("x", limit)
-		_, client := clienttest.NewAPI(t, runloop.WithAPIKey(key), runloop.WithHTTPClient(&http.Client{Transport: clienttest.RoundTripper(clienttest.Respond(400, body))}))
-		_, err := client.NetworkPolicies.Get(t.Context(), "npol_1")
+		err := clienttest.GetPolicy(t.Context(), keyedClient(t, key, clienttest.RoundTripper(clienttest.Respond(400, body))))
 		kept := clienttest.AsAPIError(t, err).Body
 		assert.InDelta(t, limit, len(kept), float64(len(key)))
 		assert.NotContains(t, string(kept), key[:4], "of a key that starts at %d", before)
 	}
 }
 
-// Texts are cut to what fits into a line. A key must be gone before that: half of it
-// would no longer be found.
+// Texts are cut to the length of a line. The key must be redacted before that, because a
+// part of it would not be recognized.
 func TestNoPartOfTheKeyIsLeftWhereATextIsCut(t *testing.T) {
 	t.Parallel()
 	const key = "ak_0123456789~abcdefghijklmnopqrstuvwxyz/ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -147,94 +146,79 @@ func TestNoPartOfTheKeyIsLeftWhereATextIsCut(t *testing.T) {
 			}, nil
 		}
 	}
+	rt := func(r httpmock.Responder) clienttest.RoundTripper { return clienttest.RoundTripper(r) }
 	for name, server := range map[string]clienttest.RoundTripper{
-		"content type":        clienttest.RoundTripper(clienttest.RespondWith(200, "<html>", http.Header{"Content-Type": {"text/html; token=" + key}})),
-		"ID":                  clienttest.RoundTripper(clienttest.Respond(200, `{"id": "`+pad+key+`", "egress": {}}`)),
-		"name of a member":    clienttest.RoundTripper(clienttest.Respond(200, `{"`+key+`": tru}`)),
+		"content type":        rt(clienttest.RespondWith(200, "<html>", http.Header{"Content-Type": {"text/html; token=" + key}})),
+		"ID":                  rt(clienttest.Respond(200, `{"id": "`+pad+key+`", "egress": {}}`)),
+		"name of a field":     rt(clienttest.Respond(200, `{"`+key+`": tru}`)),
 		"text that is cut":    broken("bad credentials: Bearer " + key[:50]),
-		"message that is cut": clienttest.RoundTripper(clienttest.Respond(401, `{"message": "`+strings.Repeat(pad, 25)+key+`"}`)),
-		"message":             clienttest.RoundTripper(clienttest.Respond(401, `{"message": "`+pad+pad+pad+pad+key+`"}`)),
+		"message that is cut": rt(clienttest.Respond(401, `{"message": "`+strings.Repeat(pad, 25)+key+`"}`)),
+		"message":             rt(clienttest.Respond(401, `{"message": "`+pad+pad+pad+pad+key+`"}`)),
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			var log bytes.Buffer
-			_, client := clienttest.NewAPI(t, runloop.WithAPIKey(key), runloop.WithMaxRetries(0),
-				runloop.WithLogger(slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))),
-				runloop.WithHTTPClient(&http.Client{Transport: server}))
-
-			_, err := client.NetworkPolicies.Get(t.Context(), "npol_1")
-
-			require.Error(t, err)
-			shown := err.Error() + log.String()
-			if answer, ok := errors.AsType[*runloop.APIError](err); ok {
-				shown += answer.Message + string(answer.Body)
-			}
-			assert.NotContains(t, shown, key[:8])
-			assert.NotContains(t, shown, "0123456789")
-		})
+		var log bytes.Buffer
+		client := keyedClient(t, key, server, runloop.WithLogger(debugLogger(&log)))
+		_, err := client.NetworkPolicies.Get(t.Context(), "npol_1")
+		require.Error(t, err, name)
+		shown := err.Error() + log.String()
+		if response, ok := errors.AsType[*runloop.APIError](err); ok {
+			shown += response.Message + string(response.Body)
+		}
+		assert.NotContains(t, shown, key[:8], name)
+		assert.NotContains(t, shown, "0123456789", name)
 	}
 }
 
-func TestErrorsKeepAKeyThatTheTransportTells(t *testing.T) {
+func debugLogger(w io.Writer) *slog.Logger {
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
+
+func TestErrorsKeepAKeyInTheErrorOfTheTransport(t *testing.T) {
 	t.Parallel()
-	for name, key := range plantedKeys {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			for what, say := range map[string]func(*http.Request) error{
-				"the header":     func(r *http.Request) error { return fmt.Errorf("cannot send %v", r.Header) },
-				"the value":      func(r *http.Request) error { return fmt.Errorf("cannot send %q", r.Header.Get("Authorization")) },
-				"the URL":        func(r *http.Request) error { return fmt.Errorf("cannot reach %s", r.URL) },
-				"the quoted URL": func(r *http.Request) error { return &url.Error{Op: "Get", URL: r.URL.String(), Err: io.EOF} },
-			} {
-				_, client := clienttest.NewAPI(t, runloop.WithAPIKey(key), runloop.WithMaxRetries(0),
-					runloop.WithHTTPClient(&http.Client{Transport: clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
-						return nil, say(r)
-					})}))
-				for _, call := range clienttest.PolicyCalls {
-					_, err := call.Do(t.Context(), client)
-					require.Error(t, err, what)
-					for ; err != nil; err = errors.Unwrap(err) { // the cause is as fit to print
-						assertSecret(t, key, err)
-						assertSecret(t, "name=build", err)
-						assertSecret(t, "limit=1000", err)
-					}
+	for _, key := range plantedKeys {
+		for _, fail := range []func(*http.Request) error{
+			func(r *http.Request) error { return fmt.Errorf("cannot send %v", r.Header) },
+			func(r *http.Request) error { return fmt.Errorf("cannot send %q", r.Header.Get("Authorization")) },
+			func(r *http.Request) error { return fmt.Errorf("cannot reach %s", r.URL) },
+			func(r *http.Request) error { return &url.Error{Op: "Get", URL: r.URL.String(), Err: io.EOF} },
+		} {
+			client := keyedClient(t, key, func(r *http.Request) (*http.Response, error) { return nil, fail(r) })
+			for _, call := range clienttest.PolicyCalls {
+				_, err := call.Do(t.Context(), client)
+				require.Error(t, err)
+				for ; err != nil; err = errors.Unwrap(err) { // the cause is also safe to print
+					assertSecret(t, key, err)
+					assertSecret(t, "name=build", err)
+					assertSecret(t, "limit=1000", err)
 				}
 			}
-		})
+		}
 	}
 }
 
 func TestLogsHaveNoBodiesNoQueriesAndNoKey(t *testing.T) {
 	t.Parallel()
-	for name, key := range plantedKeys {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			var log bytes.Buffer
-			logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-			servers := echoes(key)
-			servers["no answer"] = func(r *http.Request) (*http.Response, error) {
-				return nil, errors.New("cannot send " + r.URL.String() + " with " + r.Header.Get("Authorization"))
+	for _, key := range plantedKeys {
+		var log bytes.Buffer
+		servers := echoes(key)
+		servers["no response"] = func(r *http.Request) (*http.Response, error) {
+			return nil, errors.New("cannot send " + r.URL.String() + " with " + r.Header.Get("Authorization"))
+		}
+		for _, server := range servers {
+			client := keyedClient(t, key, server, runloop.WithLogger(debugLogger(&log)))
+			for _, call := range clienttest.PolicyCalls {
+				_, err := call.Do(t.Context(), client)
+				require.Error(t, err)
 			}
-			for _, transport := range servers {
-				_, client := clienttest.NewAPI(t, runloop.WithAPIKey(key), runloop.WithMaxRetries(0),
-					runloop.WithLogger(logger), runloop.WithHTTPClient(&http.Client{Transport: transport}))
-				for _, call := range clienttest.PolicyCalls {
-					_, err := call.Do(t.Context(), client)
-					require.Error(t, err)
-				}
-				require.Error(t, client.Do(t.Context(), http.MethodPut, "/v1/devboxes?name=build", "github.com", new(int)))
-			}
-			for _, secret := range []string{key, "?", "name=build", "limit=", "github.com", "bad key", "Bearer " + key} {
-				assert.NotContains(t, log.String(), secret)
-			}
-			assert.Contains(t, log.String(), `operation="PUT /v1/devboxes" method=PUT path=/v1/devboxes`)
-		})
+			require.Error(t, client.Do(t.Context(), http.MethodPut, "/v1/devboxes?name=build", "github.com", new(int)))
+		}
+		for _, secret := range []string{key, "?", "name=build", "limit=", "github.com", "bad key", "Bearer " + key} {
+			assert.NotContains(t, log.String(), secret)
+		}
+		assert.Contains(t, log.String(), `operation="PUT /v1/devboxes" method=PUT path=/v1/devboxes`)
 	}
 }
 
-// What comes out of a value: by a verb of fmt, in a log, in JSON, by reflection.
-
-// formsOf returns a text in the forms in which servers write it.
+// formsOf returns the text in the forms in which servers write it.
 func formsOf(t *testing.T, s string) map[string]string {
 	t.Helper()
 	escaped, err := json.Marshal(s)
@@ -254,7 +238,7 @@ func formsOf(t *testing.T, s string) map[string]string {
 	return forms
 }
 
-// prints returns everything that comes out of v.
+// prints returns every output of v: by fmt, in a log, in JSON and by reflection.
 func prints(v any) map[string]string {
 	outputs := map[string]string{"fmt.Sprint": fmt.Sprint(v), "fmt.Sprintln": fmt.Sprintln(v), "panic": recovered(v)}
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "% X", "%d", "%t", "%p", "%T", "%10.300s"} {
@@ -267,7 +251,7 @@ func prints(v any) map[string]string {
 	slog.New(slog.NewTextHandler(&text, options)).Error("failed", "v", v, slog.Group("g", "v", v))
 	slog.New(slog.NewJSONHandler(&document, options)).Error("failed", "v", v, slog.Group("g", "v", v))
 	outputs["slog text"], outputs["slog JSON"] = text.String(), document.String()
-	marshalled, _ := json.Marshal(v) // []byte in it comes in base64, which dump decodes
+	marshalled, _ := json.Marshal(v) // []byte is in base64, which dump decodes
 	outputs["json.Marshal"] = string(marshalled)
 	if err, ok := v.(error); ok {
 		outputs["Error"] = err.Error()
@@ -285,7 +269,7 @@ func recovered(v any) (text string) {
 	panic(v)
 }
 
-// dump writes all that reflection reaches from v, unexported fields too.
+// dump writes every string that reflection reaches from v, including unexported fields.
 func dump(w *strings.Builder, v reflect.Value, seen map[unsafe.Pointer]bool) {
 	switch v.Kind() {
 	case reflect.Pointer:
@@ -332,7 +316,7 @@ func TestDumpReachesEverything(t *testing.T) {
 	}
 }
 
-// assertSecret says that no form of the key comes out of v.
+// assertSecret checks that no output of v contains a form of the key.
 func assertSecret(t *testing.T, key string, v any) {
 	t.Helper()
 	for output, text := range prints(v) {
