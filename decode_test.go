@@ -215,55 +215,42 @@ func TestResponsesOfOlderAndNewerServers(t *testing.T) {
 // JSON can write a text in several ways, in names and in values.
 func TestDecodeEscapes(t *testing.T) {
 	t.Parallel()
-	for _, test := range []struct{ name, json, text string }{
-		{"none", `"build"`, "build"},
-		{"a letter", `"buil\u0064"`, "build"},
-		{"a slash", `"a\/b"`, "a/b"},
-		{"quotes and backslashes", `"\"\\"`, `"\`},
-		{"control characters", `"\b\f\n\r\t\u0000"`, "\b\f\n\r\t\x00"},
-		{"more than ASCII", `"é日"`, "é日"},
-		{"more than ASCII, escaped", `"\u00e9\u65E5"`, "é日"},
-		{"a surrogate pair", `"\ud83d\uDE80"`, "🚀"},
-		{"a backslash at the end", `"x\\"`, `x\`},
-		{"the replacement character itself", `"\ufffd"`, "\ufffd"},
-		{"empty", `""`, ""},
+	for json, text := range map[string]string{
+		`"build"`:            "build",
+		`"buil\u0064"`:       "build",
+		`"a\/b"`:             "a/b",
+		`"\"\\"`:             `"\`,
+		`"\b\f\n\r\t\u0000"`: "\b\f\n\r\t\x00",
+		`"é日"`:               "é日",
+		`"\u00e9\u65E5"`:     "é日",
+		`"\ud83d\uDE80"`:     "🚀",
+		`"x\\"`:              `x\`,
+		`"\ufffd"`:           "\ufffd",
+		`""`:                 "",
 	} {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			policy := got(t, `{"\u0069d": "npol\u005f1", "n\u0061me": `+test.json+`, "description": `+test.json+`,
-				"\u0065gress": {"allowed\u005fhostnames": ["plain.example", `+test.json+`, "*.example", `+test.json+`],
-				"allow\u005fall": true, "allowed_cidrs": [{"\u0063idr": `+test.json+`, "ports": [{"port": 1, "protocol": `+test.json+`}]}]}}`)
-
-			assert.Equal(t, "npol_1", policy.ID)
-			assert.Equal(t, test.text, policy.Name)
-			assert.Equal(t, test.text, policy.Description)
-			assert.True(t, policy.Egress.AllowAll)
-			assert.Equal(t, []string{"plain.example", test.text, "*.example", test.text}, policy.Egress.AllowedHostnames)
-			assert.Equal(t, test.text, policy.Egress.AllowedCIDRs[0].CIDR)
-			assert.Equal(t, runloop.Protocol(test.text), policy.Egress.AllowedCIDRs[0].Ports[0].Protocol)
-		})
+		policy := got(t, `{"\u0069d": "npol\u005f1", "n\u0061me": `+json+`, "description": `+json+`,
+			"\u0065gress": {"allowed\u005fhostnames": ["plain.example", `+json+`, "*.example", `+json+`],
+			"allow\u005fall": true, "allowed_cidrs": [{"\u0063idr": `+json+`, "ports": [{"port": 1, "protocol": `+json+`}]}]}}`)
+		assert.Equal(t, &runloop.NetworkPolicy{ID: "npol_1", Name: text, Description: text, Egress: runloop.EgressRules{
+			AllowAll: true, AllowedHostnames: []string{"plain.example", text, "*.example", text},
+			AllowedCIDRs: []runloop.AllowedCIDR{{CIDR: text, Ports: []runloop.PortRule{{Port: 1, Protocol: runloop.Protocol(text)}}}},
+		}}, policy)
 	}
 }
 
 func TestDecodeHostLists(t *testing.T) {
 	t.Parallel()
-	for _, test := range []struct {
-		name, json string
-		hosts      []string
-	}{
-		{"empty", `[]`, nil},
-		{"blanks only", "[ \t\r\n ]", nil},
-		{"one", `["github.com"]`, []string{"github.com"}},
-		{"blanks between", "[\n\t\"a\" ,\r\n \"b\"\n]", []string{"a", "b"}},
-		{"separators in a text", `["a,b", "]", "[", "{\"x\":1}"]`, []string{"a,b", "]", "[", `{"x":1}`}},
-		{"quotes in a text", `["\"", "\\\"", "\\", "\\\\"]`, []string{`"`, `\"`, `\`, `\\`}},
-		{"empty texts", `["", "", "a", ""]`, []string{"", "", "a", ""}},
-		{"repetitions", `["a", "a"]`, []string{"a", "a"}},
+	for json, hosts := range map[string][]string{
+		`[]`:                             nil,
+		"[ \t\r\n ]":                     nil,
+		`["github.com"]`:                 {"github.com"},
+		"[\n\t\"a\" ,\r\n \"b\"\n]":      {"a", "b"},
+		`["a,b", "]", "[", "{\"x\":1}"]`: {"a,b", "]", "[", `{"x":1}`},
+		`["\"", "\\\"", "\\", "\\\\"]`:   {`"`, `\"`, `\`, `\\`},
+		`["", "", "a", ""]`:              {"", "", "a", ""},
+		`["a", "a"]`:                     {"a", "a"},
 	} {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			assert.Equal(t, test.hosts, gotRules(t, `{"allowed_hostnames": `+test.json+`}`).AllowedHostnames)
-		})
+		assert.Equal(t, hosts, gotRules(t, `{"allowed_hostnames": `+json+`}`).AllowedHostnames)
 	}
 }
 
@@ -309,16 +296,9 @@ func gotRules(t *testing.T, egress string) runloop.EgressRules {
 func TestDecodeAResponseOfTheLiveAPI(t *testing.T) {
 	t.Parallel()
 	policy := got(t, `{
-		"id": "npol_1",
-		"name": "build",
-		"description": "package registries only",
-		"egress": {
-			"allow_all": false,
-			"allow_devbox_to_devbox": true,
-			"allowed_hostnames": ["github.com", "*.npmjs.org"],
-			"allow_agent_gateway": true,
-			"allow_mcp_gateway": true,
-			"allow_runloop_mirrors": true,
+		"id": "npol_1", "name": "build", "description": "package registries only", "egress": {
+			"allow_all": false, "allow_devbox_to_devbox": true, "allowed_hostnames": ["github.com", "*.npmjs.org"],
+			"allow_agent_gateway": true, "allow_mcp_gateway": true, "allow_runloop_mirrors": true,
 			"allowed_cidrs": [
 				{"cidr": "10.0.0.0/8", "ports": null},
 				{"cidr": "10.1.0.0/16"},
@@ -333,26 +313,14 @@ func TestDecodeAResponseOfTheLiveAPI(t *testing.T) {
 		"create_time_ms": 1767225600123,
 		"update_time_ms": 1767225601999
 	}`)
-
 	assert.Equal(t, &runloop.NetworkPolicy{
-		ID:          "npol_1",
-		Name:        "build",
-		Description: "package registries only",
+		ID: "npol_1", Name: "build", Description: "package registries only",
 		Egress: runloop.EgressRules{
-			AllowDevboxToDevbox: true,
-			AllowedHostnames:    []string{"github.com", "*.npmjs.org"},
-			AllowAgentGateway:   true,
-			AllowMCPGateway:     true,
-			AllowRunloopMirrors: true,
+			AllowDevboxToDevbox: true, AllowAgentGateway: true, AllowMCPGateway: true, AllowRunloopMirrors: true,
+			AllowedHostnames: []string{"github.com", "*.npmjs.org"},
 			AllowedCIDRs: []runloop.AllowedCIDR{
-				{CIDR: "10.0.0.0/8"},
-				{CIDR: "10.1.0.0/16"},
-				{CIDR: "10.2.0.0/16"},
-				{CIDR: "192.0.2.1/32", Ports: []runloop.PortRule{
-					{Port: 443},
-					{Port: 8000, EndPort: 8080, Protocol: runloop.ProtocolTCP},
-					{Port: 53, Protocol: runloop.ProtocolUDP},
-				}},
+				{CIDR: "10.0.0.0/8"}, {CIDR: "10.1.0.0/16"}, {CIDR: "10.2.0.0/16"},
+				{CIDR: "192.0.2.1/32", Ports: []runloop.PortRule{{Port: 443}, {Port: 8000, EndPort: 8080, Protocol: "TCP"}, {Port: 53, Protocol: "UDP"}}},
 			},
 		},
 		CreateTime: time.Date(2026, 1, 1, 0, 0, 0, 123e6, time.UTC),
@@ -490,7 +458,6 @@ func FuzzPolicyJSON(f *testing.F) {
 		require.NoError(t, json.Unmarshal(data, &second), "%s", data)
 		again, err := json.Marshal(second)
 		require.NoError(t, err)
-
 		assert.Equal(t, string(data), string(again))
 		assert.True(t, first.Egress.Equal(second.Egress), "%s", data)
 		assert.Empty(t, first.Egress.Diff(second.Egress))

@@ -278,11 +278,9 @@ func TestDoNotFoundAfterAnAmbiguousAttempt(t *testing.T) {
 			api, client := clienttest.NewAPI(t)
 			api.On(http.MethodDelete, boxPath, clienttest.Respond(503, ``), clienttest.Respond(404, body))
 			api.On(http.MethodGet, boxPath, clienttest.Respond(503, ``), clienttest.Respond(404, body))
-
 			err := client.Do(t.Context(), http.MethodDelete, boxPath, nil, nil)
 			require.ErrorIs(t, err, runloop.ErrMaybeApplied)
 			require.NotErrorIs(t, err, runloop.ErrNotFound)
-
 			err = client.Do(t.Context(), http.MethodGet, boxPath, nil, nil)
 			require.ErrorIs(t, err, runloop.ErrNotFound, "a read is never in doubt")
 		}))

@@ -118,7 +118,6 @@ func TestAListIsNotFoundByItsCursor(t *testing.T) {
 	for status, body := range map[int]string{404: ``, 400: `{"message": "starting_after: npol_1 not found"}`} {
 		api, client := clienttest.NewAPI(t)
 		api.On(http.MethodGet, clienttest.PoliciesPath, clienttest.Respond(status, body))
-
 		_, err := client.NetworkPolicies.List(t.Context(), runloop.NetworkPolicyListParams{StartingAfter: "npol_1"})
 		require.ErrorIs(t, err, runloop.ErrNotFound)
 		_, err = client.NetworkPolicies.List(t.Context(), runloop.NetworkPolicyListParams{ID: "npol_1", Name: "build"})

@@ -335,7 +335,6 @@ func TestTheResponseOfAllIsThatOfTheLastPage(t *testing.T) {
 		require.NoError(t, err)
 		seen = append(seen, policy.ID+" "+string(body))
 	}
-
 	require.Len(t, seen, 2)
 	assert.Contains(t, seen[0], "npol_1 ")
 	assert.Contains(t, seen[0], `"id": "npol_2"`, "All requests the next page before it yields the last policy of a page")
@@ -500,32 +499,21 @@ func TestPlaintextBeyondLoopbackNeedsItsOption(t *testing.T) {
 	}
 }
 
-// The tests of this file set environment variables, which the whole process shares:
-// none of them is parallel. Go runs the parallel tests when these are over.
+// The tests of the environment are not parallel, because the whole process shares it.
 
-// firstRequest returns the first request of a client that has only the environment
-// and opts.
+// firstRequest returns the first request of a client with the environment and opts.
 func firstRequest(t *testing.T, opts ...runloop.Option) *http.Request {
 	t.Helper()
-	request, err := tryFirstRequest(t, opts...)
-	require.NoError(t, err)
-	return request
-}
-
-func tryFirstRequest(t *testing.T, opts ...runloop.Option) (*http.Request, error) {
-	t.Helper()
 	var request *http.Request
-	transport := clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
-		request = r
-		return clienttest.Respond(200, clienttest.PolicyJSON)(r)
-	})
-	client, err := runloop.NewClient(append(opts, runloop.WithHTTPClient(&http.Client{Transport: transport}))...)
-	if err != nil {
-		return nil, err
-	}
-	_, err = client.NetworkPolicies.Get(t.Context(), "npol_1")
+	client, err := runloop.NewClient(append(opts, runloop.WithHTTPClient(&http.Client{
+		Transport: clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
+			request = r
+			return clienttest.Respond(200, clienttest.PolicyJSON)(r)
+		}),
+	}))...)
 	require.NoError(t, err)
-	return request, nil
+	require.NoError(t, clienttest.GetPolicy(t.Context(), client))
+	return request
 }
 
 // setEnvironment sets all variables that NewClient reads.
@@ -535,23 +523,19 @@ func setEnvironment(t *testing.T, key, baseURL, headers string) {
 	t.Setenv("RUNLOOP_CUSTOM_HEADERS", headers)
 }
 
-func TestEnvironmentIsReadAtConstruction(t *testing.T) {
+func TestTheEnvironmentIsReadOnce(t *testing.T) {
 	setEnvironment(t, "ak_first", "https://first.example.test/x", "X-Team: blue")
 	var sent []*http.Request
-	client, err := runloop.NewClient(runloop.WithHTTPClient(&http.Client{
-		Transport: clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
+	client, err := runloop.NewClient(runloop.WithMiddleware(func(http.RoundTripper) http.RoundTripper {
+		return clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
 			sent = append(sent, r)
 			return clienttest.Respond(200, clienttest.PolicyJSON)(r)
-		}),
+		})
 	}))
 	require.NoError(t, err)
-
 	setEnvironment(t, "ak_second", "https://second.example.test", "X-Team: red")
-	_, err = client.NetworkPolicies.Get(t.Context(), "npol_1")
-	require.NoError(t, err)
-	_, err = client.NetworkPolicies.Get(t.Context(), "npol_1", runloop.WithMaxRetries(0))
-	require.NoError(t, err)
-
+	require.NoError(t, clienttest.GetPolicy(t.Context(), client))
+	require.NoError(t, clienttest.GetPolicy(t.Context(), client, runloop.WithMaxRetries(0)))
 	for _, r := range sent {
 		assert.Equal(t, "https://first.example.test/x/v1/network-policies/npol_1", r.URL.String())
 		assert.Equal(t, "Bearer ak_first", r.Header.Get("Authorization"))
@@ -569,7 +553,7 @@ func TestEnvironmentIsTrimmed(t *testing.T) {
 	assert.Equal(t, "Bearer ak_trimmed", r.Header.Get("Authorization"))
 }
 
-func TestEmptyVariablesAreAsUnset(t *testing.T) {
+func TestEmptyVariables(t *testing.T) {
 	for _, empty := range []string{"", "  ", "\n"} {
 		setEnvironment(t, "ak_key", empty, empty)
 		r := firstRequest(t)
@@ -577,12 +561,12 @@ func TestEmptyVariablesAreAsUnset(t *testing.T) {
 		assert.Len(t, r.Header, 3)
 
 		setEnvironment(t, empty, "", "")
-		_, err := tryFirstRequest(t)
+		_, err := runloop.NewClient()
 		assert.Equal(t, "runloop: new client: WithAPIKey: missing API key: set RUNLOOP_API_KEY, or pass WithAPIKey", err.Error())
 	}
 }
 
-func TestOptionsGoBeforeTheEnvironment(t *testing.T) {
+func TestOptionsTakePrecedenceOverTheEnvironment(t *testing.T) {
 	for name, environment := range map[string][2]string{
 		"good values": {"ak_environment", "https://environment.example.test"},
 		"bad values":  {"not a key", "http://robot:s3cret@environment.example.test?x"},
@@ -593,21 +577,21 @@ func TestOptionsGoBeforeTheEnvironment(t *testing.T) {
 		assert.Equal(t, "Bearer ak_option", r.Header.Get("Authorization"), name)
 	}
 	setEnvironment(t, "ak_environment", "", "")
-	_, err := tryFirstRequest(t, runloop.WithAPIKey(""))
-	refused(t, err, "new client", "WithAPIKey") // an empty option is a mistake, not a wish for the environment's
+	_, err := runloop.NewClient(runloop.WithAPIKey(""))
+	refused(t, err, "new client", "WithAPIKey") // an empty option is a mistake
 }
 
 func TestErrorsNameTheVariable(t *testing.T) {
 	setEnvironment(t, "not a key: s3cret", "", "")
-	_, err := tryFirstRequest(t)
+	_, err := runloop.NewClient()
 	assert.NotContains(t, refused(t, err, "new client", "RUNLOOP_API_KEY"), "s3cret")
 
 	setEnvironment(t, "ak_key", "https://robot:s3cret@api.runloop.ai", "")
-	_, err = tryFirstRequest(t)
+	_, err = runloop.NewClient()
 	assert.NotContains(t, refused(t, err, "new client", "RUNLOOP_BASE_URL"), "s3cret")
 
 	setEnvironment(t, "ak_key", "http://api.runloop.ai", "")
-	_, err = tryFirstRequest(t)
+	_, err = runloop.NewClient()
 	assert.Contains(t, refused(t, err, "new client", "RUNLOOP_BASE_URL"), "add WithPlaintextHTTP")
 	assert.Equal(t, "http", firstRequest(t, runloop.WithPlaintextHTTP()).URL.Scheme)
 }
@@ -618,34 +602,32 @@ func TestCustomHeaders(t *testing.T) {
 	assert.Equal(t, []string{"light blue"}, r.Header["X-Team"])
 	assert.Equal(t, []string{"a:b: c"}, r.Header["X-Colons"])
 	assert.Equal(t, []string{""}, r.Header["X-Empty"])
-	assert.Equal(t, []string{"production"}, r.Header["X-Stage"], "the option goes before the variable")
-	assert.Equal(t, []string{"2"}, r.Header["X-Twice"], "the last one wins, as of options")
+	assert.Equal(t, []string{"production"}, r.Header["X-Stage"], "the option takes precedence")
+	assert.Equal(t, []string{"2"}, r.Header["X-Twice"], "the last one wins")
 	assert.Len(t, r.Header, 3+5)
 }
 
-func TestBadCustomHeadersAreRefused(t *testing.T) {
-	for name, test := range map[string]struct{ value, problem string }{
-		"no colon":          {"s3cret", `line 1 has no colon: write "Name: value"`},
-		"no colon, later":   {"X-Team: blue\n\ns3cret\n", "line 3 has no colon"},
-		"blank lines first": {"\n\ns3cret", "line 3 has no colon"},
-		"no name":           {": s3cret", `a header has no name: write one, as in "X-Team"`},
-		"blank in the name": {"X Team: s3cret", `the name of a header has an invalid character after "X"`},
-		"value in the name": {"X-Team=s3cret:", `the name of a header has an invalid character after "X-Team"`},
-		"CR in the value":   {"X-Team: s3cret\rX-Evil: 1", "the value of header X-Team has a line break"},
-		"control character": {"X-Team: s3cret\x01", "the value of header X-Team has a line break or another invalid character"},
-		"not ASCII":         {"X-Team: s3cr\xe9t", "the value of header X-Team has a line break or another invalid character"},
-		"reserved":          {"authorization: Bearer s3cret", "the header Authorization cannot be set: use WithAPIKey"},
-		"repeats writes":    {"Idempotency-Key: s3cret", "the header Idempotency-Key cannot be set: net/http would replay writes"},
+func TestInvalidCustomHeaders(t *testing.T) {
+	for value, problem := range map[string]string{
+		"s3cret":                       `line 1 has no colon: write "Name: value"`,
+		"X-Team: blue\n\ns3cret\n":     "line 3 has no colon",
+		"\n\ns3cret":                   "line 3 has no colon",
+		": s3cret":                     `a header has no name: write one, as in "X-Team"`,
+		"X Team: s3cret":               `the name of a header has an invalid character after "X"`,
+		"X-Team=s3cret:":               `the name of a header has an invalid character after "X-Team"`,
+		"X-Team: s3cret\rX-Evil: 1":    "the value of header X-Team has a line break",
+		"X-Team: s3cret\x01":           "the value of header X-Team has a line break or another invalid character",
+		"X-Team: s3cr\xe9t":            "the value of header X-Team has a line break or another invalid character",
+		"authorization: Bearer s3cret": "the header Authorization cannot be set: use WithAPIKey",
+		"Idempotency-Key: s3cret":      "the header Idempotency-Key cannot be set: net/http would replay writes",
 	} {
-		t.Run(name, func(t *testing.T) {
-			setEnvironment(t, "ak_key", "", test.value)
-			_, err := tryFirstRequest(t)
-			text := refused(t, err, "new client", "RUNLOOP_CUSTOM_HEADERS")
-			assert.Contains(t, text, test.problem)
-			assert.NotContains(t, text, "s3cret")
-		})
+		setEnvironment(t, "ak_key", "", value)
+		_, err := runloop.NewClient()
+		text := refused(t, err, "new client", "RUNLOOP_CUSTOM_HEADERS")
+		assert.Contains(t, text, problem)
+		assert.NotContains(t, text, "s3cret")
 	}
 	setEnvironment(t, "ak_key", "", "X-Team: bad\x01")
 	r := firstRequest(t, runloop.WithHeader("x-team", "blue"))
-	assert.Equal(t, []string{"blue"}, r.Header["X-Team"], "a bad value that an option replaces does no harm")
+	assert.Equal(t, []string{"blue"}, r.Header["X-Team"], "an option replaces the invalid value")
 }

@@ -161,7 +161,6 @@ func TestParamsModifiedDuringTheCall(t *testing.T) {
 		for _, path := range []string{clienttest.PoliciesPath, clienttest.PolicyPath} {
 			api.On(http.MethodPost, path, busy, busy, clienttest.Respond(200, clienttest.PolicyJSON))
 		}
-
 		_, err := client.NetworkPolicies.Create(t.Context(), runloop.NetworkPolicyCreateParams{
 			Name: "build", Egress: runloop.EgressRules{AllowedHostnames: hosts, AllowedCIDRs: cidrs},
 		})
@@ -215,9 +214,7 @@ func TestParamsModifiedBetweenTheRequestsOfACall(t *testing.T) {
 			})}))
 			require.NoError(t, err)
 			fake.Inject(op, test.fault)
-
 			policy, err := test.do(t.Context(), client, hostnames)
-
 			require.NoError(t, err)
 			assert.Equal(t, []string{"github.com"}, policy.Egress.AllowedHostnames)
 			assert.Equal(t, fake.one(t), *policy)
@@ -239,7 +236,6 @@ func TestParamsAndOptionsAreNotModified(t *testing.T) {
 	ports := append(make([]runloop.PortRule, 0, 8), runloop.PortRule{Port: 443, Protocol: runloop.ProtocolTCP}, runloop.PortRule{Port: 22, Protocol: runloop.ProtocolTCP})
 	cidrs := append(make([]runloop.AllowedCIDR, 0, 8), runloop.AllowedCIDR{CIDR: "10.0.0.0/8", Ports: ports})
 	params := runloop.NetworkPolicyCreateParams{Name: "build", Egress: runloop.EgressRules{AllowedHostnames: hostnames, AllowedCIDRs: cidrs}}
-
 	_, err := client.NetworkPolicies.Create(t.Context(), params, opts...)
 	require.ErrorIs(t, err, runloop.ErrServer)
 	_, err = client.NetworkPolicies.Ensure(t.Context(), params, opts...)
@@ -248,7 +244,6 @@ func TestParamsAndOptionsAreNotModified(t *testing.T) {
 	require.NoError(t, err)
 	_, err = client.NetworkPolicies.Update(t.Context(), "npol_1", runloop.NetworkPolicyUpdateParams{AllowedHostnames: &hostnames, AllowedCIDRs: &cidrs}, opts...)
 	require.NoError(t, err)
-
 	assert.Equal(t, []string{"b.example", "A.Example.", "*.npmjs.org", ""}, hostnames[:4])
 	assert.Equal(t, []runloop.PortRule{{Port: 443, Protocol: "TCP"}, {Port: 22, Protocol: "TCP"}, {}}, ports[:3])
 	assert.Equal(t, []runloop.AllowedCIDR{{CIDR: "10.0.0.0/8", Ports: ports}, {}}, cidrs[:2])

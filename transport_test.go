@@ -113,7 +113,6 @@ func TestThePoolClosesAnIdleConnectionAfterThirtySeconds(t *testing.T) {
 	clienttest.InBubble(func(t *testing.T) {
 		server := wiretest.NewServer(t, wiretest.Reply(200, clienttest.PolicyJSON).Times(3))
 		client := newPoolClient(t, server)
-
 		require.NoError(t, clienttest.GetPolicy(t.Context(), client))
 		time.Sleep(29 * time.Second)
 		require.NoError(t, clienttest.GetPolicy(t.Context(), client))
@@ -145,7 +144,6 @@ func TestConnectionsOverLoopback(t *testing.T) {
 	}
 	assert.Equal(t, 1, server.Conns())
 	assert.Equal(t, 20, server.Requests())
-
 	reset := clienttest.AsTransportError(t, clienttest.UpdatePolicy(t.Context(), client, runloop.WithHeader("X-Fault", "reset")))
 	assert.True(t, reset.MaybeApplied)
 	assert.Equal(t, 21, server.Requests())
@@ -156,11 +154,9 @@ func TestCloseIdleConnectionsDuringACall(t *testing.T) {
 		server := wiretest.NewServer(t, slowly(wiretest.Response(200, clienttest.PolicyJSON)).Times(2))
 		client := newPoolClient(t, server)
 		time.AfterFunc(time.Second/2, client.CloseIdleConnections)
-
 		require.NoError(t, clienttest.GetPolicy(t.Context(), client), "the connection is in use")
 		client.CloseIdleConnections()
 		require.NoError(t, clienttest.GetPolicy(t.Context(), client))
-
 		assert.Equal(t, 2, server.Dials(), "the next call dials")
 	})(t)
 }
@@ -177,9 +173,7 @@ func TestHTTP2ConnectionThatGoesDead(t *testing.T) {
 		pool.Protocols = new(http.Protocols)
 		pool.Protocols.SetUnencryptedHTTP2(true)
 		require.NoError(t, clienttest.GetPolicy(t.Context(), client))
-
 		require.NoError(t, clienttest.UpdatePolicy(t.Context(), client))
-
 		assert.Equal(t, 2, server.Dials())
 		assert.GreaterOrEqual(t, server.Now(), 15250*time.Millisecond, "ten seconds of silence, five for the ping, the backoff")
 		assert.LessOrEqual(t, server.Now(), 15500*time.Millisecond)
@@ -201,9 +195,7 @@ func TestThePoolSpeaksHTTP2(t *testing.T) {
 	client := newLoopbackClient(t, server.URL)
 	roots := server.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
 	runloop.PoolOf(client).TLSClientConfig = &tls.Config{RootCAs: roots}
-
 	require.NoError(t, clienttest.GetPolicy(t.Context(), client))
-
 	assert.Equal(t, "HTTP/2.0", protocol)
 }
 
@@ -217,7 +209,6 @@ func TestAProxySeesNoKey(t *testing.T) {
 		}).Times(4))
 		client := newPoolClient(t, server, runloop.WithBaseURL("https://api.example.test"))
 		runloop.PoolOf(client).Proxy = http.ProxyURL(&url.URL{Scheme: "http", Host: "proxy.example.test"})
-
 		err := clienttest.UpdatePolicy(t.Context(), client)
 		e := clienttest.AsTransportError(t, err)
 		assert.Equal(t, 4, e.Attempts)
@@ -239,7 +230,6 @@ func TestAProxyThatRefusesIsNamed(t *testing.T) {
 	client := newLoopbackClient(t, "https://api.example.test", runloop.WithMaxRetries(0))
 	address := proxy.Listener.Addr().String()
 	runloop.PoolOf(client).Proxy = http.ProxyURL(&url.URL{Scheme: "http", Host: address, User: url.UserPassword("robot", "s3cret")})
-
 	err := clienttest.UpdatePolicy(t.Context(), client)
 	e := clienttest.AsTransportError(t, err)
 	assert.False(t, e.MaybeApplied)
@@ -289,7 +279,6 @@ func TestATLSHandshakeIsLimitedToTenSeconds(t *testing.T) {
 	clienttest.InBubble(func(t *testing.T) {
 		server := wiretest.NewServer(t, wiretest.Deaf().Times(4))
 		client := newPoolClient(t, server, runloop.WithBaseURL("https://api.example.test"))
-
 		err := clienttest.UpdatePolicy(t.Context(), client)
 		e := clienttest.AsTransportError(t, err)
 		assert.True(t, e.Timeout())
@@ -372,7 +361,6 @@ func TestADroppedClientClosesItsConnections(t *testing.T) {
 				use()
 				use(runloop.WithMiddleware(mark("1")))
 			}
-
 			assert.True(t, collect(t, closed, clients), "the connections of the dropped clients are closed")
 			collectTimes(10)
 			assert.Empty(t, closed)
@@ -403,7 +391,6 @@ func TestACallInFlightKeepsItsConnections(t *testing.T) {
 		_, err = client.NetworkPolicies.Get(t.Context(), "npol_1")
 		require.NoError(t, err)
 	}()
-
 	assert.Equal(t, 2, server.Requests())
 	assert.Equal(t, 1, server.Conns(), "the retry used the connection of the first attempt")
 	assert.True(t, collect(t, closed, 1))
@@ -447,12 +434,10 @@ func TestTheFirstMiddlewareIsTheOutermost(t *testing.T) {
 		sent := api.Sent()
 		return strings.Join(sent[len(sent)-1].Header["X-Path"], " ")
 	}
-
 	assert.Equal(t, "1 2 3", pathOf())
 	assert.Equal(t, "1 2 3", pathOf(runloop.WithMaxRetries(0)))
 	assert.Equal(t, "1 2 3 4 5", pathOf(runloop.WithMiddleware(mark("4"), mark("5"))), "the call's middleware is inside of the client's")
 	assert.Equal(t, "1 2 3", pathOf(), "the client is unchanged")
-
 	other, _ := responding(t, clienttest.PolicyJSON)
 	require.NoError(t, clienttest.GetPolicy(t.Context(), client, runloop.WithHTTPClient(&http.Client{Transport: other})))
 	assert.Equal(t, []string{"1", "2", "3"}, other.Only().Header["X-Path"], "it wraps the call's HTTP client")
@@ -472,7 +457,6 @@ func TestMiddlewareIsBuiltOnceAndRunsOncePerAttempt(t *testing.T) {
 		api, client := clienttest.NewAPI(t, runloop.WithMiddleware(count))
 		api.On(http.MethodGet, clienttest.PolicyPath, clienttest.Respond(503, ""), clienttest.Respond(429, ""),
 			clienttest.Fail("connection reset"), clienttest.Respond(200, clienttest.PolicyJSON))
-
 		require.NoError(t, clienttest.GetPolicy(t.Context(), client))
 		assert.EqualValues(t, 4, attempts.Load())
 		require.NoError(t, clienttest.GetPolicy(t.Context(), client, runloop.WithHeader("X-Team", "blue")))
@@ -485,7 +469,6 @@ func TestMiddlewareWrapsTheClientsOwnPool(t *testing.T) {
 	clienttest.InBubble(func(t *testing.T) {
 		server := wiretest.NewServer(t, wiretest.Reply(200, clienttest.PolicyJSON).Times(3))
 		client := newPoolClient(t, server, runloop.WithMiddleware(mark("1")))
-
 		require.NoError(t, clienttest.GetPolicy(t.Context(), client))
 		require.NoError(t, clienttest.GetPolicy(t.Context(), client, runloop.WithMiddleware(mark("2"))))
 		assert.Equal(t, 1, server.Dials(), "a call's own middleware does not cost the pool")
@@ -529,7 +512,6 @@ func ExampleWithMiddleware() {
 			return resp, err
 		})
 	}
-
 	server := runlooptest.NewServer() // in place of the API
 	defer server.Close()
 	server.Inject(runlooptest.CreateNetworkPolicy, runlooptest.Status(503))
