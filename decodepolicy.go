@@ -251,8 +251,8 @@ func (d decoder) portRule(p *PortRule) error {
 		switch string(name) {
 		case "port":
 			hasPort = d.PeekKind() != 'n'
-			if d.strict && d.PeekKind() == '"' {
-				return d.portText()
+			if d.strict && d.PeekKind() == '"' { // such as "8000-9000"
+				return d.mismatch('"', `a number (for a range, write "port": 8000, "end_port": 9000)`)
 			}
 			return d.port(&p.Port)
 		case "end_port":
@@ -274,14 +274,6 @@ func (d decoder) port(dst *int) error {
 	err := d.integer(&n, 32)
 	*dst = int(n)
 	return err
-}
-
-// portText returns the error for a port in a policy file that is a string, such as "8000-9000".
-func (d decoder) portText() error {
-	if err := d.SkipValue(); err != nil {
-		return err
-	}
-	return fmt.Errorf(`%s must be a number, not a string: write a range as "port": 8000, "end_port": 9000`, d.place())
 }
 
 // countRange counts a CIDR or a port rule.

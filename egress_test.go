@@ -288,13 +288,13 @@ var placesOfUnknownFields = []struct {
 }{
 	{"the rules", `{FIELD, "allowed_hostnames": ["github.com"]}`, hosts("github.com")},
 	{"no other rule", `{FIELD}`, runloop.EgressRules{}},
-	{"beside allow all", `{"allow_all": true, FIELD}`, runloop.EgressRules{AllowAll: true}},
+	{"next to allow all", `{"allow_all": true, FIELD}`, runloop.EgressRules{AllowAll: true}},
 	{"a range", `{"allowed_cidrs": [{"cidr": "10.0.0.0/8", FIELD}]}`, cidrs(runloop.AllowedCIDR{CIDR: "10.0.0.0/8"})},
 	{"a port", `{"allowed_cidrs": [{"cidr": "10.0.0.0/8", "ports": [{"port": 443, FIELD}]}]}`, ports(runloop.PortRule{Port: 443})},
-	{"a port beside all ports", `{"allowed_cidrs": [{"cidr": "10.0.0.0/8"}, {"cidr": "10.0.0.0/8", "ports": [{"port": 443, FIELD}]}]}`,
+	{"a port next to all ports", `{"allowed_cidrs": [{"cidr": "10.0.0.0/8"}, {"cidr": "10.0.0.0/8", "ports": [{"port": 443, FIELD}]}]}`,
 		cidrs(runloop.AllowedCIDR{CIDR: "10.0.0.0/8"})},
-	{"a range beside allow all", `{"allow_all": true, "allowed_cidrs": [{"cidr": "10.0.0.0/8", FIELD}]}`, runloop.EgressRules{AllowAll: true}},
-	{"a port beside allow all", `{"allow_all": true, "allowed_cidrs": [{"cidr": "10.0.0.0/8", "ports": [{"port": 443, FIELD}]}]}`,
+	{"a range next to allow all", `{"allow_all": true, "allowed_cidrs": [{"cidr": "10.0.0.0/8", FIELD}]}`, runloop.EgressRules{AllowAll: true}},
+	{"a port next to allow all", `{"allow_all": true, "allowed_cidrs": [{"cidr": "10.0.0.0/8", "ports": [{"port": 443, FIELD}]}]}`,
 		runloop.EgressRules{AllowAll: true}},
 }
 

@@ -137,8 +137,8 @@ func TestYAMLValues(t *testing.T) {
 		assert.Equal(t, []string{"cidr 10.0.0.0/8 TCP 443"}, params.Egress.Rules())
 	}
 	for problem, value := range map[string]any{
-		"/egress/allowed_cidrs/0/ports/0/port must be a 32-bit integer, without a fraction or exponent": port(443.5),
-		"/egress/allowed_cidrs/0/ports/0/port must be a number, not a string: write a range as":         port("443"),
+		"/egress/allowed_cidrs/0/ports/0/port must be a 32-bit integer, without a fraction or exponent":                           port(443.5),
+		`/egress/allowed_cidrs/0/ports/0/port must be a number (for a range, write "port": 8000, "end_port": 9000), not a string`: port("443"),
 		"NaN": port(math.NaN()),
 		"the field name true is not a string: write it in quotes": map[any]any{"name": "b", "egress": map[any]any{true: 1}},
 		"the field name 1 is not a string: write it in quotes":    map[any]any{"name": "b", "egress": map[any]any{}, 1: 1},
