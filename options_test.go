@@ -58,45 +58,45 @@ func TestInvalidOptions(t *testing.T) {
 		invalidHeader = "the value of header X-Team has a line break or another invalid character: remove it"
 		aboutName     = "the name of a header has an invalid character after "
 	)
+	key, header := runloop.WithAPIKey, func(value string) runloop.Option { return runloop.WithHeader("X-Team", value) }
 	for _, test := range []struct {
-		option         runloop.Option
 		field, problem string
+		options        []runloop.Option
 	}{
-		{runloop.WithAPIKey(""), "WithAPIKey", "the API key is empty: write the key, or omit the option for RUNLOOP_API_KEY"},
-		{runloop.WithAPIKey(" \t"), "WithAPIKey", "the API key is empty"},
-		{runloop.WithAPIKey("ak_s3cret "), "WithAPIKey", invalidKey},
-		{runloop.WithAPIKey("ak s3cret ak_s3cret"), "WithAPIKey", invalidKey},
-		{runloop.WithAPIKey("ak_s3cret\r\nX-Evil: 1"), "WithAPIKey", invalidKey},
-		{runloop.WithAPIKey("ak_s3cret\x00"), "WithAPIKey", invalidKey},
-		{runloop.WithAPIKey("ak_s3creté"), "WithAPIKey", invalidKey},
-		{runloop.WithAPIKey("ak_s3cret\xff"), "WithAPIKey", invalidKey},
-		{runloop.WithAPIKey("ak_s3cret" + tooLong), "WithAPIKey", "the API key is longer than 8192 bytes: write the key alone"},
-		{runloop.WithHTTPClient(nil), "WithHTTPClient", "nil client: omit the option"},
-		{runloop.WithHTTPClient(&http.Client{Jar: untouchedJar{}}), "WithHTTPClient", "has a Jar, which the SDK does not use: set Jar to nil"},
-		{runloop.WithHTTPClient(&http.Client{CheckRedirect: noRedirect}), "WithHTTPClient", "has a CheckRedirect, which the SDK does not use: set it to nil"},
-		{runloop.WithHTTPClient(&http.Client{Transport: (*http.Transport)(nil)}), "WithHTTPClient", "Transport is a nil *http.Transport"},
-		{runloop.WithIgnoredRules("allowed_ports", ""), "WithIgnoredRules", `"" is not the name of an egress field: write the API's name, as in "allowed_ports"`},
-		{runloop.WithIgnoredRules(" allowed_ports"), "WithIgnoredRules", `" allowed_ports" is not the name of an egress field`},
-		{runloop.WithHeader("", "ak_s3cret"), "WithHeader", `a header has no name: write one, as in "X-Team"`},
-		{runloop.WithHeader("X Team", "ak_s3cret"), "WithHeader", aboutName + `"X": write letters, digits and hyphens`},
-		{runloop.WithHeader("X-Team:", "ak_s3cret"), "WithHeader", aboutName + `"X-Team"`},
-		{runloop.WithHeader("X-Team\r\nX-Evil", "ak_s3cret"), "WithHeader", aboutName + `"X-Team"`},
-		{runloop.WithHeader("X-Team", "ak_s3cret\rX-Evil: 1"), "WithHeader", invalidHeader},
-		{runloop.WithHeader("X-Team", "ak_s3cret\nX-Evil: 1"), "WithHeader", invalidHeader},
-		{runloop.WithHeader("X-Team", "ak_s3cret\x00"), "WithHeader", invalidHeader},
-		{runloop.WithHeader("X-Team", "ak_s3cret\x7f"), "WithHeader", invalidHeader},
-		{runloop.WithHeader("X-Team", "ak_s3creté"), "WithHeader", invalidHeader},
-		{runloop.WithHeader("X-Team", "ak_s3cret"+tooLong), "WithHeader", "is longer than 8192 bytes: shorten it"},
-		{runloop.WithHeader("X-IDEMPOTENCY-KEY", "ak_s3cret"), "WithHeader", "use WithIdempotencyKey on a single call"},
-		{runloop.WithBaseURL("http://localhost/ak_s3cret\r\nX-Evil: 1"), "WithBaseURL", "is not a valid URL"},
-		{runloop.WithUserAgent("bot/1\nX-Evil: ak_s3cret"), "WithUserAgent", "has a line break"},
-		{runloop.WithAttemptTimeout(0), "WithAttemptTimeout", "0s is not positive: omit the option for the default of 30s"},
-		{runloop.WithAttemptTimeout(30), "WithAttemptTimeout", "30ns is shorter than a millisecond: write it as in 30*time.Second"},
-		{runloop.WithAttemptTimeout(-time.Second), "WithAttemptTimeout", "-1s is not positive"},
-		{runloop.WithMaxRetries(-1), "WithMaxRetries", "-1 is not between 0 and 100: write 0 for no retries"},
-		{runloop.WithMaxRetries(101), "WithMaxRetries", "101 is not between 0 and 100"},
+		{"WithAPIKey", "the API key is empty: write the key, or omit the option for RUNLOOP_API_KEY", []runloop.Option{key(""), key(" \t")}},
+		{"WithAPIKey", invalidKey, []runloop.Option{
+			key("ak_s3cret "), key("ak s3cret ak_s3cret"), key("ak_s3cret\r\nX-Evil: 1"), key("ak_s3cret\x00"), key("ak_s3creté"), key("ak_s3cret\xff"),
+		}},
+		{"WithAPIKey", "the API key is longer than 8192 bytes: write the key alone", []runloop.Option{key("ak_s3cret" + tooLong)}},
+		{"WithHTTPClient", "nil client: omit the option", []runloop.Option{runloop.WithHTTPClient(nil)}},
+		{"WithHTTPClient", "has a Jar, which the SDK does not use: set Jar to nil",
+			[]runloop.Option{runloop.WithHTTPClient(&http.Client{Jar: untouchedJar{}})}},
+		{"WithHTTPClient", "has a CheckRedirect, which the SDK does not use: set it to nil",
+			[]runloop.Option{runloop.WithHTTPClient(&http.Client{CheckRedirect: noRedirect})}},
+		{"WithHTTPClient", "Transport is a nil *http.Transport",
+			[]runloop.Option{runloop.WithHTTPClient(&http.Client{Transport: (*http.Transport)(nil)})}},
+		{"WithIgnoredRules", ` is not the name of an egress field: write the API's name, as in "allowed_ports"`,
+			[]runloop.Option{runloop.WithIgnoredRules("allowed_ports", ""), runloop.WithIgnoredRules(" allowed_ports")}},
+		{"WithHeader", `a header has no name: write one, as in "X-Team"`, []runloop.Option{runloop.WithHeader("", "ak_s3cret")}},
+		{"WithHeader", aboutName + `"X": write letters, digits and hyphens`, []runloop.Option{runloop.WithHeader("X Team", "ak_s3cret")}},
+		{"WithHeader", aboutName + `"X-Team": write`,
+			[]runloop.Option{runloop.WithHeader("X-Team:", "ak_s3cret"), runloop.WithHeader("X-Team\r\nX-Evil", "ak_s3cret")}},
+		{"WithHeader", invalidHeader, []runloop.Option{
+			header("ak_s3cret\rX-Evil: 1"), header("ak_s3cret\nX-Evil: 1"), header("ak_s3cret\x00"), header("ak_s3cret\x7f"), header("ak_s3creté"),
+		}},
+		{"WithHeader", "the value of header X-Team is longer than 8192 bytes: shorten it", []runloop.Option{header("ak_s3cret" + tooLong)}},
+		{"WithHeader", "use WithIdempotencyKey on a single call", []runloop.Option{runloop.WithHeader("X-IDEMPOTENCY-KEY", "ak_s3cret")}},
+		{"WithBaseURL", "is not a valid URL", []runloop.Option{runloop.WithBaseURL("http://localhost/ak_s3cret\r\nX-Evil: 1")}},
+		{"WithUserAgent", "has a line break", []runloop.Option{runloop.WithUserAgent("bot/1\nX-Evil: ak_s3cret")}},
+		{"WithAttemptTimeout", "0s is not positive: omit the option for the default of 30s", []runloop.Option{runloop.WithAttemptTimeout(0)}},
+		{"WithAttemptTimeout", "-1s is not positive", []runloop.Option{runloop.WithAttemptTimeout(-time.Second)}},
+		{"WithAttemptTimeout", "30ns is shorter than a millisecond: write it as in 30*time.Second", []runloop.Option{runloop.WithAttemptTimeout(30)}},
+		{"WithMaxRetries", "-1 is not between 0 and 100: write 0 for no retries", []runloop.Option{runloop.WithMaxRetries(-1)}},
+		{"WithMaxRetries", "101 is not between 0 and 100", []runloop.Option{runloop.WithMaxRetries(101)}},
 	} {
-		rejectedOption(t, test.option, test.field, test.problem)
+		for _, option := range test.options {
+			rejectedOption(t, option, test.field, test.problem)
+		}
 	}
 	for _, name := range []string{
 		"allow_all", "allow_devbox_to_devbox", "allowed_hostnames", "allow_agent_gateway", "allow_mcp_gateway", "allow_runloop_mirrors", "allowed_cidrs",
@@ -110,28 +110,16 @@ func TestValidOptions(t *testing.T) {
 	t.Parallel()
 	var response *http.Response
 	for _, option := range []runloop.Option{
-		runloop.WithAPIKey("ak_other"),
-		runloop.WithAPIKey(`!"#$%&'()*+,-./:;=>?@[\]^_{|}~`),
-		runloop.WithHeader("X-Team", "blue"),
-		runloop.WithHeader("X-Team", ""),
-		runloop.WithHeader("X-Team", "light\tblue, dark blue"),
-		runloop.WithHeader("x!#$%&'*+-.^_`|~9", "1"),
-		runloop.WithHeader("X-Team", strings.Repeat("x", 8<<10)),
-		runloop.WithUserAgent("bot/1"),
-		runloop.WithUserAgent(""),
-		runloop.WithAttemptTimeout(time.Minute),
-		runloop.WithMaxRetries(0),
-		runloop.WithMaxRetries(100),
-		runloop.WithoutRetryBudget(),
-		runloop.WithLogger(slog.New(slog.DiscardHandler)),
-		runloop.WithLogger(nil),
-		runloop.WithPlaintextHTTP(),
-		runloop.WithMiddleware(),
-		runloop.WithIgnoredRules("allowed_ports", "audit", "Allow_All", "ports"),
-		runloop.WithIgnoredRules(),
 		nil,
-		runloop.WithIdempotencyKey(strings.Repeat("k", 255)),
-		runloop.WithResponseInto(&response),
+		runloop.WithAPIKey("ak_other"), runloop.WithAPIKey(`!"#$%&'()*+,-./:;=>?@[\]^_{|}~`),
+		runloop.WithHeader("X-Team", "blue"), runloop.WithHeader("X-Team", ""), runloop.WithHeader("X-Team", "light\tblue, dark blue"),
+		runloop.WithHeader("x!#$%&'*+-.^_`|~9", "1"), runloop.WithHeader("X-Team", strings.Repeat("x", 8<<10)),
+		runloop.WithUserAgent("bot/1"), runloop.WithUserAgent(""),
+		runloop.WithAttemptTimeout(time.Minute), runloop.WithMaxRetries(0), runloop.WithMaxRetries(100), runloop.WithoutRetryBudget(),
+		runloop.WithLogger(slog.New(slog.DiscardHandler)), runloop.WithLogger(nil),
+		runloop.WithPlaintextHTTP(), runloop.WithMiddleware(),
+		runloop.WithIgnoredRules("allowed_ports", "audit", "Allow_All", "ports"), runloop.WithIgnoredRules(),
+		runloop.WithIdempotencyKey(strings.Repeat("k", 255)), runloop.WithResponseInto(&response),
 	} {
 		api, client := responding(t, clienttest.PolicyJSON)
 		_, err := clienttest.UpdateCall.Do(t.Context(), client, option)
