@@ -310,61 +310,52 @@ func rulesWith(t *testing.T, egress, field string) runloop.EgressRules {
 func TestUnknownFieldsFailClosed(t *testing.T) {
 	t.Parallel()
 	for _, place := range placesOfUnknownFields {
-		t.Run(place.name, func(t *testing.T) {
-			t.Parallel()
-			for _, value := range []string{
-				`true`, `1`, `-1`, `0.5`, `1e400`, `1e-400`, `-1e-9223372036854775809`, `"x"`, `" "`, `"false"`, `"0"`, `"\u0000"`,
-				`[0, true]`, `[[["x"]]]`, `{"a": {"b": [1e-999]}}`, `{"": " "}`, `[{"a": false}, {"a": true}]`,
-			} {
-				rules := rulesWith(t, place.egress, `"new": `+value)
-				assertDifferent(t, rules, place.known)
-				assert.NotEqual(t, place.known.String(), rules.String())
-				assert.True(t, rules.Equal(rules), "equal to themselves")
-			}
-			widened := rulesWith(t, place.egress, `"new": true`)
-			forEachSeed(t, func(t *testing.T, g generator) { assert.False(t, widened.Equal(g.rules())) })
-		})
+		for _, value := range []string{
+			`true`, `1`, `-1`, `0.5`, `1e400`, `1e-400`, `-1e-9223372036854775809`, `"x"`, `" "`, `"false"`, `"0"`, `"\u0000"`,
+			`[0, true]`, `[[["x"]]]`, `{"a": {"b": [1e-999]}}`, `{"": " "}`, `[{"a": false}, {"a": true}]`,
+		} {
+			rules := rulesWith(t, place.egress, `"new": `+value)
+			assertDifferent(t, rules, place.known)
+			assert.NotEqual(t, place.known.String(), rules.String())
+			assert.True(t, rules.Equal(rules), "equal to themselves")
+		}
+		widened := rulesWith(t, place.egress, `"new": true`)
+		forEachSeed(t, func(t *testing.T, g generator) { assert.False(t, widened.Equal(g.rules())) })
 	}
 }
 
 func TestUnknownFieldsThatAllowNothing(t *testing.T) {
 	t.Parallel()
 	for _, place := range placesOfUnknownFields {
-		t.Run(place.name, func(t *testing.T) {
-			t.Parallel()
-			for _, value := range []string{`false`, `null`, `0`, `0.0`, `-0`, `0e9`, `""`, `[]`, `[ ]`, `{}`, "{\n}",
-				`0.000e+999999999999999999999`, `-0.0`, `[0]`, `[false, [], {}, ""]`, `[[]]`, `{"a": null}`, `{"a": false}`, `{"true": 0, "1": [""]}`,
-				`{"audit": {"enabled": false, "\"x\"": -0}}`,
-			} {
-				rules := rulesWith(t, place.egress, `"new": `+value)
-				assert.True(t, rules.Equal(place.known), value)
-				assert.Empty(t, rules.Diff(place.known))
-				assert.Equal(t, place.known.Fingerprint(), rules.Fingerprint())
-				assert.Equal(t, place.known.String(), rules.String())
-			}
-		})
+		for _, value := range []string{`false`, `null`, `0`, `0.0`, `-0`, `0e9`, `""`, `[]`, `[ ]`, `{}`, "{\n}",
+			`0.000e+999999999999999999999`, `-0.0`, `[0]`, `[false, [], {}, ""]`, `[[]]`, `{"a": null}`, `{"a": false}`, `{"true": 0, "1": [""]}`,
+			`{"audit": {"enabled": false, "\"x\"": -0}}`,
+		} {
+			rules := rulesWith(t, place.egress, `"new": `+value)
+			assert.True(t, rules.Equal(place.known), value)
+			assert.Empty(t, rules.Diff(place.known))
+			assert.Equal(t, place.known.Fingerprint(), rules.Fingerprint())
+			assert.Equal(t, place.known.String(), rules.String())
+		}
 	}
 }
 
 func TestUnknownFieldsAreComparedByTheirMeaning(t *testing.T) {
 	t.Parallel()
 	for _, place := range placesOfUnknownFields {
-		t.Run(place.name, func(t *testing.T) {
-			t.Parallel()
-			rules := rulesWith(t, place.egress, `"new": {"a": 1, "b": ["x"]}, "also": true`)
-			same := rulesWith(t, place.egress, `"also":true, "n\u0065w" : {"b":["\u0078"],"a":10.0e-1}, "off": {"x": [false]}`)
-			assert.True(t, rules.Equal(same))
-			assert.Equal(t, rules.Fingerprint(), same.Fingerprint())
-			for _, other := range []string{
-				`"new": {"a": 1, "b": ["y"]}, "also": true`,
-				`"New": {"a": 1, "b": ["x"]}, "also": true`,
-				`"new": {"a": 1, "b": ["x"]}`,
-				`"new": {"a": 1.0000000000000000001, "b": ["x"]}, "also": true`,
-				`"new": {"a": 1, "b": ["x"]}, "also": true, "more": 1`,
-			} {
-				assertDifferent(t, rules, rulesWith(t, place.egress, other))
-			}
-		})
+		rules := rulesWith(t, place.egress, `"new": {"a": 1, "b": ["x"]}, "also": true`)
+		same := rulesWith(t, place.egress, `"also":true, "n\u0065w" : {"b":["\u0078"],"a":10.0e-1}, "off": {"x": [false]}`)
+		assert.True(t, rules.Equal(same))
+		assert.Equal(t, rules.Fingerprint(), same.Fingerprint())
+		for _, other := range []string{
+			`"new": {"a": 1, "b": ["y"]}, "also": true`,
+			`"New": {"a": 1, "b": ["x"]}, "also": true`,
+			`"new": {"a": 1, "b": ["x"]}`,
+			`"new": {"a": 1.0000000000000000001, "b": ["x"]}, "also": true`,
+			`"new": {"a": 1, "b": ["x"]}, "also": true, "more": 1`,
+		} {
+			assertDifferent(t, rules, rulesWith(t, place.egress, other))
+		}
 	}
 }
 
@@ -428,8 +419,8 @@ func TestDiffShowsUnknownFields(t *testing.T) {
 
 func assertDifferent(t *testing.T, a, b runloop.EgressRules) {
 	t.Helper()
-	assert.False(t, a.Equal(b))
-	assert.False(t, b.Equal(a))
-	assert.NotEmpty(t, a.Diff(b))
-	assert.NotEqual(t, a.Fingerprint(), b.Fingerprint())
+	assert.False(t, a.Equal(b), "%+v\n%+v", a, b)
+	assert.False(t, b.Equal(a), "%+v\n%+v", a, b)
+	assert.NotEmpty(t, a.Diff(b), "%+v\n%+v", a, b)
+	assert.NotEqual(t, a.Fingerprint(), b.Fingerprint(), "%+v\n%+v", a, b)
 }
