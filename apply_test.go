@@ -130,7 +130,7 @@ func TestApplyChecksTheResponseToItsUpdate(t *testing.T) {
 		_, err := fake.client.NetworkPolicies.Apply(t.Context(), buildParams)
 		drift := asDriftError(t, err)
 		assert.Equal(t, "apply network policy", drift.Op)
-		assert.Equal(t, []string{`- host "*.npmjs.org"`, `- host "github.com"`, "+ allow all"}, drift.Diff)
+		assert.Equal(t, []string{"- host *.npmjs.org", "- host github.com", "+ allow all"}, drift.Diff)
 	})(t)
 }
 

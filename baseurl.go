@@ -9,8 +9,8 @@ import (
 
 const defaultBaseURL = "https://api.runloop.ai"
 
-// parseBaseURL returns the base URL without a trailing slash, or what is wrong with it,
-// without anything that may be a password.
+// parseBaseURL returns the base URL without a trailing slash, or its problem, without any
+// part that may be a password.
 func (s *settings) parseBaseURL() (base, problem string) {
 	const example = "write one like " + defaultBaseURL
 	if s.baseURLSource == "" {
@@ -19,35 +19,35 @@ func (s *settings) parseBaseURL() (base, problem string) {
 	u, err := url.Parse(s.baseURL)
 	switch {
 	case err != nil:
-		return "", "is not a URL: " + example
+		return "", "is not a valid URL: " + example
 	case u.User != nil:
-		return "", "has a user name or password: remove them, the API key goes into WithAPIKey"
+		return "", "has a user name or password: remove them, and set the key with WithAPIKey"
 	case u.Scheme != "https" && u.Scheme != "http" || u.Opaque != "":
 		return "", "does not start with https://: " + example
 	case u.Hostname() == "":
 		return "", "has no host: " + example
 	case strings.ContainsAny(u.Hostname(), "<>{}$\"'`()*, ") || !isPort(u.Port()):
-		return "", "has a host that is a placeholder or not valid: " + example
+		return "", "has an invalid host or port: " + example
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
 		return "", "has a query or fragment: remove what follows the path"
 	case hasDotSegment(u.Path):
-		return "", "has a dot segment in its path: write the path that it leads to"
+		return "", "has a dot segment in its path: write the resolved path"
 	case endsInVersion(u.Path):
-		return "", "ends in /v1, which the SDK adds: remove it, " + example
+		return "", "ends in /v1, which the SDK adds: remove it, and " + example
 	case u.Scheme == "http" && !isLoopback(u.Hostname()) && !s.plaintextHTTP:
 		return "", "with http://, anyone on the network path can read the API key: write https://, or add WithPlaintextHTTP"
 	}
-	origin := url.URL{Scheme: u.Scheme, Host: u.Host} // which escapes the zone of an address
+	origin := url.URL{Scheme: u.Scheme, Host: u.Host} // its String escapes the zone of an address
 	return origin.String() + strings.TrimRight(u.EscapedPath(), "/"), ""
 }
 
-// isPort reports whether the port is empty or one that can be connected to.
+// isPort reports whether the port is empty or a number from 1 to 65535.
 func isPort(port string) bool {
 	n, err := strconv.ParseUint(port, 10, 16)
 	return port == "" || err == nil && n > 0
 }
 
-// endsInVersion reports whether the path already has what every route begins with.
+// endsInVersion reports whether the path ends in the prefix of every route, /v1.
 func endsInVersion(path string) bool {
 	path = strings.TrimRight(path, "/")
 	return strings.EqualFold(path[strings.LastIndexByte(path, '/')+1:], "v1")

@@ -3,36 +3,64 @@ package runloop
 import (
 	"fmt"
 	"io"
+	"regexp"
+	"runtime/debug"
+	"strings"
+	"sync"
 
 	"github.com/runloop-community/runloop-go/internal/engine"
 )
 
+// version is the version of this source code.
 const version = "0.1.0"
+
+// builtVersion is the version of the SDK in this program.
+var builtVersion = sync.OnceValue(func() string {
+	info, _ := debug.ReadBuildInfo()
+	return versionIn(info)
+})
+
+// versionIn returns the release of the SDK that a program was built with. It is the
+// constant if the program uses no release: a commit, a replacement, or the SDK's own tests.
+func versionIn(info *debug.BuildInfo) string {
+	if info != nil {
+		for _, module := range info.Deps {
+			if module.Path == "github.com/runloop-community/runloop-go" && module.Replace == nil && release.MatchString(module.Version) {
+				return strings.TrimPrefix(module.Version, "v")
+			}
+		}
+	}
+	return version
+}
+
+var release = regexp.MustCompile(`^v\d+\.\d+\.\d+$`)
 
 const opNewClient = "new client"
 
 // A Client is a client for the Runloop API. Create one with [NewClient] and share it:
-// it is safe for concurrent use. It owns a connection pool and a retry budget, and need
-// not be closed: the pool's idle connections are closed after 30 seconds, or once the
-// garbage collector finds that neither the client nor a call of it is in use.
+// it is safe for concurrent use. The zero value is not usable.
+//
+// A Client owns a connection pool and a retry budget, and need not be closed. Idle
+// connections are closed after 30 seconds, or earlier if the garbage collector finds that
+// the client is no longer in use.
 type Client struct {
 	// NetworkPolicies provides access to the Network Policies API.
 	NetworkPolicies *NetworkPoliciesService
-	// Devboxes launches devboxes under network policies.
+	// Devboxes provides access to the devboxes: it launches them under network policies.
 	Devboxes *DevboxesService
 
 	settings *settings
-	config   *engine.Config // of the settings, for calls without options
+	config   *engine.Config // for calls without options
 	pool     *pool
 	budget   *engine.Budget
 }
 
-// NewClient returns a client for the API at https://api.runloop.ai.
+// NewClient returns a client for the API. By default, that is https://api.runloop.ai.
 //
-// Settings without an option are read from the environment, once: RUNLOOP_API_KEY,
-// RUNLOOP_BASE_URL and RUNLOOP_CUSTOM_HEADERS. Surrounding space is trimmed, and empty
-// variables are ignored. NewClient sends nothing. A missing API key and invalid values
-// are reported as a [*ValidationError] that tells what to write instead.
+// NewClient reads the settings without an option from the environment variables
+// RUNLOOP_API_KEY, RUNLOOP_BASE_URL and RUNLOOP_CUSTOM_HEADERS. It trims surrounding space
+// and ignores empty variables. It sends nothing. The error is a [*ValidationError] if the
+// API key is missing or a setting is invalid; it tells what to write instead.
 func NewClient(opts ...Option) (*Client, error) {
 	s := newSettings(opts)
 	c := &Client{settings: s, pool: newPool(), budget: engine.NewBudget()}
@@ -49,8 +77,7 @@ func NewClient(opts ...Option) (*Client, error) {
 }
 
 // CloseIdleConnections closes the idle connections of the client's own pool. The client
-// can be used afterwards. The connections of a client passed to [WithHTTPClient] are
-// not affected.
+// remains usable. Connections of an HTTP client passed to [WithHTTPClient] are not affected.
 func (c *Client) CloseIdleConnections() {
 	if c != nil && c.pool != nil {
 		c.pool.transport.CloseIdleConnections()
@@ -63,7 +90,7 @@ func (c Client) Format(s fmt.State, _ rune) { io.WriteString(s, "runloop.Client"
 // configFor returns the configuration and the settings of one call.
 func (c *Client) configFor(op string, opts []Option) (*engine.Config, *settings, error) {
 	if c == nil || c.settings == nil {
-		return nil, nil, invalid(op, "Client", "it is nil or was not made by NewClient")
+		return nil, nil, invalid(op, "Client", "nil or zero Client: create one with NewClient")
 	}
 	if len(opts) == 0 {
 		return c.config, c.settings, nil

@@ -2,6 +2,7 @@ package runloop_test
 
 import (
 	"context"
+	"iter"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -20,7 +21,7 @@ import (
 
 func TestNewClientSendsNothingAndStartsNothing(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) { // which fails when a goroutine is left
+	synctest.Test(t, func(t *testing.T) { // which fails if a goroutine is left
 		api, _ := clienttest.NewAPI(t)
 		_, err := runloop.NewClient(runloop.WithAPIKey(clienttest.APIKey))
 		require.NoError(t, err)
@@ -28,60 +29,53 @@ func TestNewClientSendsNothingAndStartsNothing(t *testing.T) {
 	})
 }
 
-func TestClientsThatWereNotMadeByNewClient(t *testing.T) {
+func TestNilAndZeroClients(t *testing.T) {
 	t.Parallel()
 	var (
-		none      *runloop.Client
-		zero      runloop.Client
-		noService *runloop.NetworkPoliciesService
-		emptyOne  runloop.NetworkPoliciesService
-		params    = runloop.NetworkPolicyCreateParams{Name: "build"}
+		none        *runloop.Client
+		zero        runloop.Client
+		noService   *runloop.NetworkPoliciesService
+		zeroService runloop.NetworkPoliciesService
+		params      = runloop.NetworkPolicyCreateParams{Name: "build"}
 	)
-	first := func(s *runloop.NetworkPoliciesService) error {
-		for _, err := range s.All(t.Context(), runloop.NetworkPolicyListParams{}) {
-			return err
-		}
-		return nil
-	}
-	for name, call := range map[string]func() error{
-		"nil client, Do":          func() error { return none.Do(t.Context(), "GET", "/v1/devboxes", nil, nil) },
-		"zero client, Do":         func() error { return zero.Do(t.Context(), "GET", "/v1/devboxes", nil, nil) },
-		"zero client, Get":        func() error { _, err := zero.NetworkPolicies.Get(t.Context(), "npol_1"); return err },
-		"nil service, Get":        func() error { _, err := noService.Get(t.Context(), "npol_1"); return err },
-		"nil service, All":        func() error { return first(noService) },
-		"zero service, Create":    func() error { _, err := emptyOne.Create(t.Context(), params); return err },
-		"zero service, Delete":    func() error { _, err := emptyOne.Delete(t.Context(), "npol_1"); return err },
-		"zero service, Ensure":    func() error { _, err := emptyOne.Ensure(t.Context(), params); return err },
-		"zero service, GetByName": func() error { _, err := emptyOne.GetByName(t.Context(), "build"); return err },
+	errOf := func(_ any, err error) error { return err }
+	for name, err := range map[string]error{
+		"nil client, Do":          none.Do(t.Context(), "GET", "/v1/devboxes", nil, nil),
+		"zero client, Do":         zero.Do(t.Context(), "GET", "/v1/devboxes", nil, nil),
+		"zero client, Get":        errOf(zero.NetworkPolicies.Get(t.Context(), "npol_1")),
+		"nil service, Get":        errOf(noService.Get(t.Context(), "npol_1")),
+		"nil service, All":        errOf(firstOf(noService.All(t.Context(), runloop.NetworkPolicyListParams{}))),
+		"zero service, Create":    errOf(zeroService.Create(t.Context(), params)),
+		"zero service, Delete":    errOf(zeroService.Delete(t.Context(), "npol_1")),
+		"zero service, Ensure":    errOf(zeroService.Ensure(t.Context(), params)),
+		"zero service, GetByName": errOf(zeroService.GetByName(t.Context(), "build")),
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			err := call()
-			var invalid *runloop.ValidationError
-			require.ErrorAs(t, err, &invalid)
-			assert.Equal(t, "Client", invalid.Field)
-			assert.Contains(t, err.Error(), "was not made by NewClient")
-		})
+		var invalid *runloop.ValidationError
+		require.ErrorAs(t, err, &invalid, name)
+		assert.Equal(t, "Client: nil or zero Client: create one with NewClient", invalid.Field+": "+invalid.Problem, name)
 	}
 	assert.NotPanics(t, none.CloseIdleConnections)
 	assert.NotPanics(t, zero.CloseIdleConnections)
 }
 
-func TestNilContextIsRefused(t *testing.T) {
+// firstOf returns the first step of the iteration.
+func firstOf[V any](steps iter.Seq2[V, error]) (V, error) {
+	for value, err := range steps {
+		return value, err
+	}
+	return *new(V), nil
+}
+
+func TestNilContext(t *testing.T) {
 	t.Parallel()
 	api, client := clienttest.NewAPI(t)
 	var none context.Context
-	calls := append([]clienttest.PolicyCall{{
-		Op: "GET /v1/devboxes",
-		Do: func(ctx context.Context, c *runloop.Client, opts ...runloop.Option) (any, error) {
-			return nil, c.Do(ctx, http.MethodGet, "/v1/devboxes", nil, nil, opts...)
-		},
-	}}, clienttest.PolicyCalls...)
-	for _, call := range calls {
-		_, err := call.Do(none, client)
-		var invalid *runloop.ValidationError
-		require.ErrorAs(t, err, &invalid)
-		assert.Equal(t, "runloop: "+call.Op+": ctx: nil context: pass context.Background()", err.Error())
+	errs := map[string]error{"GET /v1/devboxes": client.Do(none, http.MethodGet, "/v1/devboxes", nil, nil)}
+	for _, call := range clienttest.PolicyCalls {
+		_, errs[call.Op] = call.Do(none, client)
+	}
+	for op, err := range errs {
+		assert.Equal(t, "runloop: "+op+": ctx: nil context: pass context.Background()", refused(t, err, op, "ctx"))
 	}
 	assert.Empty(t, api.Sent())
 }
@@ -98,7 +92,7 @@ func TestHTTPClientWithoutTransport(t *testing.T) {
 	} {
 		client, err := runloop.NewClient(append(opts, runloop.WithAPIKey(clienttest.APIKey), runloop.WithBaseURL(server.URL))...)
 		require.NoError(t, err, name)
-		for range 2 { // the second time after closing
+		for range 2 { // again after CloseIdleConnections
 			policy, err := client.NetworkPolicies.Get(t.Context(), "npol_1")
 			require.NoError(t, err, name)
 			assert.Equal(t, "build", policy.Name, name)
@@ -107,33 +101,20 @@ func TestHTTPClientWithoutTransport(t *testing.T) {
 	}
 }
 
-func TestHTTPClientIsNotWrittenTo(t *testing.T) {
+func TestTheHTTPClientIsNotModified(t *testing.T) {
 	t.Parallel()
-	api, _ := clienttest.NewAPI(t)
-	api.On(http.MethodGet, clienttest.PolicyPath, clienttest.Respond(200, clienttest.PolicyJSON))
-	mine := &http.Client{
-		Transport: api,
-		Timeout:   time.Minute,
-	}
+	api, _ := responding(t, clienttest.PolicyJSON)
+	mine := &http.Client{Transport: api, Timeout: time.Minute}
 	before := *mine
-	client, err := runloop.NewClient(
-		runloop.WithAPIKey(clienttest.APIKey),
-		runloop.WithBaseURL("https://api.example.test"),
-		runloop.WithHTTPClient(mine),
-		runloop.WithAttemptTimeout(time.Second),
-	)
-	require.NoError(t, err)
-
-	_, err = client.NetworkPolicies.Get(t.Context(), "npol_1")
-	require.NoError(t, err)
+	client := clienttest.NewClientOver(t, nil, runloop.WithHTTPClient(mine), runloop.WithAttemptTimeout(time.Second))
+	require.NoError(t, clienttest.GetPolicy(t.Context(), client))
 	client.CloseIdleConnections()
-
 	assert.Equal(t, before, *mine)
 }
 
-// The race detector sees it when calls write into what they share: the client, lists
-// of options, the headers that a transport adds to.
-func TestAClientIsForManyGoroutines(t *testing.T) {
+// The race detector reports calls that modify what they share: the client, slices of
+// options, and the headers to which a transport adds.
+func TestConcurrentCallsOfAClient(t *testing.T) {
 	t.Parallel()
 	var api *clienttest.API
 	api, client := clienttest.NewAPI(t, runloop.WithHeader("X-Worker", "none"), runloop.WithHTTPClient(&http.Client{
@@ -151,7 +132,7 @@ func TestAClientIsForManyGoroutines(t *testing.T) {
 	for i := range 32 {
 		wg.Go(func() {
 			call := clienttest.PolicyCalls[i%len(clienttest.PolicyCalls)]
-			_, err := call.Do(t.Context(), client, shared[:1+i%3]...) // with room behind the last
+			_, err := call.Do(t.Context(), client, shared[:1+i%3]...) // with spare capacity
 			assert.NoError(t, err)
 			_, err = call.Do(t.Context(), client, append(slices.Clip(shared), runloop.WithHeader("X-Worker", strconv.Itoa(i)))...)
 			assert.NoError(t, err)

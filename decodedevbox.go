@@ -21,7 +21,7 @@ func decodeDevbox(body []byte) (*Devbox, error) {
 func decodeDevboxWithID(body []byte, id string) (*Devbox, error) {
 	devbox, err := decodeDevbox(body)
 	if err == nil && devbox.ID != id {
-		return nil, fmt.Errorf("it describes devbox %s instead of %s", quoteResponse(devbox.ID), quote(id))
+		return nil, fmt.Errorf("the response has devbox %s instead of %s", quoteResponse(devbox.ID), quote(id))
 	}
 	return devbox, err
 }
@@ -32,7 +32,7 @@ func decodeTaggedDevbox(requestID string) func([]byte, string) (*Devbox, error) 
 	return func(body []byte, _ string) (*Devbox, error) {
 		devbox, err := decodeDevbox(body)
 		if err == nil && devbox.Metadata[MetadataRequestID] != requestID {
-			return nil, fmt.Errorf("it describes devbox %s, whose metadata does not contain the request ID", quoteResponse(devbox.ID))
+			return nil, fmt.Errorf("the response has devbox %s, whose metadata does not contain the request ID", quoteResponse(devbox.ID))
 		}
 		return devbox, err
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/runloop-community/runloop-go/internal/engine"
 )
 
-// decodePolicy reads a response that is a policy.
+// decodePolicy decodes a response that is a policy.
 func decodePolicy(body []byte) (*NetworkPolicy, error) {
 	p := new(NetworkPolicy)
 	err := decodeResponse(body, func(d decoder) error { return d.policyResponse(p) })
@@ -22,7 +22,7 @@ func decodePolicy(body []byte) (*NetworkPolicy, error) {
 	return p, nil
 }
 
-// decodeResponse is decodeDocument for what the API sends.
+// decodeResponse is decodeDocument for responses of the API.
 func decodeResponse(body []byte, read func(decoder) error) error {
 	return decodeDocument(body, func(d decoder) error {
 		d.complete = true
@@ -30,39 +30,39 @@ func decodeResponse(body []byte, read func(decoder) error) error {
 	})
 }
 
-// decodePolicyWithID reads a response that is the policy with the ID: one about
-// another policy, from a confused cache or proxy, must not pass.
+// decodePolicyWithID decodes a response that is the policy with the ID. It rejects another
+// policy, which a confused cache or proxy may send.
 func decodePolicyWithID(body []byte, id string) (*NetworkPolicy, error) {
 	policy, err := decodePolicy(body)
 	if err == nil && policy.ID != id {
-		return nil, fmt.Errorf("it is about policy %s, requested was %s", quoteResponse(policy.ID), quote(id))
+		return nil, fmt.Errorf("the response has policy %s instead of %s", quoteResponse(policy.ID), quote(id))
 	}
 	return policy, err
 }
 
-// decodePolicyNamed reads a response that is a policy with the name, which the API
-// may have trimmed, or put into another case.
+// decodePolicyNamed decodes a response that is a policy with the name, in the sense of
+// sameName.
 func decodePolicyNamed(name string) func([]byte, string) (*NetworkPolicy, error) {
 	return func(body []byte, _ string) (*NetworkPolicy, error) {
 		policy, err := decodePolicy(body)
 		if err == nil && !sameName(policy.Name, name) {
-			return nil, fmt.Errorf("it is about policy %s, created was %s", quoteResponse(policy.Name), quote(name))
+			return nil, fmt.Errorf("the response has policy %s instead of %s", quoteResponse(policy.Name), quote(name))
 		}
 		return policy, err
 	}
 }
 
-// sameName reports whether two names differ in case and surrounding blanks alone: an API may
-// change them when it stores a name.
+// sameName reports whether two names are equal except for case and surrounding space, which
+// an API may change when it stores a name.
 func sameName(a, b string) bool {
 	return strings.EqualFold(strings.TrimSpace(a), strings.TrimSpace(b))
 }
 
-// quoteResponse quotes a part of a response, which can repeat the API key. It cuts
-// nothing that a key fits into: the engine redacts the text before it cuts it.
+// quoteResponse quotes a part of a response, which can repeat the API key. It keeps enough
+// for a whole key: the engine redacts the text before it truncates it further.
 func quoteResponse(s string) string { return strconv.Quote(engine.Truncate(s, 2*maxHeaderValue)) }
 
-// decodePage reads a response that is a page of policies.
+// decodePage decodes a response that is a page of policies.
 func decodePage(body []byte, _ string) (*NetworkPolicyPage, error) {
 	p := new(NetworkPolicyPage)
 	err := decodeResponse(body, func(d decoder) error { return d.page(p, len(body)) })
@@ -76,7 +76,7 @@ func (d decoder) page(p *NetworkPolicyPage, size int) error {
 	return d.pageOf("network_policies", &p.HasMore, &p.TotalCount, func() error { return d.policies(&p.NetworkPolicies, size) })
 }
 
-// pageOf reads a page of any list, whose items are in the field.
+// pageOf reads a page of a list. The items are in the field.
 func (d decoder) pageOf(field string, more *bool, total **int, items func() error) error {
 	var hasItems, hasMore bool
 	err := d.object(func(name []byte) error {
@@ -109,12 +109,13 @@ func (d decoder) pageOf(field string, more *bool, total **int, items func() erro
 	return nil
 }
 
-// policies sizes the slice by the first policy and the document's length.
+// policies reads the policies of a page. It estimates their number from the size of the
+// first policy and of the document.
 func (d decoder) policies(dst *[]NetworkPolicy, size int) error {
 	start := d.InputOffset()
 	return d.array(func() error {
 		if len(*dst) == maxPageSize {
-			return fmt.Errorf("it has more than %d policies", maxPageSize)
+			return fmt.Errorf("the JSON has more than %d policies", maxPageSize)
 		}
 		*dst = append(*dst, NetworkPolicy{})
 		if err := d.policyResponse(&(*dst)[len(*dst)-1]); err != nil {
@@ -123,7 +124,7 @@ func (d decoder) policies(dst *[]NetworkPolicy, size int) error {
 		if len(*dst) == 1 {
 			each := d.InputOffset() - start
 			rest := (int64(size) - d.InputOffset()) / each
-			rest += rest / 8 // policies differ in length, and growing copies them all
+			rest += rest / 8 // policies differ in size, and growing copies all of them
 			grown := make([]NetworkPolicy, 1, 1+min(rest, maxPageSize))
 			grown[0] = (*dst)[0]
 			*dst = grown
@@ -132,10 +133,10 @@ func (d decoder) policies(dst *[]NetworkPolicy, size int) error {
 	})
 }
 
-// policyResponse reads a policy that must have what identifies it and what it allows.
+// policyResponse reads a policy that must have an ID and egress rules.
 func (d decoder) policyResponse(p *NetworkPolicy) error {
 	var hasEgress bool
-	if err := d.policyMembers(p, &hasEgress); err != nil {
+	if err := d.policyFields(p, &hasEgress); err != nil {
 		return err
 	}
 	switch {
@@ -148,10 +149,10 @@ func (d decoder) policyResponse(p *NetworkPolicy) error {
 }
 
 func (d decoder) policy(p *NetworkPolicy) error {
-	return d.policyMembers(p, new(bool))
+	return d.policyFields(p, new(bool))
 }
 
-func (d decoder) policyMembers(p *NetworkPolicy, hasEgress *bool) error {
+func (d decoder) policyFields(p *NetworkPolicy, hasEgress *bool) error {
 	return d.object(func(name []byte) error {
 		switch string(name) {
 		case "id":
@@ -250,6 +251,9 @@ func (d decoder) portRule(p *PortRule) error {
 		switch string(name) {
 		case "port":
 			hasPort = d.PeekKind() != 'n'
+			if d.strict && d.PeekKind() == '"' { // such as "8000-9000"
+				return d.mismatch('"', `a number (for a range, write "port": 8000, "end_port": 9000)`)
+			}
 			return d.port(&p.Port)
 		case "end_port":
 			return d.port(&p.EndPort)
@@ -275,21 +279,21 @@ func (d decoder) port(dst *int) error {
 // countRange counts a CIDR or a port rule.
 func (d decoder) countRange() error {
 	if d.inPolicy.ranges++; d.inPolicy.ranges > maxRanges {
-		return fmt.Errorf("it has a policy with more than %d CIDRs and port rules", maxRanges)
+		return fmt.Errorf("the JSON has a policy with more than %d CIDRs and port rules", maxRanges)
 	}
 	return add(&d.inDocument.ranges, 1, maxRangesOfPage, "CIDRs and port rules")
 }
 
-// unknownField appends a comma and the field.
+// unknownField appends a comma and the field to dst.
 func (d decoder) unknownField(dst *[]byte, name []byte) (err error) {
 	if d.strict {
-		return fmt.Errorf("%s is not a known field: write the names of the API, as in \"allowed_hostnames\"", d.place())
+		return fmt.Errorf("%s is not a known field: write the API's names, as in \"allowed_hostnames\"", d.place())
 	}
 	if err := add(&d.inDocument.unknown, 1, maxUnknownOfPage, "unknown rules"); err != nil {
 		return err
 	}
 	before := len(*dst)
-	// The name comes first: reading the value invalidates it.
+	// The name is copied first, because reading the value invalidates it.
 	if *dst, err = jsontext.AppendQuote(append(*dst, ','), name); err != nil {
 		return err
 	}
@@ -300,16 +304,17 @@ func (d decoder) unknownField(dst *[]byte, name []byte) (err error) {
 	value := bytes.TrimLeft(d.document[start:d.InputOffset()], ": \t\r\n")
 	size := len(*dst) - before + len(value)
 	if d.inPolicy.unknownSize += size; d.inPolicy.unknownSize > maxUnknownSize {
-		return fmt.Errorf("it has a policy with more than %d bytes of unknown rules", maxUnknownSize)
+		return fmt.Errorf("the JSON has a policy with more than %d bytes of unknown rules", maxUnknownSize)
 	}
 	*dst = append(append(*dst, ':'), value...)
 	return add(&d.inDocument.unknownSize, size, maxUnknownSizeOfPage, "bytes of unknown rules")
 }
 
-// add adds n to a total. Where several policies are too much together, fewer are not.
+// add adds n to a total of a document. Its error matches ErrResponseTooLarge, because a page
+// with fewer policies may be within the bounds.
 func add(total *int, n, most int, what string) error {
 	if *total += n; *total > most {
-		return fmt.Errorf("%w: it has more than %d %s", ErrResponseTooLarge, most, what)
+		return fmt.Errorf("%w: the JSON has more than %d %s", ErrResponseTooLarge, most, what)
 	}
 	return nil
 }

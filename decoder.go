@@ -14,19 +14,20 @@ import (
 	"github.com/runloop-community/runloop-go/internal/engine"
 )
 
-// Bounds on what a document becomes. They are generous: an account has 100 policies,
-// and a policy with 10,000 host names is a large one. Without them, a response of
-// 32 MiB could become gigabytes, or keep a processor busy for many seconds.
+// Bounds on the size of a decoded document. They are generous: an account has 100 policies,
+// and a policy with 10,000 host names is large. Without them, a response of 32 MiB could
+// take gigabytes of memory or many seconds of CPU time.
 const (
-	// maxTokens bounds the names of fields and the values of unknown ones in a
-	// document. Long names count more, because each is copied to find duplicates.
+	// maxTokens bounds the names of fields and the values of unknown fields in a
+	// document. A long name counts as several tokens, because jsontext copies it to
+	// find duplicates.
 	maxTokens = 1 << 20
 	// maxFields bounds the fields of one object.
 	maxFields = 20_000
 
 	maxHostnames         = 100_000   // of a policy
 	maxHostnamesOfPage   = 1_000_000 // of all its policies
-	maxRanges            = 20_000    // of a policy, and each port rule counts as well
+	maxRanges            = 20_000    // of a policy, port rules included
 	maxRangesOfPage      = 50_000
 	maxUnknownOfPage     = 50_000  // unknown fields of rules
 	maxUnknownSize       = 1 << 20 // of the unknown fields of a policy's rules, in bytes
@@ -39,16 +40,15 @@ const (
 	maxMetadataOfPage = 200_000 // entries of all devboxes
 )
 
-// A decoder reads one JSON document token by token. That settles in one place what
-// reflection leaves open: fields that must be there, fields that are not known,
-// exact names, no half-filled values. The jsontext decoder below refuses invalid
-// UTF-8, duplicate names and trailing data.
+// A decoder reads one JSON document token by token. Unlike reflection, it checks required
+// fields, keeps unknown fields, and matches names exactly. The embedded jsontext decoder
+// rejects invalid UTF-8, duplicate names and trailing data.
 //
-// Its methods bound what values cost. jsontext's ReadValue does not, so use it for
-// strings, numbers and literals only.
+// The methods of decoder bound the cost of values. ReadValue of jsontext does not: use it
+// only for strings, numbers and literals.
 type decoder struct{ *documentReader }
 
-// A documentReader is what decodes a document. It is kept for its buffers: a new one
+// A documentReader decodes a document. It is reused for its buffers, because a new one
 // costs as many allocations as the rest of a call.
 type documentReader struct {
 	jsontext.Decoder
@@ -59,17 +59,17 @@ type documentReader struct {
 
 // A decoding is the state of one document.
 type decoding struct {
-	// complete refuses CIDRs without an address range, and port rules without a port.
+	// complete rejects CIDRs without an address range, and port rules without a port.
 	complete bool
-	// strict refuses unknown fields of rules, and null.
+	// strict rejects null and unknown fields of rules.
 	strict bool
 
-	tokens               int // as maxTokens counts them
+	tokens               int // bounded by maxTokens
 	inDocument, inPolicy ruleCount
 	metadataEntries      int // in the document
 }
 
-// A ruleCount is what rules have become.
+// A ruleCount counts decoded rules.
 type ruleCount struct{ hostnames, ranges, unknown, unknownSize int }
 
 var documentReaders = sync.Pool{New: func() any { return new(documentReader) }}
@@ -89,13 +89,13 @@ func decodeDocument(document []byte, read func(decoder) error) error {
 		return shortened(err)
 	}
 	if _, err := d.ReadToken(); err != io.EOF {
-		return errors.New("there is more after the end")
+		return errors.New("the JSON is followed by more data")
 	}
 	return nil
 }
 
-// shortened replaces an error whose text names a path of megabytes. It cuts nothing
-// that an API key fits into near the start, which is all that is shown.
+// shortened truncates the text of an error, which can contain a path of megabytes. The
+// limit is long enough to keep an API key near the start whole, so that it is redacted.
 func shortened(err error) error {
 	const maxText = 4 * maxHeaderValue
 	text := err.Error()
@@ -105,7 +105,7 @@ func shortened(err error) error {
 	return errors.New(engine.Truncate(text, maxText))
 }
 
-// object reads an object, and has field read the value of each field.
+// object reads an object. The function field reads the value of each field.
 func (d decoder) object(field func(name []byte) error) error {
 	if err := d.open('{', "an object"); err != nil {
 		return err
@@ -126,25 +126,25 @@ func (d decoder) object(field func(name []byte) error) error {
 			return err
 		}
 	}
-	_, err := d.ReadToken() // the end, or the error of what is there instead
+	_, err := d.ReadToken() // the end of the object, or a syntax error
 	return err
 }
 
-// count counts the name of a field.
+// count counts a field by the size of its name.
 func (d decoder) count(size, fieldsBefore int) error {
 	d.tokens += 1 + size/8
 	switch {
 	case fieldsBefore >= maxFields:
-		return fmt.Errorf("it has an object with more than %d fields", maxFields)
+		return fmt.Errorf("the JSON has an object with more than %d fields", maxFields)
 	case d.tokens > maxTokens:
 		return errTooManyValues
 	}
 	return nil
 }
 
-var errTooManyValues = fmt.Errorf("%w: it has more than %d unknown values", ErrResponseTooLarge, maxTokens)
+var errTooManyValues = fmt.Errorf("%w: the JSON has more than %d unknown values", ErrResponseTooLarge, maxTokens)
 
-// SkipValue reads the next value, of whatever kind, and drops it.
+// SkipValue discards the next value.
 func (d decoder) SkipValue() error { return d.skip(maxTokens, maxTokens) }
 
 // skip is SkipValue with bounds on the value's levels and on the size of its numbers.
@@ -181,7 +181,7 @@ func (d decoder) skip(maxDepth, maxNumber int) error {
 	}
 }
 
-// array reads an array, and has element read each of its elements. null is empty.
+// array reads an array. The function element reads each element. null is empty.
 func (d decoder) array(element func() error) error {
 	if d.PeekKind() == 'n' && !d.strict {
 		return d.SkipValue()
@@ -209,7 +209,7 @@ func (d decoder) open(kind jsontext.Kind, what string) error {
 // text reads a string. null is "".
 func (d decoder) text(dst *string) error { return d.shortText(dst, len(d.document)) }
 
-// shortText is text that refuses more than maxSize bytes.
+// shortText is text for strings of up to maxSize bytes.
 func (d decoder) shortText(dst *string, maxSize int) error {
 	raw, err := d.scalar('"', "a string")
 	if err != nil || raw.Kind() == 'n' {
@@ -236,13 +236,12 @@ func (d decoder) boolean(dst *bool) error {
 	}
 }
 
-// integer reads a whole number that is written as one: no fraction, no exponent.
-// null is 0.
+// integer reads a number that is written without a fraction and an exponent. null is 0.
 func (d decoder) integer(dst *int64, bits int) error {
 	const maxDigits = len("-9223372036854775808")
-	what := "an integer of 32 bits"
+	what := "a 32-bit integer"
 	if bits == 64 {
-		what = "an integer of 64 bits"
+		what = "a 64-bit integer"
 	}
 	raw, err := d.scalar('0', what)
 	if err != nil || raw.Kind() == 'n' {
@@ -253,20 +252,20 @@ func (d decoder) integer(dst *int64, bits int) error {
 			return nil
 		}
 	}
-	return d.unexpected(raw.Kind(), what)
+	return fmt.Errorf("%s must be %s, without a fraction or exponent", d.place(), what)
 }
 
-// scalar reads a value that is of the kind, or null unless the decoder is strict.
+// scalar reads a value of the kind. It accepts null unless the decoder is strict.
 func (d decoder) scalar(kind jsontext.Kind, what string) (jsontext.Value, error) {
 	switch next := d.PeekKind(); {
 	case next == 'n' && d.strict, next != 'n' && next != kind && next != 0:
 		return nil, d.mismatch(next, what)
 	}
-	return d.ReadValue() // what is not JSON at all is jsontext's to name
+	return d.ReadValue() // which returns the syntax errors
 }
 
-// texts reads an array of strings, in most cases into one allocation for them all.
-// null is empty.
+// texts reads an array of strings, in most cases with one allocation for all of their
+// text. null is empty.
 func (d decoder) texts(dst *[]string, most, maxSize int) error {
 	if next := d.PeekKind(); next != '[' {
 		_, err := d.scalar('n', "an array of strings")
@@ -315,18 +314,18 @@ func (d decoder) texts(dst *[]string, most, maxSize int) error {
 	}
 }
 
-// plainTexts reports whether the next value, an array, has no arrays, objects or escapes
-// in it, and the number of its strings.
+// plainTexts returns the number of strings in the next value, an array, and whether it
+// contains no arrays, objects or escapes.
 func (d decoder) plainTexts() (n int, isPlain bool) {
 	rest := d.document[d.InputOffset():]
 	array := rest[:bytes.IndexByte(rest, ']')+1]
 	quotes := bytes.Count(array, []byte{'"'})
-	// With an odd number of quotes, the bracket is within a string.
+	// If the number of quotes is odd, the bracket is part of a string.
 	return quotes / 2, quotes%2 == 0 && bytes.IndexByte(array, '\\') < 0 &&
 		bytes.IndexByte(array, '{') < 0 && bytes.Count(array, []byte{'['}) == 1
 }
 
-// unquoted returns the text of a JSON string, in place where it can.
+// unquoted returns the text of a JSON string, in place if it has no escapes.
 func unquoted(raw jsontext.Value) ([]byte, error) {
 	if bytes.IndexByte(raw, '\\') < 0 {
 		return raw[1 : len(raw)-1], nil
@@ -334,16 +333,27 @@ func unquoted(raw jsontext.Value) ([]byte, error) {
 	return jsontext.AppendUnquote(nil, raw)
 }
 
-// mismatch reads a value of the wrong kind, and says so.
+// mismatch returns the error for a value of the wrong kind.
 func (d decoder) mismatch(kind jsontext.Kind, want string) error {
-	if err := d.SkipValue(); err != nil { // read, it is what place names
+	if err := d.SkipValue(); err != nil { // place names the value that was read last
 		return err
 	}
 	return d.unexpected(kind, want)
 }
 
 func (d decoder) unexpected(kind jsontext.Kind, want string) error {
-	return fmt.Errorf("%s has %s where %s belongs", d.place(), kind, want)
+	found := kind.String() // null, true or false
+	switch kind {
+	case '{':
+		found = "an object"
+	case '[':
+		found = "an array"
+	case '"':
+		found = "a string"
+	case '0':
+		found = "a number"
+	}
+	return fmt.Errorf("%s must be %s, not %s", d.place(), want, found)
 }
 
 func (d decoder) missing(name string) error {
@@ -351,7 +361,7 @@ func (d decoder) missing(name string) error {
 }
 
 func (d decoder) tooLong(maxSize int) error {
-	return fmt.Errorf("%s has a text of more than %d bytes", d.place(), maxSize)
+	return fmt.Errorf("%s has a string of more than %d bytes", d.place(), maxSize)
 }
 
 func (d decoder) tooMany(most int) error {
@@ -363,5 +373,5 @@ func (d decoder) place() string {
 	if pointer := d.StackPointer(); pointer != "" {
 		return printable(string(pointer), 2*maxHeaderValue)
 	}
-	return "it"
+	return "the JSON"
 }

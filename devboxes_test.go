@@ -85,20 +85,20 @@ func TestGetOfAnUnknownDevbox(t *testing.T) {
 func TestInvalidDevboxResponses(t *testing.T) {
 	t.Parallel()
 	for body, problem := range map[string]string{
-		`{"status":"running"}`:                                    `it has no "id"`,
-		`{"id":"dbx_1"}`:                                          `it has no "status"`,
-		`{"id":"dbx_1","status":null}`:                            `it has no "status"`,
-		`{"id":"dbx_2","status":"running"}`:                       `it describes devbox "dbx_2" instead of "dbx_1"`,
-		`{"id":"dbx_1","status":7}`:                               "/status has",
-		`{"id":"dbx_1","status":"running","metadata":{"a":{}}}`:   "/metadata/a has",
-		`{"id":"dbx_1","status":"running","launch_parameters":7}`: "/launch_parameters has",
+		`{"status":"running"}`:                                    `the JSON has no "id"`,
+		`{"id":"dbx_1"}`:                                          `the JSON has no "status"`,
+		`{"id":"dbx_1","status":null}`:                            `the JSON has no "status"`,
+		`{"id":"dbx_2","status":"running"}`:                       `the response has devbox "dbx_2" instead of "dbx_1"`,
+		`{"id":"dbx_1","status":7}`:                               "/status must be",
+		`{"id":"dbx_1","status":"running","metadata":{"a":{}}}`:   "/metadata/a must be",
+		`{"id":"dbx_1","status":"running","launch_parameters":7}`: "/launch_parameters must be",
 		`{"id":"dbx_1","id":"dbx_1","status":"running"}`:          "duplicate",
-		`[]`:                                   "where an object belongs",
-		`{"has_more":false}`:                   `it has no "devboxes"`,
-		`{"devboxes":null,"has_more":false}`:   `it has no "devboxes"`,
-		`{"devboxes":[]}`:                      `it has no "has_more"`,
+		`[]`:                                   "must be an object, not",
+		`{"has_more":false}`:                   `the JSON has no "devboxes"`,
+		`{"devboxes":null,"has_more":false}`:   `the JSON has no "devboxes"`,
+		`{"devboxes":[]}`:                      `the JSON has no "has_more"`,
 		`{"devboxes":[{}],"has_more":false}`:   `/devboxes/0 has no "id"`,
-		`{"devboxes":[null],"has_more":false}`: "where an object belongs",
+		`{"devboxes":[null],"has_more":false}`: "must be an object, not",
 		`{"devboxes":[` + strings.Repeat(`{"id":"a","status":"b"},`, 5000) + `{"id":"a","status":"b"}],"has_more":false}`: "more than 5000 devboxes",
 	} {
 		api, client := clienttest.NewAPI(t)

@@ -18,29 +18,36 @@ import (
 )
 
 // Do calls an endpoint that has no method yet, with the same key, limits, retries and
-// errors as the methods. The errors' Op is the method and the path.
+// errors as the methods. The errors' Op is the HTTP method and the path.
 //
-// The path is relative to the base URL and starts with a slash. It must already be
-// escaped ([url.PathEscape]), and may have a query.
+// The method is GET, HEAD, OPTIONS, PUT, DELETE, POST or PATCH, in upper case. The path is
+// relative to the base URL and starts with a slash. It must already be escaped, as by
+// [url.PathEscape], and may have a query.
 //
-// The body is encoded by encoding/json. A nil body, also a nil pointer, map or slice,
+// The body is encoded by encoding/json. A nil body, including a nil pointer, map or slice,
 // sends none.
 //
-// The result is a pointer to what the body of a success is decoded into, by encoding/json;
-// nil ignores the body. The value is replaced as a whole: absent fields are set to zero.
-// An error leaves it unchanged. An empty body, null, and JSON that does not fit are errors
-// that match [ErrInvalidResponse]; a missing field is not, because Do cannot know which
-// fields are required. A number that is decoded into an any becomes a float64, so an
-// integer above 2^53 loses digits: use a field of an integer type, [json.Number] or
-// [json.RawMessage]. HEAD has no body to decode: use [WithResponseInto] for the headers.
+// The result is a non-nil pointer, or nil to ignore the body. Do decodes the body of a
+// successful response by encoding/json and replaces the value as a whole: absent fields
+// are set to zero. After an error, the value is unchanged. An empty body, null, and JSON
+// of another type are errors that match [ErrInvalidResponse]. A missing field is not an
+// error, because Do cannot know which fields are required. A number that is decoded into
+// an any becomes a float64, so an integer above 2^53 loses digits: use a field of an
+// integer type, [json.Number] or [json.RawMessage]. For HEAD, the result must be nil: use
+// [WithResponseInto] for the headers.
 //
-// POST and PATCH may take effect twice if they are retried. Do retries them only when the
-// API certainly did not receive the request, or responded with 429, unless
+// POST and PATCH may take effect twice if they are retried. Do retries them only if the
+// API certainly did not receive the request or responded with 429, unless
 // [WithIdempotent] is set. It retries the other methods after every transient error.
 func (c *Client) Do(ctx context.Context, method, path string, body, result any, opts ...Option) error {
 	resend, known := resendOf[method]
 	if !known {
-		return invalid("do", "method", quote(method)+" is not one of GET, HEAD, OPTIONS, PUT, DELETE, POST and PATCH")
+		instead := "GET, HEAD, OPTIONS, PUT, DELETE, POST or PATCH"
+		upper := strings.ToUpper(strings.TrimSpace(method))
+		if _, known := resendOf[upper]; known {
+			instead = upper
+		}
+		return invalid("do", "method", quote(method)+" is not a supported method: write "+instead)
 	}
 	route, query, problem := splitPath(path)
 	if problem != "" {
@@ -70,16 +77,14 @@ func (c *Client) Do(ctx context.Context, method, path string, body, result any, 
 	}
 	if new(settings).with(opts).idempotent {
 		r.Resend = engine.ResendIdempotent
-		// What is left of the option in the settings of a call is rejected: another
-		// method was called.
+		// config rejects the option if it is still set, because only Do accepts it.
 		opts = append(slices.Clip(opts), func(s *settings) { s.idempotent = false })
 	}
 	_, err = send(ctx, c, opts, r)
 	return err
 }
 
-// resendOf is how a method may be sent again when nothing more is known, after RFC
-// 9110, section 9.2.2.
+// resendOf states how each method may be retried, according to RFC 9110, section 9.2.2.
 var resendOf = map[string]engine.Resend{
 	http.MethodGet:     engine.ResendIdempotent,
 	http.MethodHead:    engine.ResendIdempotent,
@@ -90,7 +95,7 @@ var resendOf = map[string]engine.Resend{
 	http.MethodPatch:   engine.ResendCareful,
 }
 
-// withoutSecrets returns the path for an error, without a query or password.
+// withoutSecrets returns the path for the text of an error, without a query or password.
 func withoutSecrets(path string) string {
 	if i := strings.IndexAny(path, "?#"); i >= 0 {
 		path = path[:i]
@@ -101,7 +106,7 @@ func withoutSecrets(path string) string {
 	return quote(path)
 }
 
-// splitPath splits a path from its query, or returns what is wrong.
+// splitPath splits a path from its query, or returns its problem.
 func splitPath(path string) (route, query, problem string) {
 	if strings.ContainsFunc(path, notVisibleASCII) {
 		return "", "", "has a character that must be escaped: use url.PathEscape and url.Values"
@@ -109,13 +114,13 @@ func splitPath(path string) (route, query, problem string) {
 	u, err := url.Parse(path)
 	switch {
 	case err != nil:
-		return "", "", "is not a path"
+		return "", "", "is not a valid path: escape it with url.PathEscape"
 	case u.Scheme != "" || u.Host != "" || u.User != nil || !strings.HasPrefix(path, "/"):
 		return "", "", `is not relative to the base URL: write it as in "/v1/devboxes"`
 	case u.Fragment != "":
-		return "", "", "has a fragment, which is never sent"
+		return "", "", "has a fragment, which is never sent: remove it"
 	case hasDotSegment(u.Path):
-		return "", "", "has a dot segment: write the path that it leads to"
+		return "", "", "has a dot segment: write the resolved path"
 	}
 	return u.EscapedPath(), u.RawQuery, ""
 }
@@ -141,7 +146,8 @@ func rawBody(body any) (any, error) {
 	return jsontext.Value(data), err
 }
 
-// isBytes reports whether a value of the type, or what it points to, is encoded in base64.
+// isBytes reports whether values of the type, or of the type that it points to, are
+// encoded in base64.
 func isBytes(t reflect.Type) bool {
 	if t != nil && t.Kind() == reflect.Pointer {
 		t = t.Elem()
@@ -149,14 +155,14 @@ func isBytes(t reflect.Type) bool {
 	return t != nil && t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Uint8
 }
 
-// decodeInto sets target to the value of the document, or leaves it as it is.
+// decodeInto sets target to the value of the document. After an error, it is unchanged.
 func decodeInto(target reflect.Value, document []byte) error {
 	value := reflect.New(target.Type())
-	// The first pass rejects what encoding/json accepts: duplicate names, invalid
-	// UTF-8.
+	// The first pass rejects duplicate names and invalid UTF-8, which encoding/json
+	// accepts.
 	err := decodeDocument(document, func(d decoder) error {
 		if d.PeekKind() == 'n' {
-			return errors.New("it is null")
+			return errors.New("the JSON is null")
 		}
 		return d.SkipValue()
 	})

@@ -11,44 +11,44 @@ import (
 	"strings"
 )
 
-// Equal reports whether r and o allow the same traffic. The order, case and trailing
-// dots of host names do not matter, duplicates are ignored, and AllowAll makes the
-// other rules irrelevant. Rules that lie within others still count: 10.1.0.0/16 next
-// to 10.0.0.0/8 is a difference, although it adds nothing.
+// Equal reports whether r and o allow the same traffic. It ignores the order, case and
+// trailing dots of host names, and duplicates. AllowAll makes the other rules irrelevant.
+// A rule within another rule counts: 10.1.0.0/16 in addition to 10.0.0.0/8 is a
+// difference, although it adds nothing.
 //
-// Rules that a newer API added and this version of the SDK does not know are a
-// difference, unless they allow nothing: they are false, null, 0 or empty, or an object
-// or array of such values. So a policy with an unknown rule never equals rules built in
-// Go.
+// A field that this version of the SDK does not know is a difference unless it allows
+// nothing. It allows nothing if its value is false, null, 0 or empty, or an object or array
+// of such values.
 func (r EgressRules) Equal(o EgressRules) bool {
 	mine, theirs := r.canonical(true), o.canonical(true)
 	return slices.EqualFunc(mine.hosts, theirs.hosts, func(a, b string) bool { return compareHosts(a, b) == 0 }) &&
 		slices.Equal(mine.others, theirs.others)
 }
 
-// Diff returns how o differs from r: a line for each rule that only r has, which
-// starts with "- ", then one for each that only o has, which starts with "+ ". It
-// is empty exactly when Equal.
+// Diff returns how o differs from r: a line that starts with "- " for each rule that only r
+// has, then a line that starts with "+ " for each rule that only o has. The rules are
+// written as by [EgressRules.Rules], and the value of an unknown field follows its name. The
+// result is empty exactly if r and o are Equal.
 func (r EgressRules) Diff(o EgressRules) []string { return r.diff(o, true) }
 
-// diffWithoutValues is Diff without the values of unknown fields, which may be secret.
+// diffWithoutValues is Diff without the values of unknown fields, which may be secrets.
 func (r EgressRules) diffWithoutValues(o EgressRules) []string { return r.diff(o, false) }
 
 func (r EgressRules) diff(o EgressRules, values bool) []string {
-	mine, theirs := r.canonical(true), o.canonical(true)
-	gone := mine.without(theirs).lines("- ", true, values)
-	added := theirs.without(mine).lines("+ ", true, values)
+	mine, theirs := r.canonical(false), o.canonical(false)
+	gone := mine.without(theirs).lines("- ", false, values)
+	added := theirs.without(mine).lines("+ ", false, values)
 	if len(gone) == 0 {
 		return added
 	}
 	return append(gone, added...)
 }
 
-// Fingerprint returns 16 hexadecimal digits. Equal rules have equal fingerprints;
-// others differ, barring a 64-bit collision. Use it in policy names: for rules without
-// unknown fields it is the same in every version of the SDK.
+// Fingerprint returns 16 hexadecimal digits for use in policy names. Equal rules have equal
+// fingerprints; others differ, barring a 64-bit collision. For rules without unknown
+// fields, the fingerprint is the same in every version of the SDK.
 //
-// It is the start of the SHA-256 of the rules in canonical form: one line per rule,
+// It is the start of the SHA-256 of the rules in canonical form: one line per rule, each
 // ended by a line feed, without duplicates, sorted by bytes. The lines are
 //
 //	MCP gateway
@@ -61,11 +61,11 @@ func (r EgressRules) diff(o EgressRules, values bool) []string {
 //	host "NAME"
 //	unknown "NAME" VALUE
 //
-// where PROTOCOL is any, TCP or UDP, a host's NAME is in lower case without its
-// trailing dot, and names are quoted as by [strconv.QuoteToASCII]. A range that is
-// allowed on all ports has no lines for single ports. With "allow all" there are no
-// other lines than the unknown ones. An unknown field within a range follows its line
-// or its port's: cidr RANGE unknown "NAME" VALUE. VALUE is JSON in the form of RFC
+// PROTOCOL is any, TCP or UDP. The NAME of a host is in lower case, without a trailing dot.
+// Names are quoted as by [strconv.QuoteToASCII]. A range that is allowed on all ports has no
+// lines for single ports. If "allow all" is present, the only other lines are those of
+// unknown fields. The line of an unknown field of a range or port starts with the line of
+// that range or port: cidr RANGE unknown "NAME" VALUE. VALUE is JSON in the form of RFC
 // 8785, except that numbers keep all their digits.
 func (r EgressRules) Fingerprint() string {
 	hash := sha256.New()
@@ -77,7 +77,7 @@ func (r EgressRules) Fingerprint() string {
 	return hex.EncodeToString(hash.Sum(nil)[:8])
 }
 
-// Rules returns a line for each rule, for people and audit logs:
+// Rules returns one line per rule, for people and audit logs:
 //
 //	agent gateway
 //	cidr 10.0.0.0/8 TCP 443
@@ -86,14 +86,15 @@ func (r EgressRules) Fingerprint() string {
 //
 // The other lines are "allow all", "devbox to devbox", "MCP gateway", "Runloop mirrors",
 // "cidr 192.0.2.0/24" for all ports and protocols, and "unknown NAME" for a field that
-// this version of the SDK does not know and that may allow something. The lines are
-// sorted, printable, and without duplicates; no lines mean that nothing is allowed.
-// Rules that are Equal have the same lines, but for the values of unknown fields.
+// this version of the SDK does not know and that may allow something. Names with unusual
+// characters are quoted. The lines are sorted, printable, and without duplicates. The
+// result is empty if the rules allow nothing. Equal rules have the same lines; rules with
+// the same lines are Equal, except for the values of unknown fields.
 func (r EgressRules) Rules() []string { return r.canonical(false).lines("", false, false) }
 
-// Update returns parameters that replace every rule of a policy with r. They set each
-// field, also those that were added after API version 0.1, which a server of that
-// version refuses. Fields that this version of the SDK does not know cannot be set: a
+// Update returns parameters that replace every rule of a policy with r. They set every
+// field, including those that were added after API version 0.1, which a server of that
+// version refuses. They cannot set fields that this version of the SDK does not know: the
 // policy keeps them.
 func (r EgressRules) Update() NetworkPolicyUpdateParams {
 	r = r.clone()
@@ -108,7 +109,7 @@ func (r EgressRules) Update() NetworkPolicyUpdateParams {
 	}
 }
 
-// String summarizes the rules: "deny all", "allow all", "2 hosts, agent gateway".
+// String returns a summary such as "deny all", "allow all" or "2 hosts, agent gateway".
 func (r EgressRules) String() string {
 	rules := r.canonical(true)
 	var unknown int
@@ -147,26 +148,25 @@ func count(n int, noun string) []string {
 	return []string{fmt.Sprintf("%d %ss", n, noun)}
 }
 
-// canonicalRules are rules that compare as equal exactly when they allow the same:
-// sorted, each once. Host names, which may be very many, are not copied: compareHosts
-// sees their canonical form.
+// canonicalRules are sorted rules without duplicates. They are equal exactly if they allow
+// the same traffic. Host names, of which there may be many, are not copied: compareHosts
+// compares their canonical form.
 type canonicalRules struct {
 	hosts  []string
 	others []rule
 }
 
-// A rule is any other one than a host name.
+// A rule is a rule other than a host name.
 type rule struct {
 	text  string
-	value string // of an unknown field, JSON; empty for the rules that are known
+	value string // JSON of an unknown field; empty for a known rule
 }
 
 func (r rule) compare(o rule) int {
 	return cmp.Or(strings.Compare(r.text, o.text), strings.Compare(r.value, o.value))
 }
 
-// canonical writes the rules as Fingerprint documents them or, if not quoted, as Rules
-// does.
+// canonical returns the rules in the form of Fingerprint if quoted, and of Rules if not.
 func (r EgressRules) canonical(quoted bool) canonicalRules {
 	var c canonicalRules
 	var cidrs []rule
@@ -207,7 +207,7 @@ func (c canonicalRules) lines(mark string, quoted, values bool) []string {
 		return nil
 	}
 	lines := make([]string, 0, len(c.hosts)+len(c.others))
-	var line, name []byte // reused, because quotes and escapes make them grow
+	var line, name []byte // reused between host names
 	for _, host := range c.hosts {
 		line = append(append(line[:0], mark...), "host "...)
 		name = appendCanonicalHost(name[:0], host)
@@ -228,7 +228,7 @@ func (c canonicalRules) lines(mark string, quoted, values bool) []string {
 	return sortedSet(lines, strings.Compare)
 }
 
-// without returns the rules that are not among the others.
+// without returns the rules that are not in o.
 func (c canonicalRules) without(o canonicalRules) canonicalRules {
 	return canonicalRules{
 		hosts:  missingFrom(o.hosts, c.hosts, compareHosts),
@@ -236,7 +236,7 @@ func (c canonicalRules) without(o canonicalRules) canonicalRules {
 	}
 }
 
-// missingFrom returns the values that the sorted others do not have.
+// missingFrom returns the values that are not in the sorted others.
 func missingFrom[T any](others, values []T, compare func(T, T) int) []T {
 	if len(others) == 0 {
 		return values
@@ -254,7 +254,7 @@ func missingFrom[T any](others, values []T, compare func(T, T) int) []T {
 // trailing dot.
 func compareHosts(a, b string) int {
 	a, b = strings.TrimSuffix(a, "."), strings.TrimSuffix(b, ".")
-	const step = 64 // equal parts are compared faster as a whole
+	const step = 64 // comparing equal parts as a whole is faster
 	for len(a) >= step && len(b) >= step && a[:step] == b[:step] {
 		a, b = a[step:], b[step:]
 	}
@@ -275,7 +275,7 @@ func appendCanonicalHost(dst []byte, host string) []byte {
 	return dst
 }
 
-// lower is of ASCII, because the lower case of Unicode changes.
+// lower maps ASCII only, because the lower case of Unicode changes between versions.
 func lower(c byte) byte {
 	if 'A' <= c && c <= 'Z' {
 		return c + ('a' - 'A')
@@ -283,13 +283,13 @@ func lower(c byte) byte {
 	return c
 }
 
-// isPlain reports whether a name needs no quotes: it cannot look like another rule.
+// isPlain reports whether a name needs no quotes, because it cannot look like another rule.
 func isPlain(name string) bool {
 	return name != "" && !strings.ContainsFunc(name, func(r rune) bool { return !isHostnameRune(r) && r != '*' })
 }
 
-// canonicalCIDRs returns the rules of the ranges and, apart from them because AllowAll
-// does not make those irrelevant, the unknown ones within.
+// canonicalCIDRs returns the rules of the ranges and, separately, their unknown fields,
+// which AllowAll does not make irrelevant.
 func canonicalCIDRs(cidrs []AllowedCIDR, quoted bool) (rules, unknown []rule) {
 	onAllPorts := make(map[string]bool)
 	for _, c := range cidrs {
@@ -352,7 +352,7 @@ func (r EgressRules) known() EgressRules {
 	return r.withUnknown(func(unknownFields) unknownFields { return "" })
 }
 
-// withUnknown returns r with other unknown fields, of its CIDRs and port rules as well.
+// withUnknown returns r with other unknown fields, including those of its CIDRs and ports.
 func (r EgressRules) withUnknown(other func(unknownFields) unknownFields) EgressRules {
 	r = r.clone()
 	r.unknown = other(r.unknown)
@@ -366,8 +366,8 @@ func (r EgressRules) withUnknown(other func(unknownFields) unknownFields) Egress
 	return r
 }
 
-// clone shares no list with r. A call that sends more than one request works on one:
-// what the caller does to its own meanwhile changes nothing.
+// clone returns a copy that shares no list with r. A call that sends several requests uses
+// a copy, because the caller may modify its lists in the meantime.
 func (r EgressRules) clone() EgressRules {
 	r.AllowedHostnames = slices.Clone(r.AllowedHostnames)
 	r.AllowedCIDRs = slices.Clone(r.AllowedCIDRs)
@@ -377,7 +377,7 @@ func (r EgressRules) clone() EgressRules {
 	return r
 }
 
-// withUnknownOf returns r with the unknown fields of o, which no update removes.
+// withUnknownOf returns r with the unknown fields of o, which an update does not remove.
 func (r EgressRules) withUnknownOf(o EgressRules) EgressRules {
 	r.unknown = o.unknown
 	return r

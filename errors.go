@@ -12,50 +12,51 @@ import (
 	"github.com/runloop-community/runloop-go/internal/engine"
 )
 
-// Sentinels for [errors.Is]. The package documentation has the table of which call
+// Sentinel errors, for use with [errors.Is]. The package documentation lists which call
 // returns which.
 var (
 	ErrBadRequest   = errors.New("bad request")  // status 400
-	ErrUnauthorized = errors.New("unauthorized") // status 401: the key is missing or wrong
+	ErrUnauthorized = errors.New("unauthorized") // status 401: the key is invalid
 	ErrForbidden    = errors.New("forbidden")    // status 403: the account may not do this
 	ErrConflict     = errors.New("conflict")     // status 409
 	ErrRateLimited  = errors.New("rate limited") // status 429
 	ErrServer       = errors.New("server error") // status 500 and above
 
-	// ErrNotFound: the ID or cursor is unknown. The API responds with 404, or with a
-	// 400 whose message reports so.
+	// ErrNotFound: the ID or cursor is unknown. The API responds with 404, or with 400
+	// and a message that states it.
 	ErrNotFound = errors.New("not found")
-	// ErrNameTaken: Create or Update would give a policy the name of another. The API
-	// responds with 400 or 409 and a message that reports so, or with 409 and no message.
+	// ErrNameTaken: the name in a Create or Update is the name of another policy. The API
+	// responds with 400 or 409 and a message that states it, or with 409 and no message.
 	ErrNameTaken = errors.New("name is taken")
 	// ErrPolicyInUse: Delete was refused because active devboxes use the policy. The
-	// API responds with 400 or 409 and a message that reports so, or with 400 and no
+	// API responds with 400 or 409 and a message that states it, or with 400 and no
 	// message.
 	ErrPolicyInUse = errors.New("policy in use")
-	// ErrPolicyLimit: Create was refused because the account has as many policies as
-	// it may. See [NetworkPoliciesService.Prune].
+	// ErrPolicyLimit: Create was refused because the account has reached its limit of
+	// policies. See [NetworkPoliciesService.Prune].
 	ErrPolicyLimit = errors.New("policy limit reached")
-	// ErrDrift: the policy differs from the rules that Ensure or Apply was called with.
+	// ErrDrift: the policy differs from the parameters of Ensure or Apply. See
+	// [DriftError].
 	ErrDrift = errors.New("policy differs")
 
 	// ErrDevboxFailed: a devbox failed or was shut down before it was running. See
 	// [DevboxError].
 	ErrDevboxFailed = errors.New("devbox failed")
-	// ErrPolicyNotAttached: a devbox was created, but does not use its policy. See
+	// ErrPolicyNotAttached: a devbox was created but does not use its policy. See
 	// [DevboxError].
 	ErrPolicyNotAttached = errors.New("policy not attached")
 
 	// ErrInvalidResponse: a success response could not be decoded: invalid or
 	// truncated JSON, a missing field, or another policy. A connection that breaks
-	// within a response is a network error instead.
+	// within a response is a [TransportError] instead.
 	ErrInvalidResponse = engine.ErrInvalidResponse
 	// ErrResponseTooLarge: a success response has more than 32 MiB, or more items than
-	// a call accepts. A list with a smaller Limit may succeed.
+	// the SDK accepts. A list with a smaller Limit may succeed.
 	ErrResponseTooLarge = engine.ErrResponseTooLarge
 
-	// ErrMaybeApplied: a write failed but may have taken effect, or may still do so.
-	// It matches every error whose MaybeApplied is true, and a DriftError after a write of
-	// the call.
+	// ErrMaybeApplied: a write failed, but may have taken effect or may still take
+	// effect. Every error whose MaybeApplied is true matches it, and so do a DriftError
+	// after a write of the call and a DevboxError whose Devbox is nil.
 	ErrMaybeApplied = errors.New("may have been applied")
 )
 
@@ -70,40 +71,40 @@ const maxErrorText = 299
 // The text has the operation, the status, the API's message and the number of
 // attempts. No field contains the API key.
 type APIError struct {
-	// Op is the call: "create network policy".
+	// Op is the call, such as "create network policy".
 	Op string
 	// StatusCode is the HTTP status.
 	StatusCode int
-	// Code is the API's error code, empty when the response has none. The API
-	// documents no codes: use the sentinels.
+	// Code is the API's error code, or "". The API documents no codes: use the sentinel
+	// errors.
 	Code string
-	// Message is the API's error message, empty when the response has none.
+	// Message is the API's error message, or "".
 	Message string
-	// RequestID identifies the request in the API's logs. It is the ID that was sent
-	// when the response has none.
+	// RequestID identifies the request in the API's logs. It is the ID in the response,
+	// or else the ID that was sent.
 	RequestID string
-	// RetryAfter is how long the API asks to wait, 0 when it does not.
+	// RetryAfter is how long the API asks the client to wait. It is 0 if the response
+	// does not state it.
 	RetryAfter time.Duration
 	// Attempts is the number of requests sent.
 	Attempts int
-	// MaybeApplied reports that a write may have taken effect: this response or an
-	// earlier attempt leaves it open. The error then matches [ErrMaybeApplied].
-	// Repeating a call of NetworkPolicies is safe, although a repeated Create may
-	// report [ErrNameTaken] for its own policy; Ensure does not. Repeating a Do may
-	// apply it twice.
+	// MaybeApplied reports that a write may have taken effect, according to this response
+	// or an earlier attempt. The error then matches [ErrMaybeApplied]. Repeating a call
+	// of NetworkPolicies is safe, although a repeated Create may report [ErrNameTaken]
+	// for its own policy; Ensure does not. Repeating a Do may apply it twice.
 	MaybeApplied bool
 	// Header is the response's header.
 	Header http.Header
-	// Body is the response's body, cut at 64 KiB.
+	// Body is the response's body, truncated to 64 KiB.
 	Body []byte
 
-	meaning   error // what the response means to the operation
-	transient bool  // a fault that may pass
-	cause     error // why the response is unusable, or the end of the context
+	meaning   error // the sentinel of the operation that the error matches
+	transient bool
+	cause     error // why the response is unusable, or the context's error
 	detail    string
 }
 
-// Error is the text, on one line and shorter than 300 bytes.
+// Error returns the text, which is one line of fewer than 300 bytes.
 func (e *APIError) Error() string {
 	status := strings.TrimSpace(fmt.Sprintf("%d %s", e.StatusCode, http.StatusText(e.StatusCode)))
 	head := fmt.Sprintf("runloop: %s: %s", printable(e.Op, 80), status)
@@ -131,7 +132,7 @@ func (e *APIError) Error() string {
 	return printable(head+message+tail, maxErrorText)
 }
 
-// Is matches the sentinels of the status, and what the response means to the operation.
+// Is reports whether target is a sentinel error of the status or of the operation.
 func (e *APIError) Is(target error) bool {
 	switch target {
 	case ErrBadRequest:
@@ -152,38 +153,37 @@ func (e *APIError) Is(target error) bool {
 	return e.meaning != nil && target == e.meaning
 }
 
-// Unwrap returns why a success response is unusable, or the end of the context when
-// that ended the call.
+// Unwrap returns why a success response is unusable, or the context's error if the context
+// ended the call.
 func (e *APIError) Unwrap() error { return e.cause }
 
-// Format makes every verb print the text alone.
+// Format prints only the text, whatever the verb.
 func (e APIError) Format(s fmt.State, verb rune) { formatText(s, verb, e.Error()) }
 
-// LogValue is the text.
+// LogValue returns the text.
 func (e APIError) LogValue() slog.Value { return slog.StringValue(e.Error()) }
 
-// A TransportError reports that no response was received, or one that broke off: the
-// API could not be reached, did not respond in time, or a proxy refused the
-// connection, which the text then names. errors.Is and errors.AsType find the cause: an
-// error of package net, or the context's error. AwaitRunning also returns it if the context
-// ends before the devbox is running.
+// A TransportError reports that no response was received, or a truncated one: the API could
+// not be reached or did not respond in time, or a proxy, which the text names, refused the
+// connection. It wraps the cause, such as an error of package net or the context's error.
+// AwaitRunning also returns it if the context ends before the devbox is running.
 type TransportError struct {
-	// Op is the call: "create network policy".
+	// Op is the call, such as "create network policy".
 	Op string
-	// Attempts is the number of requests sent, 0 when the context was over before the
+	// Attempts is the number of requests sent. It is 0 if the context ended before the
 	// first one.
 	Attempts int
-	// MaybeApplied is as in APIError. It is false when the API certainly has not
-	// received the request.
+	// MaybeApplied is as in APIError. It is false if the API certainly has not received
+	// the request.
 	MaybeApplied bool
 
-	transient bool   // a fault that may pass
-	problem   string // if it is not that no usable response came
+	transient bool
+	problem   string // in place of "no usable response"
 	cause     error
 	detail    string
 }
 
-// Error is the text, on one line and shorter than 300 bytes.
+// Error returns the text, which is one line of fewer than 300 bytes.
 func (e *TransportError) Error() string {
 	text := fmt.Sprintf("runloop: %s: %s (%s", printable(e.Op, 80), cmp.Or(e.problem, "no usable response"), attempts(e.Attempts))
 	if e.MaybeApplied {
@@ -196,12 +196,11 @@ func (e *TransportError) Error() string {
 	return text + ": " + printable(e.detail, maxErrorText-len(text)-len(": "))
 }
 
-// Is matches ErrMaybeApplied when MaybeApplied is set.
+// Is reports whether target is ErrMaybeApplied and MaybeApplied is true.
 func (e *TransportError) Is(target error) bool { return target == ErrMaybeApplied && e.MaybeApplied }
 
-// Timeout reports whether the error was a timeout: of an attempt, of the network or
-// of the caller's context. An attempt that took too long is not a
-// context.DeadlineExceeded.
+// Timeout reports whether the error was a timeout of an attempt, of the network or of the
+// context. Only a timeout of the context matches [context.DeadlineExceeded].
 func (e *TransportError) Timeout() bool {
 	t, ok := errors.AsType[interface {
 		error
@@ -213,23 +212,23 @@ func (e *TransportError) Timeout() bool {
 // Unwrap returns the cause, whose text is also safe to print.
 func (e *TransportError) Unwrap() error { return e.cause }
 
-// Format makes every verb print the text alone.
+// Format prints only the text, whatever the verb.
 func (e TransportError) Format(s fmt.State, verb rune) { formatText(s, verb, e.Error()) }
 
-// LogValue is the text.
+// LogValue returns the text.
 func (e TransportError) LogValue() slog.Value { return slog.StringValue(e.Error()) }
 
 // A ValidationError reports an invalid option or parameter. Nothing was sent.
 type ValidationError struct {
-	// Op is the call: "create network policy", or "new client".
+	// Op is the call, such as "create network policy" or "new client".
 	Op string
-	// Field is what is invalid: an option, an environment variable, or a parameter
-	// as in "Egress.AllowedHostnames[2]". With several problems, it is the first.
+	// Field is the invalid option, environment variable or parameter, such as
+	// "Egress.AllowedHostnames[2]". If several are invalid, it is the first.
 	Field string
-	// Problem tells what is wrong with Field, and what to write instead.
+	// Problem is the problem of Field and what to write instead.
 	Problem string
-	// Problems has a line for each problem, the first one included, as in
-	// "Egress.AllowedHostnames[2]: must not be blank".
+	// Problems has one line per problem, including the first, such as
+	// "Name: must not be blank".
 	Problems []string
 }
 
@@ -238,7 +237,7 @@ func invalid(op, field, problem string) *ValidationError {
 	return &ValidationError{Op: op, Field: field, Problem: problem, Problems: []string{field + ": " + problem}}
 }
 
-// Error is the first problem, on one line and shorter than 300 bytes.
+// Error returns the first problem, as one line of fewer than 300 bytes.
 func (e *ValidationError) Error() string {
 	text := fmt.Sprintf("runloop: %s: %s: %s", e.Op, e.Field, e.Problem)
 	if len(e.Problems) < 2 {
@@ -251,23 +250,24 @@ func (e *ValidationError) Error() string {
 	return printable(text, maxErrorText-len(more)) + more
 }
 
-// A DriftError reports that another policy has the name: one with other rules than
-// Ensure or Apply was called with. It matches ErrDrift.
+// A DriftError reports that the policy with the name has other rules than Ensure or Apply
+// was called with. It matches [ErrDrift].
 type DriftError struct {
-	// Op is the call: "ensure network policy".
+	// Op is the call, such as "ensure network policy".
 	Op string
-	// Policy is the policy as it is.
+	// Policy is the existing policy.
 	Policy *NetworkPolicy
-	// Diff has a line for each difference, as [EgressRules.Diff] of the rules of the
-	// call with the policy's, but without the API key and without the values of fields
-	// that this version of the SDK does not know.
+	// Diff has one line per difference, as [EgressRules.Diff] writes them: "- " for rules
+	// that only the call has, "+ " for rules that only the policy has. The lines contain
+	// neither the API key nor the values of fields that this version of the SDK does not
+	// know.
 	Diff []string
 
 	subject string // the policy, without the API key
 	inDoubt bool
 }
 
-// Error is the text, on one line and shorter than 300 bytes.
+// Error returns the text, which is one line of fewer than 300 bytes.
 func (e *DriftError) Error() string {
 	subject := e.subject
 	if subject == "" && e.Policy != nil {
@@ -282,13 +282,13 @@ func describe(name, id string) string {
 	return fmt.Sprintf("%q (%s)", printable(name, 60), printable(id, 40))
 }
 
-// Is matches ErrDrift, and ErrMaybeApplied if a write of the call was or may have been
-// applied before.
+// Is reports whether target is ErrDrift, or ErrMaybeApplied after a write of the call that
+// was or may have been applied.
 func (e *DriftError) Is(target error) bool {
 	return target == ErrDrift || target == ErrMaybeApplied && e.inDoubt
 }
 
-// newError turns the engine's failure into the error that users see.
+// newError returns the error for a failure of the engine.
 func newError(f *engine.Failure) error {
 	switch {
 	case f.Invalid != nil:

@@ -21,9 +21,9 @@ import (
 	"github.com/runloop-community/runloop-go/internal/clienttest"
 )
 
-// What an error matches is decided by the status and the API's own message, by a table
-// of each operation.
-func TestWhatAnErrorIsAbout(t *testing.T) {
+// The status and the API's own message determine the sentinels, by a table of each
+// operation.
+func TestSentinelsOfErrorResponses(t *testing.T) {
 	t.Parallel()
 	const (
 		create = "create network policy"
@@ -36,81 +36,70 @@ func TestWhatAnErrorIsAbout(t *testing.T) {
 	byID := []string{get, update, remove}
 	renames := []string{create, update} // UpdateCall sets a name
 	type meanings map[string][]string   // the operations to which a sentinel applies
+	none := []string{``}
 	for _, test := range []struct {
 		status int
-		body   string
 		want   meanings
+		bodies []string
 	}{
-		{400, `{"message": "name must be text"}`, meanings{"ErrBadRequest": all}},
-		{400, `{"message": "Invalid API version"}`, meanings{"ErrBadRequest": all}},
-		{400, ``, meanings{"ErrBadRequest": all, "ErrPolicyInUse": {remove}}},
-		{400, `{}`, meanings{"ErrBadRequest": all, "ErrPolicyInUse": {remove}}},
-		{400, `{"code": "bad_request"}`, meanings{"ErrBadRequest": all, "ErrPolicyInUse": {remove}}},
-		{400, `<html>Bad Request</html>`, meanings{"ErrBadRequest": all}},
-		{400, `Policy is in use, already exists, not found`, meanings{"ErrBadRequest": all}},
-		{400, `<html>in use, already exists, not found</html>`, meanings{"ErrBadRequest": all}},
-		{409, `<html>in use, already exists, not found</html>`, meanings{"ErrConflict": all}},
-		{400, `{"message": "Policy is in use by active devboxes"}`, meanings{"ErrBadRequest": all, "ErrPolicyInUse": {remove}}},
-		{400, `{"error": "policy is being used by 2 devboxes"}`, meanings{"ErrBadRequest": all, "ErrPolicyInUse": {remove}}},
-		{409, `{"message": "Policy is in use by active devboxes"}`, meanings{"ErrConflict": all, "ErrPolicyInUse": {remove}}},
-		{400, `{"message": "Policy is not in use"}`, meanings{"ErrBadRequest": all}},
-		{400, `{"message": "Network policy with name 'build' Already Exists"}`, meanings{"ErrBadRequest": all, "ErrNameTaken": renames}},
-		{400, `{"error": "name is taken"}`, meanings{"ErrBadRequest": all, "ErrNameTaken": renames}},
-		{400, `{"message": "name must be unique"}`, meanings{"ErrBadRequest": all, "ErrNameTaken": renames}},
-		{409, `{"message": "Network policy already exists"}`, meanings{"ErrConflict": all, "ErrNameTaken": renames}},
-		{409, ``, meanings{"ErrConflict": all, "ErrNameTaken": renames}},
-		{409, `{"code": 17}`, meanings{"ErrConflict": all, "ErrNameTaken": renames}},
-		{409, `{"message": "request in progress"}`, meanings{"ErrConflict": all}},
-		{409, `{"message": "the account is being migrated"}`, meanings{"ErrConflict": all}},
-		{422, `{"message": "Network policy already exists"}`, meanings{}},
-		// What is quoted can be a name.
-		{400, `{"message": "policy \"dns not found\" is invalid"}`, meanings{"ErrBadRequest": all}},
-		{400, `{"message": "the name 'already exists' is invalid"}`, meanings{"ErrBadRequest": all}},
-		{400, `{"message": "network policy \"tenant dns not found\" is in use"}`, meanings{"ErrBadRequest": all, "ErrPolicyInUse": {remove}}},
-		{409, `{"message": "the policy ‘in use’ is being changed"}`, meanings{"ErrConflict": all}},
+		{400, meanings{"ErrBadRequest": all}, []string{
+			`{"message": "name must be text"}`, `{"message": "Invalid API version"}`, `{"message": "Policy is not in use"}`,
+			`{"message": "hostname x.example does not exist"}`, `<html>Bad Request</html>`,
+			`Policy is in use, already exists, not found`, `<html>in use, already exists, not found</html>`,
+			// A quoted part can be a name.
+			`{"message": "policy \"dns not found\" is invalid"}`, `{"message": "the name 'already exists' is invalid"}`,
+		}},
+		{400, meanings{"ErrBadRequest": all, "ErrPolicyInUse": {remove}}, []string{
+			``, `{}`, `{"code": "bad_request"}`, `{"message": "Policy is in use by active devboxes"}`, `{"error": "policy is being used by 2 devboxes"}`,
+			`{"message": "network policy \"tenant dns not found\" is in use"}`,
+		}},
+		{400, meanings{"ErrBadRequest": all, "ErrNameTaken": renames}, []string{
+			`{"message": "Network policy with name 'build' Already Exists"}`, `{"error": "name is taken"}`, `{"message": "name must be unique"}`,
+		}},
 		// The live API responds to some unknown IDs with 400.
-		{400, `{"message": "Network policy Not Found: npol_1"}`, meanings{"ErrBadRequest": all, "ErrNotFound": byID}},
-		{400, `{"message": "npol_1 does not exist"}`, meanings{"ErrBadRequest": all, "ErrNotFound": byID}},
-		{400, `{"message": "npol_1 doesn’t exist"}`, meanings{"ErrBadRequest": all, "ErrNotFound": byID}},
-		{400, `{"message": "hostname x.example does not exist"}`, meanings{"ErrBadRequest": all}},
-		{404, ``, meanings{"ErrNotFound": byID}},
-		{404, `<html>`, meanings{"ErrNotFound": byID}},
-		{404, `{"message": "no Route matched with those values"}`, meanings{"ErrNotFound": byID}},
-		{400, `{"message": "Network policy limit of 100 reached"}`, meanings{"ErrBadRequest": all, "ErrPolicyLimit": {create}}},
-		{400, `{"message": "Maximum number of network policies reached"}`, meanings{"ErrBadRequest": all, "ErrPolicyLimit": {create}}},
-		{403, `{"message": "quota exceeded"}`, meanings{"ErrForbidden": all, "ErrPolicyLimit": {create}}},
-		{409, `{"message": "too many policies"}`, meanings{"ErrConflict": all, "ErrPolicyLimit": {create}}},
-		{422, `{"message": "policy limit reached"}`, meanings{"ErrPolicyLimit": {create}}},
-		{429, `{"message": "rate limit exceeded"}`, meanings{"ErrRateLimited": all}},
-		{401, ``, meanings{"ErrUnauthorized": all}},
-		{401, `{"message": "already exists, not found, in use"}`, meanings{"ErrUnauthorized": all}},
-		{403, `{"message": "account does not have devbox capability"}`, meanings{"ErrForbidden": all}},
-		{405, `{"message": "not found"}`, meanings{}},
-		{410, `{"message": "already exists, not found"}`, meanings{}},
-		{413, ``, meanings{}},
-		{422, `{"message": "already exists, not found"}`, meanings{}},
-		{429, ``, meanings{"ErrRateLimited": all}},
-		{500, `{"message": "not found"}`, meanings{"ErrServer": all}},
-		{501, ``, meanings{"ErrServer": all}},
-		{502, ``, meanings{"ErrServer": all}},
-		{503, ``, meanings{"ErrServer": all}},
-		{504, ``, meanings{"ErrServer": all}},
-		{529, ``, meanings{"ErrServer": all}},
-		{302, ``, meanings{}},
-		{304, ``, meanings{}},
-		{307, ``, meanings{}},
+		{400, meanings{"ErrBadRequest": all, "ErrNotFound": byID}, []string{
+			`{"message": "Network policy Not Found: npol_1"}`, `{"message": "npol_1 does not exist"}`, `{"message": "npol_1 doesn’t exist"}`,
+		}},
+		{400, meanings{"ErrBadRequest": all, "ErrPolicyLimit": {create}}, []string{
+			`{"message": "Network policy limit of 100 reached"}`, `{"message": "Maximum number of network policies reached"}`,
+		}},
+		{401, meanings{"ErrUnauthorized": all}, []string{``, `{"message": "already exists, not found, in use"}`}},
+		{403, meanings{"ErrForbidden": all}, []string{`{"message": "account does not have devbox capability"}`}},
+		{403, meanings{"ErrForbidden": all, "ErrPolicyLimit": {create}}, []string{`{"message": "quota exceeded"}`}},
+		{404, meanings{"ErrNotFound": byID}, []string{``, `<html>`, `{"message": "no Route matched with those values"}`}},
+		{405, meanings{}, []string{`{"message": "not found"}`}},
+		{409, meanings{"ErrConflict": all}, []string{
+			`<html>in use, already exists, not found</html>`, `{"message": "request in progress"}`, `{"message": "the account is being migrated"}`,
+			`{"message": "the policy ‘in use’ is being changed"}`,
+		}},
+		{409, meanings{"ErrConflict": all, "ErrPolicyInUse": {remove}}, []string{`{"message": "Policy is in use by active devboxes"}`}},
+		{409, meanings{"ErrConflict": all, "ErrNameTaken": renames}, []string{`{"message": "Network policy already exists"}`, ``, `{"code": 17}`}},
+		{409, meanings{"ErrConflict": all, "ErrPolicyLimit": {create}}, []string{`{"message": "too many policies"}`}},
+		{410, meanings{}, []string{`{"message": "already exists, not found"}`}},
+		{413, meanings{}, none},
+		{422, meanings{}, []string{`{"message": "Network policy already exists"}`, `{"message": "already exists, not found"}`}},
+		{422, meanings{"ErrPolicyLimit": {create}}, []string{`{"message": "policy limit reached"}`}},
+		{429, meanings{"ErrRateLimited": all}, []string{``, `{"message": "rate limit exceeded"}`}},
+		{500, meanings{"ErrServer": all}, []string{`{"message": "not found"}`}},
+		{501, meanings{"ErrServer": all}, none},
+		{502, meanings{"ErrServer": all}, none},
+		{503, meanings{"ErrServer": all}, none},
+		{504, meanings{"ErrServer": all}, none},
+		{529, meanings{"ErrServer": all}, none},
+		{302, meanings{}, none},
+		{304, meanings{}, none},
+		{307, meanings{}, none},
 	} {
 		for _, call := range clienttest.PolicyCalls {
-			t.Run(fmt.Sprintf("%d %s/%s", test.status, test.body, call.Op), func(t *testing.T) {
-				t.Parallel()
-				err := clienttest.FailWith(t, call, clienttest.Respond(test.status, test.body))
-				want := []string{}
-				for sentinel, operations := range test.want {
-					if slices.Contains(operations, call.Op) {
-						want = append(want, sentinel)
-					}
+			want := []string{}
+			for sentinel, operations := range test.want {
+				if slices.Contains(operations, call.Op) {
+					want = append(want, sentinel)
 				}
-				assert.ElementsMatch(t, want, clienttest.Sentinels(err))
+			}
+			for _, body := range test.bodies {
+				err := clienttest.FailWith(t, call, clienttest.Respond(test.status, body))
+				assert.ElementsMatch(t, want, clienttest.Sentinels(err), "%s: %d %s", call.Op, test.status, body)
 				response := clienttest.AsAPIError(t, err)
 				assert.Equal(t, test.status, response.StatusCode)
 				assert.Equal(t, call.Op, response.Op)
@@ -118,7 +107,7 @@ func TestWhatAnErrorIsAbout(t *testing.T) {
 				inDoubt := test.status >= 500 && test.status != 501 || test.status < 400 && test.status != 307
 				assert.Equal(t, call.IsWrite() && inDoubt, response.MaybeApplied)
 				assert.Equal(t, response.MaybeApplied, errors.Is(err, runloop.ErrMaybeApplied))
-			})
+			}
 		}
 	}
 }
@@ -129,7 +118,6 @@ func TestAListIsNotFoundByItsCursor(t *testing.T) {
 	for status, body := range map[int]string{404: ``, 400: `{"message": "starting_after: npol_1 not found"}`} {
 		api, client := clienttest.NewAPI(t)
 		api.On(http.MethodGet, clienttest.PoliciesPath, clienttest.Respond(status, body))
-
 		_, err := client.NetworkPolicies.List(t.Context(), runloop.NetworkPolicyListParams{StartingAfter: "npol_1"})
 		require.ErrorIs(t, err, runloop.ErrNotFound)
 		_, err = client.NetworkPolicies.List(t.Context(), runloop.NetworkPolicyListParams{ID: "npol_1", Name: "build"})
@@ -138,8 +126,8 @@ func TestAListIsNotFoundByItsCursor(t *testing.T) {
 	}
 }
 
-// A success that is not one has what a response has: its status, request ID, header and
-// body, to show to the API's support.
+// The error of an unusable success has the status, request ID, header and body, for the
+// API's support.
 func TestAnUnusableSuccessIsAnAPIError(t *testing.T) {
 	t.Parallel()
 	for _, call := range clienttest.PolicyCalls {
@@ -180,7 +168,7 @@ func TestAnUnusableSuccessIsAnAPIError(t *testing.T) {
 	}
 }
 
-// blanks is an endless body.
+// blanks is an endless body of spaces.
 type blanks struct{}
 
 func (blanks) Read(p []byte) (int, error) {
@@ -190,9 +178,8 @@ func (blanks) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// The values that users make in tests of their own match by their fields alone: there is
-// no response that could mean anything.
-func TestUserMadeErrorsMatchByTheirFields(t *testing.T) {
+// Errors that users create, in their own tests, match by their fields alone.
+func TestErrorsCreatedByUsers(t *testing.T) {
 	t.Parallel()
 	for status, want := range map[int][]string{
 		400: {"ErrBadRequest"}, 401: {"ErrUnauthorized"}, 403: {"ErrForbidden"}, 404: {}, 409: {"ErrConflict"},
@@ -209,7 +196,7 @@ func TestUserMadeErrorsMatchByTheirFields(t *testing.T) {
 	assert.ErrorIs(t, &runloop.DriftError{Policy: &runloop.NetworkPolicy{Name: "build"}}, runloop.ErrDrift)
 }
 
-func TestErrorValuesWithoutACall(t *testing.T) {
+func TestZeroErrors(t *testing.T) {
 	t.Parallel()
 	for _, err := range []error{&runloop.APIError{}, &runloop.TransportError{}, &runloop.ValidationError{}, &runloop.DriftError{}} {
 		assert.Contains(t, err.Error(), "runloop: ")
@@ -222,52 +209,42 @@ func TestErrorValuesWithoutACall(t *testing.T) {
 func TestErrorTexts(t *testing.T) {
 	t.Parallel()
 	html := http.Header{"Content-Type": {"text/html"}}
-	for name, test := range map[string]struct {
-		call   clienttest.PolicyCall
-		answer httpmock.Responder
-		want   string
+	req1 := http.Header{"X-Request-Id": {"req_1"}}
+	get, respond := clienttest.GetCall, clienttest.Respond
+	for _, test := range []struct {
+		call     clienttest.PolicyCall
+		response httpmock.Responder
+		want     string
 	}{
-		"unknown policy": {clienttest.GetCall, clienttest.Respond(404, `{"message": "Network policy not found"}`),
-			"runloop: get network policy: 404 Not Found: Network policy not found (1 attempt)"},
-		"wrong key": {clienttest.ListCall, clienttest.Respond(401, `{"message": "Invalid API key"}`),
-			"runloop: list network policies: 401 Unauthorized: Invalid API key (1 attempt)"},
-		"no body": {clienttest.GetCall, clienttest.Respond(403, ``),
-			"runloop: get network policy: 403 Forbidden (1 attempt)"},
-		"code and request ID": {clienttest.GetCall, clienttest.Respond(400, `{"message": "bad limit", "error": "bad_request", "request_id": "req_1"}`),
-			"runloop: get network policy: 400 Bad Request: bad limit (1 attempt; code bad_request; request req_1)"},
-		"name taken": {clienttest.CreateCall, clienttest.RespondWith(409, `{"message": "Network policy already exists"}`, http.Header{"X-Request-Id": {"req_1"}}),
-			"runloop: create network policy: 409 Conflict: Network policy already exists (1 attempt; request req_1)"},
-		"policy in use": {clienttest.DeleteCall, clienttest.RespondWith(400, `{"message": "Policy is in use by active devboxes"}`, http.Header{"X-Request-Id": {"req_1"}}),
-			"runloop: delete network policy: 400 Bad Request: Policy is in use by active devboxes (1 attempt; request req_1)"},
-		"a write that may have been applied": {clienttest.UpdateCall, clienttest.RespondWith(503, ``, http.Header{"X-Request-Id": {"req_1"}}),
-			"runloop: update network policy: 503 Service Unavailable (1 attempt; request req_1; may have been applied)"},
-		"a proxy's page": {clienttest.GetCall, clienttest.RespondWith(502, `<html><h1>Bad Gateway</h1></html>`, html),
-			"runloop: get network policy: 502 Bad Gateway (1 attempt)"},
-		"a wait that is too long": {clienttest.GetCall, clienttest.RespondWith(429, ``, http.Header{"Retry-After": {"3600"}}),
-			"runloop: get network policy: 429 Too Many Requests (1 attempt)"},
-		"a status without a name": {clienttest.GetCall, clienttest.Respond(599, ``),
-			"runloop: get network policy: 599 (1 attempt)"},
-		"a status without a name, and a message": {clienttest.GetCall, clienttest.Respond(599, `{"message": "upstream timed out"}`),
-			"runloop: get network policy: 599: upstream timed out (1 attempt)"},
-		"redirect": {clienttest.GetCall, clienttest.RespondWith(302, ``, http.Header{"Location": {"https://login.example.test/sso?return=x"}}),
-			"runloop: get network policy: 302 Found: redirect to https://login.example.test/sso not followed: check the base URL (1 attempt)"},
-		"no connection": {clienttest.GetCall, clienttest.Fail("dial tcp: connection refused"),
-			"runloop: get network policy: no usable response (1 attempt): dial tcp: connection refused"},
-		"a write without an answer": {clienttest.UpdateCall, clienttest.Fail("connection reset by peer"),
-			"runloop: update network policy: no usable response (1 attempt; may have been applied): connection reset by peer"},
-		"a captive portal": {clienttest.GetCall, clienttest.RespondWith(200, `<html>`, html),
-			`runloop: get network policy: 200 OK: invalid response: content type "text/html": jsontext: invalid character '<' at start of value (1 attempt)`},
-		"no answer in the answer": {clienttest.GetCall, clienttest.Respond(204, ``),
-			`runloop: get network policy: 204 No Content: invalid response: content type "application/json": the body is empty (1 attempt)`},
+		{get, respond(404, `{"message": "Network policy not found"}`), "get network policy: 404 Not Found: Network policy not found (1 attempt)"},
+		{clienttest.ListCall, respond(401, `{"message": "Invalid API key"}`), "list network policies: 401 Unauthorized: Invalid API key (1 attempt)"},
+		{get, respond(403, ``), "get network policy: 403 Forbidden (1 attempt)"},
+		{get, respond(400, `{"message": "bad limit", "error": "bad_request", "request_id": "req_1"}`),
+			"get network policy: 400 Bad Request: bad limit (1 attempt; code bad_request; request req_1)"},
+		{clienttest.CreateCall, clienttest.RespondWith(409, `{"message": "Network policy already exists"}`, req1),
+			"create network policy: 409 Conflict: Network policy already exists (1 attempt; request req_1)"},
+		{clienttest.DeleteCall, clienttest.RespondWith(400, `{"message": "Policy is in use by active devboxes"}`, req1),
+			"delete network policy: 400 Bad Request: Policy is in use by active devboxes (1 attempt; request req_1)"},
+		{clienttest.UpdateCall, clienttest.RespondWith(503, ``, req1),
+			"update network policy: 503 Service Unavailable (1 attempt; request req_1; may have been applied)"},
+		{get, clienttest.RespondWith(502, `<html><h1>Bad Gateway</h1></html>`, html), "get network policy: 502 Bad Gateway (1 attempt)"},
+		{get, clienttest.RespondWith(429, ``, http.Header{"Retry-After": {"3600"}}), "get network policy: 429 Too Many Requests (1 attempt)"},
+		{get, respond(599, ``), "get network policy: 599 (1 attempt)"},
+		{get, respond(599, `{"message": "upstream timed out"}`), "get network policy: 599: upstream timed out (1 attempt)"},
+		{get, clienttest.RespondWith(302, ``, http.Header{"Location": {"https://login.example.test/sso?return=x"}}),
+			"get network policy: 302 Found: redirect to https://login.example.test/sso not followed: check the base URL (1 attempt)"},
+		{get, clienttest.Fail("dial tcp: connection refused"), "get network policy: no usable response (1 attempt): dial tcp: connection refused"},
+		{clienttest.UpdateCall, clienttest.Fail("connection reset by peer"),
+			"update network policy: no usable response (1 attempt; may have been applied): connection reset by peer"},
+		{get, clienttest.RespondWith(200, `<html>`, html),
+			`get network policy: 200 OK: invalid response: content type "text/html": jsontext: invalid character '<' at start of value (1 attempt)`},
+		{get, respond(204, ``), `get network policy: 204 No Content: invalid response: content type "application/json": the body is empty (1 attempt)`},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			assert.Equal(t, test.want, clienttest.FailWith(t, test.call, test.answer).Error())
-		})
+		assert.Equal(t, "runloop: "+test.want, clienttest.FailWith(t, test.call, test.response).Error())
 	}
 }
 
-func TestEveryVerbPrintsTheTextAlone(t *testing.T) {
+func TestEveryVerbPrintsOnlyTheText(t *testing.T) {
 	t.Parallel()
 	for _, err := range []error{
 		clienttest.FailWith(t, clienttest.GetCall, clienttest.Respond(404, `{"message": "not found"}`)),
@@ -301,7 +278,7 @@ func TestErrorTextsAreShort(t *testing.T) {
 		})
 		for what, err := range map[string]error{
 			"no policy has the name": notFound,
-			"no answer":              noSuchID,
+			"no response":            noSuchID,
 			"bad option":             badOption,
 			"bad host name":          badHost,
 			"bad method":             client.Do(t.Context(), text, "/v1/devboxes", nil, nil),
@@ -321,7 +298,7 @@ func TestErrorTextsAreShort(t *testing.T) {
 	}
 }
 
-// What httpmock returns for a request that it does not expect has the whole URL.
+// The error of httpmock for an unexpected request contains the whole URL.
 func TestQueriesStayOutOfErrors(t *testing.T) {
 	t.Parallel()
 	_, client := clienttest.NewAPI(t, runloop.WithMaxRetries(0), runloop.WithHTTPClient(&http.Client{Transport: httpmock.NewMockTransport()}))
@@ -336,8 +313,8 @@ func TestQueriesStayOutOfErrors(t *testing.T) {
 	}
 }
 
-// FuzzErrorText lets a server answer whatever it wants: the text of an error stays
-// short, on one line, and without the key.
+// FuzzErrorText sends arbitrary responses. The text of an error is short, on one line, and
+// without the key.
 func FuzzErrorText(f *testing.F) {
 	for _, status := range []uint16{0, 99, 200, 204, 302, 400, 404, 409, 429, 500, 599, 999} {
 		f.Add(status, "application/json", "/v1?x=1", "req_1", []byte(`{"message": "m", "error": "e", "request_id": "r"}`))

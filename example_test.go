@@ -268,8 +268,8 @@ func ExampleNetworkPoliciesService_Plan() {
 	}
 	// Output:
 	// update build
-	// - host "evil.example"
-	// + host "*.npmjs.org"
+	// - host evil.example
+	// + host *.npmjs.org
 	// - description "old"
 	// + description ""
 }

@@ -59,9 +59,9 @@ func ExampleEgressRules_Diff() {
 		fmt.Println(line)
 	}
 	// Output:
-	// - host "*.npmjs.org"
+	// - host *.npmjs.org
 	// + agent gateway
-	// + host "evil.example"
+	// + host evil.example
 }
 
 func ExampleEgressRules_Fingerprint() {
@@ -197,7 +197,7 @@ func ExampleDriftError() {
 	if e, ok := errors.AsType[*runloop.DriftError](err); ok {
 		fmt.Println(e.Policy.Name, "was changed:", e.Diff)
 	}
-	// Output: no-network was changed: [+ host "evil.example"]
+	// Output: no-network was changed: [+ host evil.example]
 }
 
 func ExampleWithResponseInto() {

@@ -10,11 +10,11 @@ import (
 	runloop "github.com/runloop-community/runloop-go"
 )
 
-// A generator makes rules by chance, the same ones in every run. Its words are few,
-// so that equal rules, and rules that differ in one thing only, come often.
+// A generator generates random rules, the same in every run. It has few names and values,
+// so that equal rules, and rules with one difference, are frequent.
 type generator struct{ *rand.Rand }
 
-// forEachSeed runs a property for many generators. A failure names the seed.
+// forEachSeed checks a property with many generators. A failure reports the seed.
 func forEachSeed(t *testing.T, property func(*testing.T, generator)) {
 	t.Helper()
 	for seed := range uint64(300) {
@@ -27,7 +27,7 @@ func forEachSeed(t *testing.T, property func(*testing.T, generator)) {
 
 func pick[T any](g generator, values ...T) T { return values[g.IntN(len(values))] }
 
-// some returns up to n values, nil for none.
+// some returns up to n values, or nil.
 func some[T any](g generator, n int, value func() T) []T {
 	var values []T
 	for range g.IntN(n + 1) {
@@ -65,7 +65,7 @@ func (g generator) port() runloop.PortRule {
 	return p
 }
 
-// rewritten returns rules that have the same reach and look as different as can be.
+// rewritten returns rules that allow the same traffic in another form.
 func (g generator) rewritten(r runloop.EgressRules) runloop.EgressRules {
 	if r.AllowAll {
 		r = g.rules()
@@ -83,12 +83,12 @@ func (g generator) rewritten(r runloop.EgressRules) runloop.EgressRules {
 				ports[i].EndPort = pick(g, 0, p.Port)
 			}
 		}
-		if len(ports) == 0 { // all ports, so that a port more adds nothing
+		if len(ports) == 0 { // all ports: another port adds nothing
 			cidrs = append(cidrs, runloop.AllowedCIDR{CIDR: c.CIDR, Ports: []runloop.PortRule{}},
 				runloop.AllowedCIDR{CIDR: c.CIDR, Ports: []runloop.PortRule{g.port()}})
 			continue
 		}
-		cut := g.IntN(len(ports)) // one entry or two make no difference
+		cut := g.IntN(len(ports)) // one entry or two are the same
 		if cut > 0 {
 			cidrs = append(cidrs, runloop.AllowedCIDR{CIDR: c.CIDR, Ports: ports[:cut]})
 		}
@@ -99,7 +99,7 @@ func (g generator) rewritten(r runloop.EgressRules) runloop.EgressRules {
 	return r
 }
 
-// repeated returns the values in another order, some of them twice.
+// repeated returns the values in another order, with duplicates.
 func repeated[T any](g generator, values []T) []T {
 	all := slices.Clone(values)
 	for _, value := range values {
@@ -111,7 +111,7 @@ func repeated[T any](g generator, values []T) []T {
 	return all
 }
 
-// policyJSON returns a policy of the API whose rules have members that the SDK does not know.
+// policyJSON returns a policy of the API whose rules have unknown fields.
 func (g generator) policyJSON() string {
 	unknown := pick(g, ``, `, "allow_tunnels": true`, `, "new": {"b": [1, "x"], "a": null}, "other": 0`)
 	host := pick(g, `"github.com"`, `"*.npmjs.org"`, `"\u0067ithub.com"`, `"日本.example"`)

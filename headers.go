@@ -5,17 +5,17 @@ import (
 	"strings"
 )
 
-const maxHeaderValue = 8 << 10 // what servers commonly accept
+const maxHeaderValue = 8 << 10 // a common limit of servers
 
 const (
 	replays     = "net/http would replay writes; use WithIdempotencyKey on a single call"
 	setsIt      = "the SDK sets it"
 	netHTTPSets = "net/http sets it"
-	hopByHop    = "it is about the connection, which net/http manages"
+	hopByHop    = "it controls the connection, which net/http manages"
 )
 
-// reservedHeaders tells what to do instead of setting a header that is not the caller's
-// to set, by canonical name.
+// reservedHeaders are the headers that callers cannot set, by canonical name. The value
+// tells why, or what to do instead.
 var reservedHeaders = map[string]string{
 	"Authorization":     "use WithAPIKey",
 	"User-Agent":        "use WithUserAgent",
@@ -36,24 +36,24 @@ var reservedHeaders = map[string]string{
 	"Keep-Alive":        hopByHop,
 	"Proxy-Connection":  hopByHop,
 	// A header is sent to the API, not to the proxy.
-	"Proxy-Authorization": "write the credentials into the URL of the proxy",
+	"Proxy-Authorization": "write the credentials in the URL of the proxy",
 	"Content-Encoding":    "the SDK does not compress bodies",
 	"Expect":              "the SDK does not wait for 100 Continue",
 	"Range":               "the SDK reads whole responses",
 }
 
-// headerProblem returns what is wrong with a header, without its value.
+// headerProblem returns the problem of a header, without its value.
 func headerProblem(canonical string, h header) string {
 	// Only the valid beginning of an invalid name is shown: the value may follow it.
 	if i := strings.IndexFunc(h.name, notInName); i >= 0 {
 		return fmt.Sprintf("the name of a header has an invalid character after %.40q: write letters, digits and hyphens", h.name[:i])
 	}
 	if h.name == "" {
-		return "a header has no name"
+		return `a header has no name: write one, as in "X-Team"`
 	}
 	instead, reserved := reservedHeaders[canonical]
 	if strings.HasPrefix(canonical, "If-") {
-		instead, reserved = "the SDK makes no conditional requests", true
+		instead, reserved = "the SDK sends no conditional requests", true
 	}
 	if reserved {
 		return fmt.Sprintf("the header %.40s cannot be set: %s", canonical, instead)
@@ -71,7 +71,7 @@ func notInName(r rune) bool {
 func valueProblem(value string) string {
 	switch {
 	case len(value) > maxHeaderValue:
-		return fmt.Sprintf("is longer than %d bytes", maxHeaderValue)
+		return fmt.Sprintf("is longer than %d bytes: shorten it", maxHeaderValue)
 	case strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r > '~' }):
 		return "has a line break or another invalid character: remove it"
 	}

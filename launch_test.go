@@ -245,7 +245,7 @@ func TestInvalidDevboxCreateParams(t *testing.T) {
 		}, []string{
 			`Name: "\xff" is not valid UTF-8`,
 			"NetworkPolicy.Name: must not be blank",
-			`NetworkPolicy.Egress.AllowedHostnames[0]: "github.com:443" has a port, and host names are allowed on every port: write "github.com"`,
+			`NetworkPolicy.Egress.AllowedHostnames[0]: "github.com:443" has a port, but host names are allowed on every port: write "github.com"`,
 			"BlueprintID: set at most one of BlueprintID, BlueprintName and SnapshotID",
 			"Entrypoint: must be valid UTF-8",
 			"EnvironmentVariables: every name and value must be valid UTF-8",

@@ -19,7 +19,7 @@ func TestAPlanToCreate(t *testing.T) {
 		diff  []string
 	}{
 		{"deny all", runloop.EgressRules{}, nil},
-		{"host names", buildParams.Egress, []string{`+ host "*.npmjs.org"`, `+ host "github.com"`}},
+		{"host names", buildParams.Egress, []string{"+ host *.npmjs.org", "+ host github.com"}},
 		{"everything", runloop.EgressRules{AllowAll: true}, []string{"+ allow all"}},
 	} {
 		t.Run(test.name, onFake(func(t *testing.T, fake *fakeAPI) {
@@ -44,7 +44,7 @@ func TestAPlanToUpdate(t *testing.T) {
 			Action: runloop.PlanUpdate,
 			Policy: &there,
 			Diff: []string{
-				`- host "evil.example"`, `+ host "*.npmjs.org"`,
+				"- host evil.example", "+ host *.npmjs.org",
 				`- description "old"`, `+ description "package registries only"`,
 			},
 		}, plan)

@@ -49,19 +49,19 @@ func TestFileForm(t *testing.T) {
 func TestFilesOfTheWrongForm(t *testing.T) {
 	t.Parallel()
 	for document, problem := range map[string]string{
-		`null`:                          "it has null where an object belongs",
-		`[]`:                            "it has [ where an object belongs",
-		`{}`:                            `it has no "name"`,
-		`{"name": "", "egress": {}}`:    `it has no "name"`,
-		`{"egress": {}}`:                `it has no "name"`,
-		`{"name": null, "egress": {}}`:  "/name has null where a string belongs",
-		`{"name": 123, "egress": {}}`:   "/name has number where a string belongs",
-		`{"name": true, "egress": {}}`:  "/name has true where a string belongs",
-		`{"name": "b"}`:                 `it has no "egress": write "egress": {} to deny everything`,
-		`{"name": "b", "egress": null}`: `it has no "egress": write "egress": {} to deny everything`,
-		`{"name": "b", "egress": []}`:   "/egress has [ where an object belongs",
+		`null`:                          "the JSON must be an object, not null",
+		`[]`:                            "the JSON must be an object, not an array",
+		`{}`:                            `the JSON has no "name"`,
+		`{"name": "", "egress": {}}`:    `the JSON has no "name"`,
+		`{"egress": {}}`:                `the JSON has no "name"`,
+		`{"name": null, "egress": {}}`:  "/name must be a string, not null",
+		`{"name": 123, "egress": {}}`:   "/name must be a string, not a number",
+		`{"name": true, "egress": {}}`:  "/name must be a string, not true",
+		`{"name": "b"}`:                 `the JSON has no "egress": write "egress": {} to deny everything`,
+		`{"name": "b", "egress": null}`: `the JSON has no "egress": write "egress": {} to deny everything`,
+		`{"name": "b", "egress": []}`:   "/egress must be an object, not an array",
 		`{"name": "b", "egress": {}, "egress": {}}`:                          "duplicate",
-		`{"name": "b", "egress": {}, "description": 1}`:                      "/description has number where a string belongs",
+		`{"name": "b", "egress": {}, "description": 1}`:                      "/description must be a string, not a number",
 		`{"name": "b", "allowed_hostnames": ["github.com"]}`:                 `/allowed_hostnames is a field of "egress": write it there`,
 		`{"name": "b", "egress": {}, "allowed_cidrs": null}`:                 `/allowed_cidrs is a field of "egress": write it there`,
 		`{"name": "b", "egress": {}, "allow_all": false}`:                    `/allow_all is a field of "egress": write it there`,
@@ -71,19 +71,19 @@ func TestFilesOfTheWrongForm(t *testing.T) {
 		`{"name": "b", "Egress": {}}`:                                        `/Egress is not a known field: the fields are "name", "description" and "egress"`,
 		`{"name": "b", "egress": {"AllowedHostnames": ["github.com"]}}`:      "/egress/AllowedHostnames is not a known field",
 		`{"name": "b", "egress": {"allowed_hosts": null}}`:                   "/egress/allowed_hosts is not a known field",
-		`{"name": "b", "egress": {"allow_all": null}}`:                       "/egress/allow_all has null where true or false belongs",
-		`{"name": "b", "egress": {"allow_all": "yes"}}`:                      "/egress/allow_all has string where true or false belongs",
-		`{"name": "b", "egress": {"allowed_hostnames": null}}`:               "/egress/allowed_hostnames has null where an array of strings belongs",
-		`{"name": "b", "egress": {"allowed_hostnames": "github.com"}}`:       "/egress/allowed_hostnames has string where an array of strings belongs",
-		`{"name": "b", "egress": {"allowed_hostnames": [null]}}`:             "/egress/allowed_hostnames has null where a string belongs",
-		`{"name": "b", "egress": {"allowed_cidrs": null}}`:                   "/egress/allowed_cidrs has null where an array belongs",
-		`{"name": "b", "egress": {"allowed_cidrs": ["10.0.0.0/8"]}}`:         "/egress/allowed_cidrs/0 has string where an object belongs",
+		`{"name": "b", "egress": {"allow_all": null}}`:                       "/egress/allow_all must be true or false, not null",
+		`{"name": "b", "egress": {"allow_all": "yes"}}`:                      "/egress/allow_all must be true or false, not a string",
+		`{"name": "b", "egress": {"allowed_hostnames": null}}`:               "/egress/allowed_hostnames must be an array of strings, not null",
+		`{"name": "b", "egress": {"allowed_hostnames": "github.com"}}`:       "/egress/allowed_hostnames must be an array of strings, not a string",
+		`{"name": "b", "egress": {"allowed_hostnames": [null]}}`:             "/egress/allowed_hostnames must be a string, not null",
+		`{"name": "b", "egress": {"allowed_cidrs": null}}`:                   "/egress/allowed_cidrs must be an array, not null",
+		`{"name": "b", "egress": {"allowed_cidrs": ["10.0.0.0/8"]}}`:         "/egress/allowed_cidrs/0 must be an object, not a string",
 		`{"name": "b", "egress": {"allowed_cidrs": [{"CIDR": "x"}]}}`:        "/egress/allowed_cidrs/0/CIDR is not a known field",
 		`{"name": "b", "egress": {"allowed_cidrs": [{}]}}`:                   `/egress/allowed_cidrs/0 has no "cidr"`,
-		`{"name": "b", "egress": {"allowed_cidrs": [{"cidr": null}]}}`:       "/egress/allowed_cidrs/0/cidr has null where a string belongs",
-		`{"name": "b", "egress": {"allowed_cidrs": [{"ports": null}]}}`:      "/egress/allowed_cidrs/0/ports has null where an array belongs",
+		`{"name": "b", "egress": {"allowed_cidrs": [{"cidr": null}]}}`:       "/egress/allowed_cidrs/0/cidr must be a string, not null",
+		`{"name": "b", "egress": {"allowed_cidrs": [{"ports": null}]}}`:      "/egress/allowed_cidrs/0/ports must be an array, not null",
 		`{"name": "b", "egress": {"allowed_cidrs": [{"ports": [{}]}]}}`:      `/egress/allowed_cidrs/0/ports/0 has no "port"`,
-		`{"name": "b", "egress": {"allowed_cidrs": [{"ports": [443]}]}}`:     "/egress/allowed_cidrs/0/ports/0 has number where an object belongs",
+		`{"name": "b", "egress": {"allowed_cidrs": [{"ports": [443]}]}}`:     "/egress/allowed_cidrs/0/ports/0 must be an object, not a number",
 		`{"name": "b", "egress": {"allowed_cidrs": [{"ports": [{"x":1}]}]}}`: "/egress/allowed_cidrs/0/ports/0/x is not a known field",
 	} {
 		for _, c := range codecs {
@@ -105,7 +105,7 @@ func TestFilesHaveNoUnknownRules(t *testing.T) {
 	t.Parallel()
 	params := runloop.NetworkPolicyCreateParams{Name: "b", Egress: gotRules(t, `{"new": "s3cret", "allowed_cidrs": [{"cidr": "10.0.0.0/8", "vlan": 7}]}`)}
 	_, err := params.MarshalJSON()
-	require.EqualError(t, err, `runloop: write network policy: this version of the SDK does not know the rules + cidr 10.0.0.0/8 unknown "vlan", + unknown "new": remove them or upgrade the SDK`)
+	require.EqualError(t, err, `runloop: write network policy: this version of the SDK does not know the rules + cidr 10.0.0.0/8 unknown vlan, + unknown new: remove them or upgrade the SDK`)
 	_, err = params.MarshalYAML()
 	require.Error(t, err)
 	params.Egress = gotRules(t, `{"new": [false], "allowed_cidrs": [{"cidr": "10.0.0.0/8", "vlan": 0}]}`)
@@ -136,15 +136,15 @@ func TestYAMLValues(t *testing.T) {
 		assert.Equal(t, []string{"cidr 10.0.0.0/8 TCP 443"}, params.Egress.Rules())
 	}
 	for problem, value := range map[string]any{
-		"/egress/allowed_cidrs/0/ports/0/port has number where an integer of 32 bits belongs": port(443.5),
-		"/egress/allowed_cidrs/0/ports/0/port has string where an integer of 32 bits belongs": port("443"),
+		"/egress/allowed_cidrs/0/ports/0/port must be a 32-bit integer, without a fraction or exponent":                           port(443.5),
+		`/egress/allowed_cidrs/0/ports/0/port must be a number (for a range, write "port": 8000, "end_port": 9000), not a string`: port("443"),
 		"NaN": port(math.NaN()),
 		"the field name true is not a string: write it in quotes": map[any]any{"name": "b", "egress": map[any]any{true: 1}},
 		"the field name 1 is not a string: write it in quotes":    map[any]any{"name": "b", "egress": map[any]any{}, 1: 1},
 		"runloop: read YAML: name: a time.Time is not a JSON value: write it in quotes": map[string]any{
 			"name": time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), "egress": map[string]any{}},
-		"it has null where an object belongs":   nil,
-		"it has string where an object belongs": "build",
+		"the JSON must be an object, not null":     nil,
+		"the JSON must be an object, not a string": "build",
 	} {
 		params := filePolicy
 		require.ErrorContains(t, params.UnmarshalYAML(yamlOf(value)), problem)
@@ -169,7 +169,7 @@ func TestYAMLOfRules(t *testing.T) {
 		_, err := gotRules(t, `{"new": `+number+`}`).MarshalYAML()
 		require.ErrorContains(t, err, "cannot be written exactly")
 	}
-	require.ErrorContains(t, back.UnmarshalYAML(yamlOf(map[string]any{"allow_all": "yes"})), "/allow_all has string")
+	require.ErrorContains(t, back.UnmarshalYAML(yamlOf(map[string]any{"allow_all": "yes"})), "/allow_all must be true or false, not a string")
 	require.NoError(t, back.UnmarshalYAML(yamlOf(map[string]any{"allowedhostnames": []any{"github.com"}})))
 	require.Error(t, back.Validate(), "a wrong name is not a silent denial")
 }

@@ -7,7 +7,7 @@ import (
 )
 
 // punycodeHost returns a host name with each international label in its xn-- form. It
-// is not ok where that needs the tables of UTS 46, which the standard library lacks.
+// returns false if that needs the tables of UTS 46, which the standard library lacks.
 func punycodeHost(hostname string) (ascii string, ok bool) {
 	if len(hostname) > maxHostname {
 		return "", false
@@ -19,7 +19,7 @@ func punycodeHost(hostname string) (ascii string, ok bool) {
 		for _, r := range label {
 			l := unicode.ToLower(r)
 			isASCII = isASCII && r < utf8.RuneSelf
-			// Where there is no way back, ToLower has mapped more than the case.
+			// If ToUpper does not restore the letter, ToLower changed more than the case.
 			if r >= utf8.RuneSelf && (!unicode.Is(stableLetters, l) || l != r && unicode.ToUpper(l) != r) {
 				return "", false
 			}
@@ -32,9 +32,9 @@ func punycodeHost(hostname string) (ascii string, ok bool) {
 	return strings.Join(labels, "."), true
 }
 
-// stableLetters are letters in lower case that neither UTS 46 nor normalization maps to
-// others, in the scripts of most international names. Not among them are those that the
-// two versions of the standard treat differently, such as the German sharp s.
+// stableLetters are the lower-case letters, in the scripts of most international names,
+// that neither UTS 46 nor normalization changes. They exclude letters that IDNA 2003 and
+// IDNA 2008 treat differently, such as the German sharp s.
 var stableLetters = &unicode.RangeTable{
 	R16: []unicode.Range16{
 		{Lo: 0x00e0, Hi: 0x00f6, Stride: 1},
@@ -58,8 +58,8 @@ var stableLetters = &unicode.RangeTable{
 	},
 }
 
-// punycode encodes a label as RFC 3492 does, section 6.3. A label is short enough that
-// nothing overflows.
+// punycode encodes a label as in RFC 3492, section 6.3. A label is too short for an
+// overflow.
 func punycode(label []rune) string {
 	const base, tMin, tMax, skew, damp, initialBias, initialN = 36, 1, 26, 38, 700, 72, 128
 	var out []byte
@@ -120,5 +120,5 @@ func punycode(label []rune) string {
 	return string(out)
 }
 
-// digit returns the digit of a value below 36: a to z, 0 to 9.
+// digit returns the punycode digit of a value below 36.
 func digit(value int) byte { return "abcdefghijklmnopqrstuvwxyz0123456789"[value] }

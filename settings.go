@@ -22,8 +22,8 @@ const (
 	maxMaxRetries     = 100
 )
 
-// settings are what options and the environment set, not yet validated. A source is the
-// option or variable that a value came from, for errors, and empty if there is none.
+// settings are the values of the options and the environment, not yet validated. A source
+// is the option or variable that a value came from, for errors. It is empty for a default.
 type settings struct {
 	apiKey            engine.Secret
 	apiKeySource      string
@@ -33,8 +33,8 @@ type settings struct {
 	httpClient        *http.Client
 	httpClientSet     bool
 	middleware        []func(http.RoundTripper) http.RoundTripper
-	headers           map[string]header // by canonical name; replaced, never written to
-	malformedHeaders  string            // what is wrong with RUNLOOP_CUSTOM_HEADERS
+	headers           map[string]header // by canonical name; replaced, never modified
+	malformedHeaders  string            // the problem of RUNLOOP_CUSTOM_HEADERS
 	userAgent         string
 	timeout           time.Duration
 	timeoutSet        bool
@@ -50,12 +50,12 @@ type settings struct {
 	inDoubt           bool // an earlier request of the call may have been applied
 	noEnvironment     bool
 
-	// transport is what httpClient and middleware amount to. An option that changes
-	// one of them sets it to nil, and config builds it.
+	// transport is built by config from httpClient and middleware. An option that
+	// changes one of them resets it.
 	transport *engine.Transport
 }
 
-// A header is one as it was given.
+// A header is a header as the caller wrote it.
 type header struct{ name, value, source string }
 
 func init() {
@@ -93,7 +93,7 @@ func (s *settings) setHeader(h header) {
 
 const customHeaders = "RUNLOOP_CUSTOM_HEADERS"
 
-// readEnvironment sets what no option has set.
+// readEnvironment sets the settings that no option has set.
 func (s *settings) readEnvironment() {
 	if key := environment("RUNLOOP_API_KEY"); s.apiKeySource == "" && key != "" {
 		s.apiKey, s.apiKeySource = engine.NewSecret(key), "RUNLOOP_API_KEY"
@@ -147,7 +147,7 @@ func (s *settings) config(op string, own *pool, budget *engine.Budget) (*engine.
 	}
 	check("WithIgnoredRules", s.ignoredRulesProblem())
 	if s.idempotent {
-		check("WithIdempotent", "the option applies to one call of Do: pass it to Do")
+		check("WithIdempotent", "it applies to a single call of Do: pass it to Do")
 	}
 	if s.idempotencyKeySet {
 		check("WithIdempotencyKey", idempotencyKeyProblem(s.idempotencyKey))
@@ -167,7 +167,7 @@ func (s *settings) config(op string, own *pool, budget *engine.Budget) (*engine.
 	cfg := &engine.Config{
 		BaseURL:    base,
 		Key:        s.apiKey,
-		UserAgent:  strings.TrimSpace("runloop-go/" + version + " " + s.userAgent),
+		UserAgent:  strings.TrimSpace("runloop-go/" + builtVersion() + " " + s.userAgent),
 		Header:     headers,
 		Transport:  s.transport,
 		Timeout:    cmp.Or(s.timeout, defaultTimeout),
@@ -185,9 +185,9 @@ func (s *settings) config(op string, own *pool, budget *engine.Budget) (*engine.
 
 var silent = slog.New(slog.DiscardHandler)
 
-// refuseCallOptions rejects for a client what applies to one call only.
+// refuseCallOptions rejects the options that apply to a single call.
 func (s *settings) refuseCallOptions() error {
-	const problem = "the option applies to one call: pass it to the method"
+	const problem = "it applies to a single call: pass it to the method"
 	switch {
 	case s.idempotencyKeySet:
 		return invalid(opNewClient, "WithIdempotencyKey", problem)
@@ -197,7 +197,7 @@ func (s *settings) refuseCallOptions() error {
 	return nil
 }
 
-// newTransport builds the chain of middleware, or returns what is wrong with it.
+// newTransport builds the chain of middleware, or returns its problem.
 func (s *settings) newTransport(own *pool) (transport *engine.Transport, problem string) {
 	var next http.RoundTripper = own
 	netHTTP := own.transport
@@ -224,16 +224,16 @@ func (s *settings) httpClientProblem() string {
 	case client == nil:
 		return "nil client: omit the option for the default"
 	case client.Jar != nil:
-		return "the client has a Jar, which would not be used: set Jar to nil, and send cookies with WithHeader or WithMiddleware"
+		return "the client has a Jar, which the SDK does not use: set Jar to nil, and send cookies with WithHeader or WithMiddleware"
 	case client.CheckRedirect != nil:
-		return "the client has a CheckRedirect, which would not be used: set it to nil, redirects are never followed"
+		return "the client has a CheckRedirect, which the SDK does not use: set it to nil, redirects are not followed"
 	case client.Transport != nil && isNil(client.Transport):
 		return fmt.Sprintf("the client's Transport is a nil %T: set Transport to nil for http.DefaultTransport", client.Transport)
 	}
 	return ""
 }
 
-// isNil reports whether v is nil, or leads to a nil by the interfaces and pointers in it.
+// isNil reports whether v is nil, or is a pointer or interface that leads to a nil.
 func isNil(v any) bool {
 	value, _ := pointee(v)
 	switch value.Kind() {
@@ -245,8 +245,8 @@ func isNil(v any) bool {
 	return false
 }
 
-// pointee returns what v leads to by the interfaces and pointers in it. It is false if
-// that takes more of them than any type has, because one leads to itself.
+// pointee follows the pointers and interfaces of v. It returns false if there are more of
+// them than any type has, because one leads to itself.
 func pointee(v any) (reflect.Value, bool) {
 	value := reflect.ValueOf(v)
 	for range 100 {
@@ -260,14 +260,19 @@ func pointee(v any) (reflect.Value, bool) {
 
 func (s *settings) ignoredRulesProblem() string {
 	for _, name := range s.ignoredRules {
+		switch name {
+		case "allow_all", "allow_devbox_to_devbox", "allowed_hostnames", "allow_agent_gateway",
+			"allow_mcp_gateway", "allow_runloop_mirrors", "allowed_cidrs":
+			return quote(name) + " is a rule that the SDK knows: name only fields that it does not know"
+		}
 		if name == "" || strings.TrimSpace(name) != name {
-			return fmt.Sprintf(`%.40q is not the name of an egress field: write it as the API does, as in "allowed_ports"`, name)
+			return fmt.Sprintf(`%.40q is not the name of an egress field: write the API's name, as in "allowed_ports"`, name)
 		}
 	}
 	return ""
 }
 
-// apiKeyProblem returns what is wrong with the key, without any part of it.
+// apiKeyProblem returns the problem of the key, without any part of the key.
 func (s *settings) apiKeyProblem() string {
 	const quotes = "\"'`\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u00ab\u00bb\u2039\u203a\u00b4\uff02\uff07"
 	if s.apiKeySource == "" {
@@ -277,7 +282,7 @@ func (s *settings) apiKeyProblem() string {
 	trimmed := strings.TrimSpace(key)
 	switch {
 	case trimmed == "":
-		return "the API key is empty"
+		return "the API key is empty: write the key, or omit the option for RUNLOOP_API_KEY"
 	case strings.Trim(trimmed, quotes) != trimmed:
 		return "the API key is in quotes: remove them"
 	case hasScheme(trimmed, "bearer"), hasScheme(trimmed, "authorization"):
@@ -287,7 +292,7 @@ func (s *settings) apiKeyProblem() string {
 	case strings.ContainsFunc(key, notVisibleASCII):
 		return "the API key contains a space, a line break or another invalid character: remove it"
 	case len(key) > maxHeaderValue:
-		return "the API key is too long for a header"
+		return fmt.Sprintf("the API key is longer than %d bytes: write the key alone", maxHeaderValue)
 	}
 	return ""
 }
@@ -301,8 +306,8 @@ func hasScheme(key, word string) bool {
 	return rest == "" || strings.ContainsAny(rest[:1], " \t\r\n:=,%+")
 }
 
-// isPlaceholder reports whether key is what documentation writes in place of a key, or a
-// template or shell expression that should have become one.
+// isPlaceholder reports whether key is a placeholder from documentation, or a template or
+// shell expression that was not expanded.
 func isPlaceholder(key string) bool {
 	for _, part := range []string{"<", "${", "$(", "{{", "RUNLOOP_API_KEY"} {
 		if strings.Contains(key, part) {
@@ -320,9 +325,9 @@ func idempotencyKeyProblem(key string) string {
 	case key == "":
 		return "the key is empty: omit the option for a new one"
 	case len(key) > maxKey:
-		return fmt.Sprintf("the key is longer than %d bytes", maxKey)
+		return fmt.Sprintf("the key is longer than %d bytes: write a shorter one", maxKey)
 	case strings.ContainsFunc(key, notVisibleASCII):
-		return "the key contains a character other than visible ASCII"
+		return "the key has a character other than visible ASCII: write letters, digits and punctuation only"
 	}
 	return ""
 }

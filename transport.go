@@ -10,21 +10,21 @@ import (
 )
 
 // A pool holds the connections of one client. The client, its services and its calls
-// refer to the pool; the transport and its connections do not. So the pool becomes
-// unreachable when the program has dropped the client and no call is in flight.
+// refer to the pool; the transport and its connections do not. The pool therefore becomes
+// unreachable once the program has dropped the client and no call is in flight.
 type pool struct {
 	transport *http.Transport
 }
 
-// newPool returns a pool whose idle connections are closed when it is unreachable, not
-// only after the idle timeout: a program may create a client for each task.
+// newPool returns a pool whose idle connections are closed when it becomes unreachable,
+// because a program may create a client for each task.
 func newPool() *pool {
 	p := &pool{transport: newTransport()}
 	runtime.AddCleanup(p, (*http.Transport).CloseIdleConnections, p.transport)
 	return p
 }
 
-// RoundTrip sends a request. Whoever holds this method keeps the pool reachable.
+// RoundTrip sends a request. A reference to this method keeps the pool reachable.
 func (p *pool) RoundTrip(r *http.Request) (*http.Response, error) { return p.transport.RoundTrip(r) }
 
 func newTransport() *http.Transport {
@@ -35,17 +35,17 @@ func newTransport() *http.Transport {
 		DialContext:            dialer.DialContext,
 		TLSHandshakeTimeout:    10 * time.Second,
 		ForceAttemptHTTP2:      true,
-		// net/http keeps two idle connections per host. With 256 goroutines and
-		// HTTP/1.1 over TLS, 256 of them serve eight times as many requests a
-		// second, on a nineteenth of the connections.
+		// net/http's default is 2. With 256 goroutines and HTTP/1.1 over TLS, 256 idle
+		// connections serve eight times as many requests per second, and open a
+		// nineteenth of the connections.
 		MaxIdleConnsPerHost: 256,
-		// Below the usual 60 s of load balancers, so that the client closes an idle
-		// connection first: a write is lost if the server closes its connection at
-		// the same time.
+		// Load balancers close idle connections after 60 seconds. The client closes
+		// them earlier, because a write is lost if the server closes its connection
+		// at the same time.
 		IdleConnTimeout:        30 * time.Second,
 		MaxResponseHeaderBytes: 1 << 20,
-		// Without pings, every attempt after a silent loss of the connection uses
-		// the same dead one.
+		// Without pings, every attempt after a silent loss of the connection would
+		// use the same dead connection.
 		HTTP2: &http.HTTP2Config{SendPingTimeout: 10 * time.Second, PingTimeout: 5 * time.Second},
 	}
 }

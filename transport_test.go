@@ -5,9 +5,13 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"runtime"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -19,30 +23,51 @@ import (
 	"github.com/runloop-community/runloop-go/internal/clienttest"
 	"github.com/runloop-community/runloop-go/internal/engine"
 	"github.com/runloop-community/runloop-go/internal/wiretest"
+	"github.com/runloop-community/runloop-go/runlooptest"
 )
 
-// The connections of a client that no WithHTTPClient was given to.
+// The connections of a client without WithHTTPClient.
 
-// newPoolClient returns a client that reaches server through its own pool, of which
-// only the dialer is replaced.
+// newPoolClient returns a client that reaches server through its own pool, with another
+// dialer.
 func newPoolClient(t testing.TB, server *wiretest.Server, opts ...runloop.Option) *runloop.Client {
 	t.Helper()
-	client, err := runloop.NewClient(append([]runloop.Option{
-		runloop.WithAPIKey(clienttest.APIKey),
-		runloop.WithBaseURL("http://localhost"),
-	}, opts...)...)
-	require.NoError(t, err)
+	client := newLoopbackClient(t, "http://localhost", opts...)
 	pool := runloop.PoolOf(client)
 	pool.Proxy = nil
 	pool.DialContext = server.DialContext
+	return client
+}
+
+// newLoopbackClient returns a client with its own pool.
+func newLoopbackClient(t testing.TB, url string, opts ...runloop.Option) *runloop.Client {
+	t.Helper()
+	client, err := runloop.NewClient(append([]runloop.Option{runloop.WithAPIKey(clienttest.APIKey), runloop.WithBaseURL(url)}, opts...)...)
+	require.NoError(t, err)
 	t.Cleanup(client.CloseIdleConnections)
 	return client
 }
 
-// slowly answers a second after the request, so that requests of the same instant
-// need a connection each.
+// getAtOnce calls Get in n goroutines at the same time, and returns how many calls failed.
+func getAtOnce(t *testing.T, client *runloop.Client, n int) int {
+	t.Helper()
+	var failed atomic.Int32
+	var wg sync.WaitGroup
+	for range n {
+		wg.Go(func() {
+			if clienttest.GetPolicy(t.Context(), client) != nil {
+				failed.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	return int(failed.Load())
+}
+
+// slowly responds a second after the request, so that concurrent requests need a
+// connection each.
 func slowly(response string) wiretest.Step {
-	return wiretest.Do("answer after a second", func(c *wiretest.Conn) {
+	return wiretest.Do("respond after a second", func(c *wiretest.Conn) {
 		if c.Read() != nil {
 			c.Sleep(time.Second)
 			c.Write(response)
@@ -50,29 +75,20 @@ func slowly(response string) wiretest.Step {
 	})
 }
 
-// P7: the library's pool keeps three connections on a small machine, net/http's two.
 func TestThePoolKeepsAConnectionForEachOf256Goroutines(t *testing.T) {
 	clienttest.InBubble(func(t *testing.T) {
 		const goroutines, rounds = 256, 3
 		server := wiretest.NewServer(t, slowly(wiretest.Response(200, clienttest.PolicyJSON)).Times(goroutines*rounds))
 		client := newPoolClient(t, server)
-
 		for range rounds {
-			results := make(chan error)
-			for range goroutines {
-				go func() { results <- clienttest.GetPolicy(t.Context(), client) }()
-			}
-			for range goroutines {
-				require.NoError(t, <-results)
-			}
+			require.Zero(t, getAtOnce(t, client, goroutines))
 		}
-
 		assert.Equal(t, goroutines, server.Dials())
-		assert.Equal(t, rounds*time.Second, server.Now(), "all of a round are at work at once")
+		assert.Equal(t, rounds*time.Second, server.Now(), "the calls of a round are concurrent")
 	})(t)
 }
 
-// Failures must not cost connections either: one call in ten fails for good here.
+// Failed calls keep their connections: here, one call in ten fails.
 func TestThePoolSurvivesFailedCalls(t *testing.T) {
 	clienttest.InBubble(func(t *testing.T) {
 		const goroutines, rounds = 20, 5
@@ -84,32 +100,19 @@ func TestThePoolSurvivesFailedCalls(t *testing.T) {
 		}
 		server := wiretest.NewServer(t, script...)
 		client := newPoolClient(t, server, runloop.WithMaxRetries(0))
-
 		for range rounds {
-			results := make(chan error)
-			for range goroutines {
-				go func() { results <- clienttest.GetPolicy(t.Context(), client) }()
-			}
-			failed := 0
-			for range goroutines {
-				if <-results != nil {
-					failed++
-				}
-			}
-			require.Equal(t, 2, failed)
+			require.Equal(t, 2, getAtOnce(t, client, goroutines))
 		}
-
 		assert.Equal(t, goroutines, server.Dials())
 	})(t)
 }
 
-// Load balancers close a connection after a minute. A write that they close it
-// under is lost, so the client must be the first.
-func TestThePoolDropsAnIdleConnectionAfterThirtySeconds(t *testing.T) {
+// Load balancers close an idle connection after a minute. The client closes it first,
+// because a write at that moment would be lost.
+func TestThePoolClosesAnIdleConnectionAfterThirtySeconds(t *testing.T) {
 	clienttest.InBubble(func(t *testing.T) {
 		server := wiretest.NewServer(t, wiretest.Reply(200, clienttest.PolicyJSON).Times(3))
 		client := newPoolClient(t, server)
-
 		require.NoError(t, clienttest.GetPolicy(t.Context(), client))
 		time.Sleep(29 * time.Second)
 		require.NoError(t, clienttest.GetPolicy(t.Context(), client))
@@ -120,8 +123,7 @@ func TestThePoolDropsAnIdleConnectionAfterThirtySeconds(t *testing.T) {
 	})(t)
 }
 
-// On a real socket: the faults are resets, and a call that fails for good does not
-// cost the connections of the others.
+// On real sockets, with resets.
 func TestConnectionsOverLoopback(t *testing.T) {
 	t.Parallel()
 	server := wiretest.NewLoopback(t, func(w http.ResponseWriter, r *http.Request) {
@@ -134,9 +136,7 @@ func TestConnectionsOverLoopback(t *testing.T) {
 			_, _ = w.Write([]byte(clienttest.PolicyJSON))
 		}
 	})
-	client, err := runloop.NewClient(runloop.WithAPIKey(clienttest.APIKey), runloop.WithBaseURL(server.URL), runloop.WithMaxRetries(0))
-	require.NoError(t, err)
-	t.Cleanup(client.CloseIdleConnections)
+	client := newLoopbackClient(t, server.URL, runloop.WithMaxRetries(0))
 
 	for range 10 {
 		require.NoError(t, clienttest.GetPolicy(t.Context(), client))
@@ -144,7 +144,6 @@ func TestConnectionsOverLoopback(t *testing.T) {
 	}
 	assert.Equal(t, 1, server.Conns())
 	assert.Equal(t, 20, server.Requests())
-
 	reset := clienttest.AsTransportError(t, clienttest.UpdatePolicy(t.Context(), client, runloop.WithHeader("X-Fault", "reset")))
 	assert.True(t, reset.MaybeApplied)
 	assert.Equal(t, 21, server.Requests())
@@ -155,17 +154,14 @@ func TestCloseIdleConnectionsDuringACall(t *testing.T) {
 		server := wiretest.NewServer(t, slowly(wiretest.Response(200, clienttest.PolicyJSON)).Times(2))
 		client := newPoolClient(t, server)
 		time.AfterFunc(time.Second/2, client.CloseIdleConnections)
-
-		require.NoError(t, clienttest.GetPolicy(t.Context(), client), "its connection is not idle")
+		require.NoError(t, clienttest.GetPolicy(t.Context(), client), "the connection is in use")
 		client.CloseIdleConnections()
 		require.NoError(t, clienttest.GetPolicy(t.Context(), client))
-
-		assert.Equal(t, 2, server.Dials(), "a call after that dials again")
+		assert.Equal(t, 2, server.Dials(), "the next call dials")
 	})(t)
 }
 
-// N2: a connection that goes dead silently stays in use, attempt after attempt. The
-// pool pings it.
+// Without pings, every attempt would use the dead connection.
 func TestHTTP2ConnectionThatGoesDead(t *testing.T) {
 	clienttest.InBubble(func(t *testing.T) {
 		server := wiretest.NewServer(t,
@@ -177,16 +173,14 @@ func TestHTTP2ConnectionThatGoesDead(t *testing.T) {
 		pool.Protocols = new(http.Protocols)
 		pool.Protocols.SetUnencryptedHTTP2(true)
 		require.NoError(t, clienttest.GetPolicy(t.Context(), client))
-
 		require.NoError(t, clienttest.UpdatePolicy(t.Context(), client))
-
 		assert.Equal(t, 2, server.Dials())
 		assert.GreaterOrEqual(t, server.Now(), 15250*time.Millisecond, "ten seconds of silence, five for the ping, the backoff")
 		assert.LessOrEqual(t, server.Now(), 15500*time.Millisecond)
 	})(t)
 }
 
-// A dialer of its own keeps net/http from HTTP/2, unless it is told otherwise.
+// With a custom dialer, net/http uses HTTP/2 only if ForceAttemptHTTP2 is set.
 func TestThePoolSpeaksHTTP2(t *testing.T) {
 	t.Parallel()
 	wiretest.NeedHTTP2(t)
@@ -198,19 +192,14 @@ func TestThePoolSpeaksHTTP2(t *testing.T) {
 		s.EnableHTTP2 = true
 		s.StartTLS()
 	})
-	client, err := runloop.NewClient(runloop.WithAPIKey(clienttest.APIKey), runloop.WithBaseURL(server.URL))
-	require.NoError(t, err)
-	t.Cleanup(client.CloseIdleConnections)
+	client := newLoopbackClient(t, server.URL)
 	roots := server.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
 	runloop.PoolOf(client).TLSClientConfig = &tls.Config{RootCAs: roots}
-
 	require.NoError(t, clienttest.GetPolicy(t.Context(), client))
-
 	assert.Equal(t, "HTTP/2.0", protocol)
 }
 
-// N6: a proxy sees the key of an http:// request, and of an https:// one nothing but
-// the host's name.
+// Of an https request, a proxy sees only the name of the host.
 func TestAProxySeesNoKey(t *testing.T) {
 	clienttest.InBubble(func(t *testing.T) {
 		server := wiretest.NewServer(t, wiretest.Do("refuse to connect", func(c *wiretest.Conn) {
@@ -220,12 +209,10 @@ func TestAProxySeesNoKey(t *testing.T) {
 		}).Times(4))
 		client := newPoolClient(t, server, runloop.WithBaseURL("https://api.example.test"))
 		runloop.PoolOf(client).Proxy = http.ProxyURL(&url.URL{Scheme: "http", Host: "proxy.example.test"})
-
 		err := clienttest.UpdatePolicy(t.Context(), client)
-
 		e := clienttest.AsTransportError(t, err)
 		assert.Equal(t, 4, e.Attempts)
-		assert.False(t, e.MaybeApplied, "the proxy let nothing through")
+		assert.False(t, e.MaybeApplied, "the API received nothing")
 		assert.ErrorContains(t, err, "proxy proxy.example.test:80 refused the connection: 502 ")
 		for _, request := range server.Requests() {
 			assert.Equal(t, "CONNECT api.example.test:443 HTTP/1.1\r\nHost: api.example.test:443\r\nUser-Agent: Go-http-client/1.1\r\n\r\n", request.Raw)
@@ -233,32 +220,8 @@ func TestAProxySeesNoKey(t *testing.T) {
 	})(t)
 }
 
-// The text of a proxy's status alone reads like the API's.
-func TestAProxyThatRefusesIsNamed(t *testing.T) {
-	t.Parallel()
-	proxy := wiretest.NewLoopback(t, func(w http.ResponseWriter, r *http.Request) {
-		assert.Equal(t, "CONNECT api.example.test:443", r.Method+" "+r.Host)
-		w.WriteHeader(http.StatusForbidden)
-	})
-	client, err := runloop.NewClient(runloop.WithAPIKey(clienttest.APIKey), runloop.WithMaxRetries(0),
-		runloop.WithBaseURL("https://api.example.test"))
-	require.NoError(t, err)
-	address := proxy.Listener.Addr().String()
-	runloop.PoolOf(client).Proxy = http.ProxyURL(&url.URL{Scheme: "http", Host: address, User: url.UserPassword("robot", "s3cret")})
-
-	err = clienttest.UpdatePolicy(t.Context(), client)
-
-	e := clienttest.AsTransportError(t, err)
-	assert.False(t, e.MaybeApplied)
-	refusal, ok := errors.AsType[*engine.ProxyRefused](err)
-	require.True(t, ok, "%v", err)
-	assert.Equal(t, &engine.ProxyRefused{Proxy: address, StatusCode: 403, Status: "403 Forbidden"}, refusal)
-	assert.ErrorContains(t, err, "proxy "+address+" refused the connection: 403 Forbidden")
-	assertSecret(t, "s3cret", err)
-}
-
-// So is one that the program's own transport or middleware meets.
-func TestEveryProxyThatRefusesIsNamedAndAskedOnce(t *testing.T) {
+// Without the name of the proxy, its status looks like one of the API.
+func TestEveryProxyThatRefusesIsNamedAndNotRetried(t *testing.T) {
 	t.Parallel()
 	for name, opts := range map[string]func(*http.Transport) []runloop.Option{
 		"own transport": func(t *http.Transport) []runloop.Option {
@@ -267,6 +230,7 @@ func TestEveryProxyThatRefusesIsNamedAndAskedOnce(t *testing.T) {
 		"own transport, middleware": func(t *http.Transport) []runloop.Option {
 			return []runloop.Option{runloop.WithHTTPClient(&http.Client{Transport: t}), runloop.WithMiddleware(mark("1"))}
 		},
+		"the pool": func(*http.Transport) []runloop.Option { return nil },
 		"the pool, middleware": func(*http.Transport) []runloop.Option {
 			return []runloop.Option{runloop.WithMiddleware(mark("1"))}
 		},
@@ -274,38 +238,33 @@ func TestEveryProxyThatRefusesIsNamedAndAskedOnce(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			for _, status := range []int{302, 400, 401, 403, 404, 407, 418} {
-				var asked atomic.Int32
 				proxy := wiretest.NewLoopback(t, func(w http.ResponseWriter, r *http.Request) {
-					asked.Add(1)
+					assert.Equal(t, "CONNECT api.example.test:443", r.Method+" "+r.Host)
 					w.WriteHeader(status)
 				})
 				address := proxy.Listener.Addr().String()
-				transport := &http.Transport{Proxy: http.ProxyURL(&url.URL{Scheme: "http", Host: address})}
-				client, err := runloop.NewClient(append(opts(transport), runloop.WithAPIKey(clienttest.APIKey),
-					runloop.WithBaseURL("https://api.example.test"))...)
-				require.NoError(t, err)
+				transport := &http.Transport{Proxy: http.ProxyURL(&url.URL{Scheme: "http", Host: address, User: url.UserPassword("robot", "s3cret")})}
+				client := newLoopbackClient(t, "https://api.example.test", opts(transport)...)
 				runloop.PoolOf(client).Proxy = transport.Proxy
-
-				_, err = client.NetworkPolicies.Create(t.Context(), runloop.NetworkPolicyCreateParams{Name: "build"})
-
+				_, err := client.NetworkPolicies.Create(t.Context(), runloop.NetworkPolicyCreateParams{Name: "build"})
 				e := clienttest.AsTransportError(t, err)
 				assert.False(t, e.MaybeApplied, "%d", status)
-				assert.EqualValues(t, 1, asked.Load(), "%d", status)
-				assert.ErrorContains(t, err, fmt.Sprintf("proxy %s refused the connection: %d ", address, status))
+				assert.Equal(t, 1, proxy.Requests(), "%d", status)
+				text := fmt.Sprintf("%d %s", status, http.StatusText(status))
+				refusal, _ := errors.AsType[*engine.ProxyRefused](err)
+				assert.Equal(t, &engine.ProxyRefused{Proxy: address, StatusCode: status, Status: text}, refusal)
+				assert.ErrorContains(t, err, "proxy "+address+" refused the connection: "+text)
+				assertSecret(t, "s3cret", err)
 			}
 		})
 	}
 }
 
-// The client's own pool does not wait for the end of the attempt where it can know
-// earlier.
-func TestATLSHandshakeTakesTenSecondsAtMost(t *testing.T) {
+func TestATLSHandshakeIsLimitedToTenSeconds(t *testing.T) {
 	clienttest.InBubble(func(t *testing.T) {
 		server := wiretest.NewServer(t, wiretest.Deaf().Times(4))
 		client := newPoolClient(t, server, runloop.WithBaseURL("https://api.example.test"))
-
 		err := clienttest.UpdatePolicy(t.Context(), client)
-
 		e := clienttest.AsTransportError(t, err)
 		assert.True(t, e.Timeout())
 		assert.Equal(t, 4, e.Attempts)
@@ -314,4 +273,242 @@ func TestATLSHandshakeTakesTenSecondsAtMost(t *testing.T) {
 		assert.GreaterOrEqual(t, server.Now(), 41750*time.Millisecond)
 		assert.LessOrEqual(t, server.Now(), 43500*time.Millisecond)
 	})(t)
+}
+
+// closings returns a channel that receives a value for each closed connection of the server.
+func closings(s *httptest.Server) <-chan struct{} {
+	closed := make(chan struct{}, 1000)
+	count := s.Config.ConnState
+	s.Config.ConnState = func(c net.Conn, state http.ConnState) {
+		count(c, state)
+		if state == http.StateClosed {
+			closed <- struct{}{}
+		}
+	}
+	return closed
+}
+
+// collect runs the garbage collector until n connections are closed, and reports whether
+// they are.
+func collect(t *testing.T, closed <-chan struct{}, n int) bool {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); n > 0 && time.Now().Before(end); {
+		runtime.GC()
+		select {
+		case <-closed:
+			n--
+		default:
+			runtime.Gosched()
+		}
+	}
+	return n == 0
+}
+
+// collectTimes runs the garbage collector n times.
+func collectTimes(n int) {
+	for range n {
+		runtime.GC()
+		runtime.Gosched()
+	}
+}
+
+// A program may create a client for each task and drop it.
+func TestADroppedClientClosesItsConnections(t *testing.T) {
+	t.Parallel()
+	for name, http2 := range map[string]bool{"HTTP/1.1": false, "HTTP/2": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if http2 {
+				wiretest.NeedHTTP2(t)
+			}
+			var closed <-chan struct{}
+			server := wiretest.NewLoopback(t, func(w http.ResponseWriter, r *http.Request) {
+				assert.Equal(t, http2, r.ProtoMajor == 2)
+				_, _ = w.Write([]byte(clienttest.PolicyJSON))
+			}, func(s *httptest.Server) {
+				closed = closings(s)
+				s.EnableHTTP2 = http2
+				s.StartTLS()
+			})
+			roots := server.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
+			use := func(opts ...runloop.Option) *runloop.NetworkPoliciesService {
+				client, err := runloop.NewClient(append(opts, runloop.WithAPIKey(clienttest.APIKey), runloop.WithBaseURL(server.URL))...)
+				require.NoError(t, err)
+				runloop.PoolOf(client).TLSClientConfig = &tls.Config{RootCAs: roots}
+				require.NoError(t, clienttest.GetPolicy(t.Context(), client))
+				require.NoError(t, clienttest.GetPolicy(t.Context(), client, runloop.WithMaxRetries(1)))
+				return client.NetworkPolicies
+			}
+			kept := use()
+
+			const clients = 20
+			for range clients / 2 {
+				use()
+				use(runloop.WithMiddleware(mark("1")))
+			}
+			assert.True(t, collect(t, closed, clients), "the connections of the dropped clients are closed")
+			collectTimes(10)
+			assert.Empty(t, closed)
+			_, err := kept.Get(t.Context(), "npol_1") // the service keeps its client
+			require.NoError(t, err)
+			assert.Equal(t, clients+1, server.Conns(), "the connection of the client in use was kept")
+		})
+	}
+}
+
+// A call in flight keeps the connections, although nothing else refers to the client.
+func TestACallInFlightKeepsItsConnections(t *testing.T) {
+	t.Parallel()
+	var closed <-chan struct{}
+	attempts := 0
+	server := wiretest.NewLoopback(t, func(w http.ResponseWriter, r *http.Request) {
+		collectTimes(10)
+		if attempts++; attempts == 1 {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		_, _ = w.Write([]byte(clienttest.PolicyJSON))
+	}, func(s *httptest.Server) { closed = closings(s) })
+
+	func() {
+		client, err := runloop.NewClient(runloop.WithAPIKey(clienttest.APIKey), runloop.WithBaseURL(server.URL))
+		require.NoError(t, err)
+		_, err = client.NetworkPolicies.Get(t.Context(), "npol_1")
+		require.NoError(t, err)
+	}()
+	assert.Equal(t, 2, server.Requests())
+	assert.Equal(t, 1, server.Conns(), "the retry used the connection of the first attempt")
+	assert.True(t, collect(t, closed, 1))
+}
+
+// The connections of WithHTTPClient belong to the caller.
+func TestADroppedClientLeavesTheConnectionsOfAnHTTPClient(t *testing.T) {
+	t.Parallel()
+	server := wiretest.NewLoopback(t, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write([]byte(clienttest.PolicyJSON))
+	})
+	mine := server.Client()
+	for range 5 {
+		client, err := runloop.NewClient(runloop.WithAPIKey(clienttest.APIKey), runloop.WithBaseURL(server.URL), runloop.WithHTTPClient(mine))
+		require.NoError(t, err)
+		require.NoError(t, clienttest.GetPolicy(t.Context(), client))
+		client = nil
+		collectTimes(5)
+	}
+	assert.Equal(t, 1, server.Conns())
+}
+
+type middleware = func(http.RoundTripper) http.RoundTripper
+
+// mark returns a middleware that adds its name to the header X-Path of each request.
+func mark(name string) middleware {
+	return func(next http.RoundTripper) http.RoundTripper {
+		return clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
+			r = r.Clone(r.Context())
+			r.Header.Add("X-Path", name)
+			return next.RoundTrip(r)
+		})
+	}
+}
+
+func TestTheFirstMiddlewareIsTheOutermost(t *testing.T) {
+	t.Parallel()
+	api, client := responding(t, clienttest.PolicyJSON, runloop.WithMiddleware(mark("1"), mark("2")), runloop.WithMiddleware(mark("3")))
+	pathOf := func(opts ...runloop.Option) string {
+		require.NoError(t, clienttest.GetPolicy(t.Context(), client, opts...))
+		sent := api.Sent()
+		return strings.Join(sent[len(sent)-1].Header["X-Path"], " ")
+	}
+	assert.Equal(t, "1 2 3", pathOf())
+	assert.Equal(t, "1 2 3", pathOf(runloop.WithMaxRetries(0)))
+	assert.Equal(t, "1 2 3 4 5", pathOf(runloop.WithMiddleware(mark("4"), mark("5"))), "the call's middleware is inside of the client's")
+	assert.Equal(t, "1 2 3", pathOf(), "the client is unchanged")
+	other, _ := responding(t, clienttest.PolicyJSON)
+	require.NoError(t, clienttest.GetPolicy(t.Context(), client, runloop.WithHTTPClient(&http.Client{Transport: other})))
+	assert.Equal(t, []string{"1", "2", "3"}, other.Only().Header["X-Path"], "it wraps the call's HTTP client")
+}
+
+// A middleware is called once per chain, and the RoundTripper that it returns once per attempt.
+func TestMiddlewareIsBuiltOnceAndRunsOncePerAttempt(t *testing.T) {
+	clienttest.InBubble(func(t *testing.T) {
+		var built, attempts atomic.Int32
+		count := func(next http.RoundTripper) http.RoundTripper {
+			built.Add(1)
+			return clienttest.RoundTripper(func(r *http.Request) (*http.Response, error) {
+				attempts.Add(1)
+				return next.RoundTrip(r)
+			})
+		}
+		api, client := clienttest.NewAPI(t, runloop.WithMiddleware(count))
+		api.On(http.MethodGet, clienttest.PolicyPath, clienttest.Respond(503, ""), clienttest.Respond(429, ""),
+			clienttest.Fail("connection reset"), clienttest.Respond(200, clienttest.PolicyJSON))
+		require.NoError(t, clienttest.GetPolicy(t.Context(), client))
+		assert.EqualValues(t, 4, attempts.Load())
+		require.NoError(t, clienttest.GetPolicy(t.Context(), client, runloop.WithHeader("X-Team", "blue")))
+		assert.EqualValues(t, 5, attempts.Load())
+		assert.EqualValues(t, 1, built.Load())
+	})(t)
+}
+
+func TestMiddlewareWrapsTheClientsOwnPool(t *testing.T) {
+	clienttest.InBubble(func(t *testing.T) {
+		server := wiretest.NewServer(t, wiretest.Reply(200, clienttest.PolicyJSON).Times(3))
+		client := newPoolClient(t, server, runloop.WithMiddleware(mark("1")))
+		require.NoError(t, clienttest.GetPolicy(t.Context(), client))
+		require.NoError(t, clienttest.GetPolicy(t.Context(), client, runloop.WithMiddleware(mark("2"))))
+		assert.Equal(t, 1, server.Dials(), "a call's own middleware does not cost the pool")
+		client.CloseIdleConnections()
+		require.NoError(t, clienttest.GetPolicy(t.Context(), client))
+		assert.Equal(t, 2, server.Dials(), "the idle connections were closed")
+		assert.Equal(t, []string{"1", "2"}, server.Requests()[1].Header["X-Path"])
+	})(t)
+}
+
+func TestInvalidMiddleware(t *testing.T) {
+	t.Parallel()
+	returns := func(rt http.RoundTripper) middleware {
+		return func(http.RoundTripper) http.RoundTripper { return rt }
+	}
+	for _, test := range []struct {
+		invalid middleware
+		problem string
+	}{
+		{nil, "middleware 2 is nil: omit it"},
+		{returns(nil), "middleware 2 returned nil: return a RoundTripper that calls the one passed in"},
+		{returns(clienttest.RoundTripper(nil)), "middleware 2 returned nil"},
+		{returns((*http.Transport)(nil)), "middleware 2 returned nil"},
+	} {
+		rejectedOption(t, runloop.WithMiddleware(mark("1"), test.invalid), "WithMiddleware", test.problem)
+	}
+}
+
+// A roundTripper is a function that is an http.RoundTripper.
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+func ExampleWithMiddleware() {
+	printStatus := func(next http.RoundTripper) http.RoundTripper {
+		return roundTripper(func(r *http.Request) (*http.Response, error) {
+			resp, err := next.RoundTrip(r)
+			if err == nil {
+				fmt.Println(r.Method, resp.StatusCode)
+			}
+			return resp, err
+		})
+	}
+	server := runlooptest.NewServer() // in place of the API
+	defer server.Close()
+	server.Inject(runlooptest.CreateNetworkPolicy, runlooptest.Status(503))
+	client, err := server.Client(runloop.WithMiddleware(printStatus))
+	if err != nil {
+		panic(err)
+	}
+	_, err = client.NetworkPolicies.Create(context.Background(), runloop.NetworkPolicyCreateParams{Name: "offline"})
+	if err != nil {
+		panic(err)
+	}
+	// Output:
+	// POST 503
+	// POST 200
 }

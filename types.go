@@ -8,22 +8,22 @@ import "time"
 // Marshalling a policy and unmarshalling the result gives an equal policy, including
 // egress fields that this version of the SDK does not know.
 type NetworkPolicy struct {
-	// ID is assigned by the API and never changes. Its form is opaque.
+	// ID is assigned by the API and never changes. It is opaque.
 	ID string
 	// Name is unique within the account.
 	Name string
-	// Description is empty when the policy has none.
+	// Description is empty if the policy has none.
 	Description string
 	// Egress is what the policy allows.
 	Egress EgressRules
-	// CreateTime is in UTC, to the millisecond. The zero time means that the API
-	// did not report it.
+	// CreateTime is in UTC, to the millisecond. It is zero if the API did not report it.
 	CreateTime time.Time
-	// UpdateTime is when the policy was last changed, in the same form.
+	// UpdateTime is when the policy was last changed, in UTC, to the millisecond. It is
+	// zero if the API did not report it.
 	UpdateTime time.Time
 }
 
-// clone shares no list with p.
+// clone returns a copy that shares no list with p.
 func (p *NetworkPolicy) clone() *NetworkPolicy {
 	if p == nil {
 		return nil
@@ -34,14 +34,13 @@ func (p *NetworkPolicy) clone() *NetworkPolicy {
 }
 
 // EgressRules describes the allowed outbound traffic. Rules are additive: no rule
-// revokes another. The zero value allows nothing: it is "deny all".
+// revokes another. The zero value denies everything. A nil list is the same as an empty
+// list: it allows nothing.
 //
-// A nil list and an empty list mean the same: nothing is allowed by it.
-//
-// Rules that were decoded, from a response or a file, keep the fields that this version
-// of the SDK does not know, and write them again in JSON, YAML, gob and every codec that
-// uses [encoding.BinaryMarshaler]. Such a field can be compared, but not sent: Validate
-// refuses it unless it allows nothing.
+// Decoded rules keep the fields that this version of the SDK does not know. They are
+// encoded again in JSON, YAML, gob and every codec that uses [encoding.BinaryMarshaler].
+// Unknown fields are compared but cannot be sent: Validate rejects a field that may allow
+// something.
 type EgressRules struct {
 	// AllowAll allows every destination. The API then ignores the other rules
 	// and turns AllowDevboxToDevbox on.
@@ -52,12 +51,12 @@ type EgressRules struct {
 	// AllowedHostnames are DNS names without scheme, port or path: letters, digits,
 	// "-", "_" and ".". International names are written in their xn-- form.
 	//
-	// The whole first label may be a wildcard. "*.npmjs.org" covers names one label
+	// The first label may be the wildcard "*". "*.npmjs.org" covers names one label
 	// below npmjs.org, such as registry.npmjs.org. It does not cover npmjs.org itself.
 	// Whether it covers deeper names, such as a.b.npmjs.org, is unspecified: list them.
 	//
-	// Names are enforced by the addresses that DNS returns for them, so other names
-	// on the same address, as in a content delivery network, can be reached as well.
+	// The API enforces names by the addresses that DNS returns for them. Other names on
+	// the same address, as in a content delivery network, can therefore be reached too.
 	AllowedHostnames []string
 	// AllowAgentGateway allows the agent gateway, which adds credentials to
 	// requests.
@@ -65,21 +64,21 @@ type EgressRules struct {
 	// AllowMCPGateway allows the MCP hub, which gives access to MCP servers.
 	AllowMCPGateway bool
 	// AllowRunloopMirrors allows Runloop's mirrors of package and image
-	// registries. It was added after API version 0.1, and Create sends it only
-	// when it is true.
+	// registries. It was added after API version 0.1. Create sends it only if it is
+	// true.
 	AllowRunloopMirrors bool
-	// AllowedCIDRs are address ranges. The list was added after API version 0.1,
-	// and Create sends it only when it is not empty.
+	// AllowedCIDRs are IPv4 address ranges. The list was added after API version 0.1.
+	// Create sends it only if it is not empty.
 	AllowedCIDRs []AllowedCIDR
 
 	unknown unknownFields
 }
 
-// An AllowedCIDR allows an IPv4 address range, on some ports or on all of them.
+// An AllowedCIDR allows an IPv4 address range, on all ports or on some.
 type AllowedCIDR struct {
-	// CIDR is in canonical form, the host bits zero: "10.0.0.0/8".
+	// CIDR is the range, such as "10.0.0.0/8". Its host bits are zero.
 	CIDR string
-	// Ports narrows the range. With none, every port and protocol is allowed.
+	// Ports are the allowed ports. An empty list allows every port and protocol.
 	Ports []PortRule
 
 	unknown unknownFields
@@ -91,14 +90,15 @@ type PortRule struct {
 	Port int
 	// EndPort is the last port, at least Port. 0 means Port alone.
 	EndPort int
-	// Protocol is required: ProtocolTCP or ProtocolUDP. For both, use two rules. In
-	// a policy that another client created it can be empty, which is written as "any".
+	// Protocol is ProtocolTCP or ProtocolUDP, and required. For both, use two rules. In
+	// a policy that another client created, it can be empty. [EgressRules.Rules] writes
+	// that as "any".
 	Protocol Protocol
 
 	unknown unknownFields
 }
 
-// A Protocol is a transport protocol, as a [PortRule] names it.
+// A Protocol is the transport protocol of a [PortRule].
 type Protocol string
 
 // The transport protocols of a [PortRule].
@@ -109,7 +109,7 @@ const (
 
 // NetworkPolicyCreateParams are the parameters of Create, Ensure and Apply.
 //
-// They have a file form, which is a policy's JSON without its ID and times:
+// Their file form is a policy's JSON without its ID and times:
 //
 //	{
 //	  "name": "build",
@@ -120,17 +120,20 @@ const (
 //	  }
 //	}
 //
-// It decodes from JSON, and from YAML with go.yaml.in/yaml/v3 or sigs.k8s.io/yaml. Fields
-// of egress that are left out allow nothing. So that no mistake becomes a policy that
-// denies everything, these are errors: a missing name or egress (write "egress": {} to
-// deny everything), an unknown field, such as allowed_hostnames outside of egress, a
-// field in another case, a field that occurs twice, a value of another type, and null
-// for anything but the description. (Unmarshal of sigs.k8s.io/yaml passes on the last of
-// two fields: use its UnmarshalStrict.) Decoding does not check the rules: the calls do,
-// and [EgressRules.Validate].
+// It decodes from JSON, and from YAML with go.yaml.in/yaml/v3 or sigs.k8s.io/yaml. Omitted
+// fields of egress allow nothing. Decoding fails, so that no mistake becomes a policy that
+// denies everything, in these cases:
+//
+//   - The name or egress is missing. To deny everything, write "egress": {}.
+//   - A field is unknown, such as allowed_hostnames outside of egress, or in another case.
+//   - A field occurs twice. (Unmarshal of sigs.k8s.io/yaml does not detect it: use its
+//     UnmarshalStrict.)
+//   - A value has another type, or is null. Only the description may be null.
+//
+// Decoding does not validate the rules. The methods do, and [EgressRules.Validate].
 type NetworkPolicyCreateParams struct {
-	// Name is required, and unique within the account. It has no surrounding blanks
-	// and no control characters.
+	// Name is required and unique within the account. It must not have surrounding
+	// spaces or control characters.
 	Name string
 	// Description is optional.
 	Description string
@@ -139,7 +142,7 @@ type NetworkPolicyCreateParams struct {
 }
 
 // NetworkPolicyUpdateParams are the parameters of Update. A nil field leaves the value
-// unchanged. A non-nil pointer sets it, to the zero value as well:
+// unchanged. A non-nil pointer sets the value, even to its zero value:
 //
 //	runloop.NetworkPolicyUpdateParams{
 //		Description:      new(""),     // clear the description
@@ -153,13 +156,13 @@ type NetworkPolicyUpdateParams struct {
 	Name *string
 	// Description replaces the description. A pointer to "" clears it.
 	Description *string
-	// AllowAll, like the other flags, is as in EgressRules.
+	// AllowAll is as in EgressRules.
 	AllowAll *bool
-	// AllowDevboxToDevbox stays on after AllowAll is turned off, until it is
-	// turned off itself.
+	// AllowDevboxToDevbox is as in EgressRules. AllowAll turns it on, and it stays on
+	// after AllowAll is turned off.
 	AllowDevboxToDevbox *bool
-	// AllowedHostnames replaces the whole list. A pointer to an empty or nil
-	// slice removes all host names.
+	// AllowedHostnames replaces the whole list. A pointer to a nil or empty slice
+	// removes all host names.
 	AllowedHostnames *[]string
 	// AllowAgentGateway is as in EgressRules.
 	AllowAgentGateway *bool
@@ -167,13 +170,13 @@ type NetworkPolicyUpdateParams struct {
 	AllowMCPGateway *bool
 	// AllowRunloopMirrors is as in EgressRules.
 	AllowRunloopMirrors *bool
-	// AllowedCIDRs replaces the whole list. A pointer to an empty or nil slice
-	// removes all address ranges.
+	// AllowedCIDRs replaces the whole list. A pointer to a nil or empty slice removes
+	// all address ranges.
 	AllowedCIDRs *[]AllowedCIDR
 }
 
-// NetworkPolicyListParams are the parameters of List and All. The zero value
-// asks for every policy.
+// NetworkPolicyListParams are the parameters of List and All. The zero value selects every
+// policy.
 type NetworkPolicyListParams struct {
 	// Name filters by substring of the name. To find one policy by its exact name,
 	// use GetByName.
@@ -183,13 +186,13 @@ type NetworkPolicyListParams struct {
 	// Search filters by substring of the ID or name. It was added after API
 	// version 0.1.
 	Search string `url:"search,omitempty"`
-	// Limit is the size of a page, at most 5000. 0 is the default: 20 for List,
-	// by the API, and 1000 for All.
+	// Limit is the maximum number of policies per page, from 1 to 5000. 0 means the
+	// default: the API's, which is 20, for List, and 1000 for All.
 	Limit int `url:"limit,omitempty"`
-	// StartingAfter is the ID of the policy after which to start.
+	// StartingAfter is the ID of the policy after which the list starts.
 	StartingAfter string `url:"starting_after,omitempty"`
-	// IncludeTotalCount makes the API count all policies, which takes it time. nil is
-	// the default: true for List, by the API, and false for All.
+	// IncludeTotalCount makes the API count all policies, which is slow. nil means the
+	// default: the API's, which is true, for List, and false for All.
 	IncludeTotalCount *bool `url:"include_total_count,omitempty"`
 }
 
@@ -197,14 +200,13 @@ type NetworkPolicyListParams struct {
 type NetworkPolicyPage struct {
 	// NetworkPolicies are in the API's order, which it does not document.
 	NetworkPolicies []NetworkPolicy
-	// HasMore is true if there are policies after the last one of this page.
+	// HasMore reports whether there are policies after the last one of this page.
 	HasMore bool
-	// TotalCount is the number of all policies, nil if the API did not count them.
+	// TotalCount is the number of all policies, or nil if the API did not count them.
 	TotalCount *int
 }
 
-// NextCursor returns the StartingAfter of the next page, or "" when this page
-// is the last.
+// NextCursor returns the StartingAfter of the next page, or "" if this page is the last.
 func (p *NetworkPolicyPage) NextCursor() string {
 	if p == nil || !p.HasMore || len(p.NetworkPolicies) == 0 {
 		return ""

@@ -12,12 +12,12 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// unknownFields are the fields of an object in a response that this version of the
-// SDK does not know, as the text of a JSON object, or empty for none. Ignored, one
-// that allows something would let a policy pass for a narrower one.
+// unknownFields are the fields of an object that this version of the SDK does not know: a
+// JSON object, or "" for none. They are kept, because a policy with a field that allows
+// something must not look like a narrower policy.
 type unknownFields string
 
-// newUnknownFields takes the fields as decoder.unknownField writes them.
+// newUnknownFields converts the fields that decoder.unknownField has written.
 func newUnknownFields(fields []byte) unknownFields {
 	if len(fields) == 0 {
 		return ""
@@ -26,7 +26,7 @@ func newUnknownFields(fields []byte) unknownFields {
 	return unknownFields(append(fields, '}'))
 }
 
-// marshalWith returns the JSON of known, which has fields, and of those of u.
+// marshalWith returns the JSON object of known, which has fields, with the fields of u.
 func (u unknownFields) marshalWith(known any) ([]byte, error) {
 	object, err := json.Marshal(known)
 	if err != nil || u == "" {
@@ -36,12 +36,12 @@ func (u unknownFields) marshalWith(known any) ([]byte, error) {
 	return append(object, u[1:]...), nil
 }
 
-// each visits the fields.
+// each calls visit for every field.
 func (u unknownFields) each(visit func(name string, value jsontext.Value)) {
 	if u == "" {
 		return
 	}
-	// What newUnknownFields put together is valid JSON, so this ends without an error.
+	// There is no error, because newUnknownFields returns valid JSON.
 	_ = decodeDocument([]byte(u), func(d decoder) error {
 		return d.object(func(raw []byte) error {
 			name := string(raw) // reading invalidates it
@@ -82,7 +82,7 @@ func (u unknownFields) without(names []string) unknownFields {
 	var kept []byte
 	u.each(func(name string, value jsontext.Value) {
 		if !slices.Contains(names, name) {
-			// The name was valid, so it can be quoted.
+			// There is no error, because the name is valid UTF-8.
 			kept, _ = jsontext.AppendQuote(append(kept, ','), name)
 			kept = append(append(kept, ':'), value...)
 		}
@@ -91,11 +91,11 @@ func (u unknownFields) without(names []string) unknownFields {
 }
 
 // canonicalValue returns a value in the form of RFC 8785, except that numbers keep all
-// their digits. It allows nothing if it is false, null, 0 or empty, or has only such
-// values in it, whatever the field is.
+// their digits, and whether it may allow something. A value allows nothing if it is false,
+// null, 0 or empty, or contains only such values.
 func canonicalValue(value jsontext.Value) (canonical string, allows bool) {
 	value = value.Clone()
-	// What was read once is valid, so there is no error.
+	// There is no error, because the value was decoded before.
 	_ = value.Canonicalize(jsontext.CanonicalizeRawInts(false), jsontext.CanonicalizeRawFloats(false))
 	text := make([]byte, 0, len(value))
 	for rest := []byte(value); len(rest) > 0; {
@@ -130,8 +130,8 @@ func canonicalValue(value jsontext.Value) (canonical string, allows bool) {
 	return string(text), allows
 }
 
-// canonicalNumber returns a JSON number in the form of RFC 8785, with all its digits:
-// numbers have the same text exactly when they have the same value.
+// canonicalNumber returns a JSON number in the form of RFC 8785, but with all its digits.
+// Numbers have the same text exactly if they have the same value.
 func canonicalNumber(number string) string {
 	mantissa, exponent := number, "0"
 	if i := strings.IndexAny(number, "eE"); i >= 0 {

@@ -11,13 +11,13 @@ import (
 	"github.com/runloop-community/runloop-go/internal/engine"
 )
 
-const maxPageSize = 5000 // of the API, by its contract
+const maxPageSize = 5000 // of the API
 
-// Validate reports every rule that the API would refuse or misread, as a
-// [*ValidationError] that tells what to write instead. Create, Update, Ensure and
-// Apply make the same checks before they send anything. A field that this version of
-// the SDK does not know is a problem unless it allows nothing, because it cannot be
-// sent. What only the API can know, such as whether a host name exists, is left to it.
+// Validate returns nil if the rules are valid. Otherwise it returns a [*ValidationError]
+// that lists every rule that the API would reject or misinterpret, and what to write
+// instead. Create, Update, Ensure and Apply perform the same checks before they send
+// anything. A field that this version of the SDK does not know cannot be sent, and is
+// rejected if it may allow something. Validate does not check whether host names exist.
 func (r EgressRules) Validate() error {
 	ps := problems{op: "validate egress rules"}
 	ps.checkEgress("EgressRules", "", r)
@@ -30,7 +30,7 @@ func (p NetworkPolicyCreateParams) validate(op string) error {
 	return ps.err()
 }
 
-// check checks the parameters, whose fields have names that begin with prefix.
+// check checks the parameters. The names of their fields begin with prefix.
 func (p NetworkPolicyCreateParams) check(ps *problems, prefix string) {
 	ps.add(prefix+"Name", nameProblem(p.Name))
 	ps.add(prefix+"Description", textProblem(p.Description))
@@ -54,14 +54,14 @@ func (p NetworkPolicyUpdateParams) validate(op string) error {
 	return ps.err()
 }
 
-// problems are what is wrong with the parameters of one call.
+// problems collects the problems of the parameters of one call.
 type problems struct {
 	op    string
 	found *ValidationError
-	more  int // that are not listed
+	more  int // problems that are not listed
 }
 
-// maxProblems bounds the list for parameters that are wrong altogether.
+// maxProblems bounds ValidationError.Problems.
 const maxProblems = 100
 
 // add adds a problem, unless it is "".
@@ -79,7 +79,7 @@ func (ps *problems) add(field, problem string) {
 
 func (ps *problems) err() error {
 	if ps.found == nil {
-		return nil // no typed nil
+		return nil // not a typed nil
 	}
 	if ps.more > 0 {
 		ps.found.Problems = append(ps.found.Problems, fmt.Sprintf("and %d more problems", ps.more))
@@ -87,7 +87,7 @@ func (ps *problems) err() error {
 	return ps.found
 }
 
-// checkEgress checks rules that are in field. The names of their own fields follow prefix.
+// checkEgress checks the rules in field. The names of their own fields begin with prefix.
 func (ps *problems) checkEgress(field, prefix string, r EgressRules) {
 	ps.checkUnknown(field, r.unknown)
 	ps.checkHostnames(prefix+"AllowedHostnames", r.AllowedHostnames)
@@ -111,7 +111,7 @@ func (ps *problems) checkHostnames(field string, hostnames []string) {
 func (ps *problems) checkCIDRs(field string, cidrs []AllowedCIDR) {
 	for i, c := range cidrs {
 		if c.unknown == "" && len(c.Ports) == 0 && cidrProblem(c.CIDR) == "" {
-			continue // without a name for each
+			continue // without allocating a name
 		}
 		field := fmt.Sprintf("%s[%d]", field, i)
 		ps.checkUnknown(field, c.unknown)
@@ -140,7 +140,8 @@ func (p NetworkPolicyListParams) validate(op string) error {
 	return nil
 }
 
-// nameProblem refuses what the API would store as another name, or nobody could type.
+// nameProblem rejects names that the API would store in another form, and names with
+// invisible characters.
 func nameProblem(name string) string {
 	if strings.TrimFunc(name, isBlank) == "" {
 		return "must not be blank"
@@ -157,12 +158,12 @@ func nameProblem(name string) string {
 	case strings.ContainsFunc(name, unicode.IsControl):
 		return quote(name) + " has a control character: write " + quote(clean)
 	default:
-		return quote(name) + " has blanks around it: write " + quote(clean)
+		return quote(name) + " has surrounding spaces: write " + quote(clean)
 	}
 }
 
-// isBlank knows what is nothing to the eye at the edge of a name: spaces, of no width too,
-// and a byte order mark.
+// isBlank reports whether r is invisible at the edge of a name: a space, a space of zero
+// width, or a byte order mark.
 func isBlank(r rune) bool {
 	return unicode.IsSpace(r) || r == '\u200b' || r == '\u2060' || r == '\ufeff'
 }
@@ -177,7 +178,7 @@ func dropIf(drop func(rune) bool) func(rune) rune {
 	}
 }
 
-// textProblem refuses what JSON cannot carry and an encoder would rewrite.
+// textProblem rejects text that JSON cannot represent.
 func textProblem(text string) string {
 	if !utf8.ValidString(text) {
 		return quote(text) + " is not valid UTF-8"
@@ -185,8 +186,8 @@ func textProblem(text string) string {
 	return ""
 }
 
-// hostnameProblem accepts one form, letters, digits, "-", "_" and ".", with a wildcard
-// as the whole first label or without. For anything else it tells what to write.
+// hostnameProblem accepts letters, digits, "-", "_" and ".", and a wildcard as the whole
+// first label. For anything else, it tells what to write.
 func hostnameProblem(hostname string) string {
 	if !strings.ContainsFunc(hostname, func(r rune) bool { return !isHostnameRune(r) && r != '*' }) {
 		if addr, err := netip.ParseAddr(hostname); err == nil {
@@ -198,13 +199,13 @@ func hostnameProblem(hostname string) string {
 	}
 	switch {
 	case strings.TrimSpace(hostname) == "":
-		return "is blank: leave it out"
+		return "is blank: remove it"
 	case !utf8.ValidString(hostname):
 		return "is not valid UTF-8"
 	case strings.TrimSpace(hostname) != hostname:
-		return "has blanks around it: write " + quote(strings.TrimSpace(hostname))
+		return "has surrounding spaces: write " + quote(strings.TrimSpace(hostname))
 	case strings.ContainsFunc(hostname, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }):
-		return "has a blank or a control character in it: write one host name per entry"
+		return "contains a space or a control character: write one host name per entry"
 	}
 	if i := strings.IndexFunc(hostname, isInvisible); i >= 0 {
 		return fmt.Sprintf("has the invisible character %s: %s", codePoint(hostname[i:]), writeHost(strings.Map(dropIf(isInvisible), hostname)))
@@ -214,7 +215,7 @@ func hostnameProblem(hostname string) string {
 		return fmt.Sprintf("has the wide character %s: %s", codePoint(hostname[i:]), writeHost(narrow))
 	}
 	if strings.ContainsAny(hostname, ",;\"'") {
-		return "has a separator or a quote in it: write one host name per entry"
+		return "contains a separator or a quote: write one host name per entry"
 	}
 	if scheme, rest, _ := strings.Cut(hostname, ":"); strings.HasPrefix(rest, "//") || isScheme(scheme) {
 		return "has a scheme: " + writeHostOf(strings.TrimLeft(rest, "/"))
@@ -231,11 +232,11 @@ func hostnameProblem(hostname string) string {
 	case strings.Contains(hostname, "@"):
 		return "has a user name: " + writeHostOf(hostname)
 	case strings.Contains(hostname, ":"):
-		return "has a port, and host names are allowed on every port: " + writeHostOf(hostname)
+		return "has a port, but host names are allowed on every port: " + writeHostOf(hostname)
 	}
 	i := strings.IndexFunc(hostname, func(r rune) bool { return !isHostnameRune(r) && r != '*' })
 	if r, _ := utf8.DecodeRuneInString(hostname[i:]); r < utf8.RuneSelf {
-		return fmt.Sprintf(`has %q in it: write letters, digits, "-", "_" and "." only`, string(r))
+		return fmt.Sprintf(`contains %q: write letters, digits, "-", "_" and "." only`, string(r))
 	}
 	if ascii, ok := punycodeHost(hostname); ok && hostnameProblem(ascii) == "" {
 		return "is an international name: write " + quote(ascii)
@@ -247,14 +248,14 @@ func isHostnameRune(r rune) bool {
 	return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '-' || r == '_' || r == '.'
 }
 
-// isInvisible knows what is there without a trace: a byte order mark, a soft hyphen,
-// marks of direction, selectors of variants, fillers.
+// isInvisible reports whether r is invisible: a byte order mark, a soft hyphen, a direction
+// mark, a variation selector, or a filler.
 func isInvisible(r rune) bool {
 	return !unicode.IsPrint(r) || unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
 }
 
 // narrowRune returns the ASCII character of which r is the wide form, or r. Full stops
-// of other scripts separate labels, too.
+// of other scripts also separate labels.
 func narrowRune(r rune) rune {
 	switch {
 	case '\uff01' <= r && r <= '\uff5e':
@@ -265,7 +266,7 @@ func narrowRune(r rune) rune {
 	return r
 }
 
-// codePoint names the first character of text, as in U+200B.
+// codePoint returns the code point of the first character of text, such as U+200B.
 func codePoint(text string) string {
 	r, _ := utf8.DecodeRuneInString(text)
 	return fmt.Sprintf("%U", r)
@@ -281,19 +282,19 @@ func isScheme(text string) bool {
 
 const maxHostname = 253
 
-// labelsProblem checks a name against RFC 1035's sizes and the API's one wildcard.
+// labelsProblem checks the labels of a name: their sizes, after RFC 1035, and the wildcard.
 func labelsProblem(hostname string) string {
 	const maxLabel = 63
 	name := strings.TrimSuffix(hostname, ".")
 	if len(name) > maxHostname {
-		return fmt.Sprintf("is longer than %d bytes", maxHostname)
+		return fmt.Sprintf("is longer than the %d bytes of a host name: shorten it", maxHostname)
 	}
 	labels := strings.Split(name, ".")
 	for i, label := range labels {
 		switch {
 		case label == "*" && i == 0 && len(labels) > 1:
 		case label == "*" && len(labels) == 1:
-			return "is every host: set AllowAll instead"
+			return "matches every host: set AllowAll instead"
 		case strings.Contains(label, "*"):
 			return `has a wildcard that is not the whole first label: write it as in "*.npmjs.org"`
 		case label == "" && i == 0 && len(labels) > 1 && hostnameProblem(name[1:]) == "":
@@ -301,29 +302,34 @@ func labelsProblem(hostname string) string {
 		case label == "":
 			return "has an empty label: write single dots between labels"
 		case len(label) > maxLabel:
-			return fmt.Sprintf("has a label longer than %d bytes", maxLabel)
+			return fmt.Sprintf("has a label longer than %d bytes: shorten it", maxLabel)
 		case label[0] == '-' || label[len(label)-1] == '-':
-			return `has a label that starts or ends with "-": write it without`
+			return `has a label that starts or ends with "-": remove it`
 		}
 	}
 	if isNumber(labels[len(labels)-1]) {
-		return "ends in a number, so it would be read as an IP address: write that as a CIDR into AllowedCIDRs"
+		return "ends in a number and would be read as an IP address: write a CIDR in AllowedCIDRs"
 	}
 	return ""
 }
 
-// isNumber knows the numbers that inet_aton takes: 127.1 and 0x7f000001 are addresses.
+// isNumber reports whether inet_aton accepts the label, as in the addresses 127.1 and
+// 0x7f000001.
 func isNumber(label string) bool {
 	const decimal, hexadecimal = "0123456789", "0123456789abcdefABCDEF"
 	digits, isHex := strings.CutPrefix(strings.ToLower(label), "0x")
 	return strings.Trim(label, decimal) == "" || isHex && strings.Trim(digits, hexadecimal) == ""
 }
 
-// writeHostOf tells to write the host of a URL, which follows its scheme.
+// writeHostOf tells to write the host of a URL without its scheme.
 func writeHostOf(rest string) string {
 	u, err := url.Parse("//" + rest)
 	if err != nil {
-		return writeHost("")
+		host, _, hasPort := strings.Cut(rest, ":") // such as a range of ports
+		if !hasPort {
+			host = ""
+		}
+		return writeHost(host)
 	}
 	if addr, err := netip.ParseAddr(u.Hostname()); err == nil {
 		return writeCIDROf(netip.PrefixFrom(addr, addr.BitLen()))
@@ -331,7 +337,7 @@ func writeHostOf(rest string) string {
 	return writeHost(u.Hostname())
 }
 
-// writeHost tells to write a host name, if it is one.
+// writeHost tells to write the host name if it is valid.
 func writeHost(hostname string) string {
 	if hostnameProblem(hostname) != "" {
 		return `write the host name alone, as in "github.com"`
@@ -341,9 +347,9 @@ func writeHost(hostname string) string {
 
 func writeCIDROf(prefix netip.Prefix) string {
 	if !prefix.Addr().Is4() {
-		return "the API allows IPv4 ranges only, in AllowedCIDRs"
+		return "the API supports IPv4 only, write an IPv4 CIDR in AllowedCIDRs or a host name"
 	}
-	return "write " + quote(prefix.Masked().String()) + " into AllowedCIDRs"
+	return "write " + quote(prefix.Masked().String()) + " in AllowedCIDRs"
 }
 
 func cidrProblem(cidr string) string {
@@ -355,7 +361,7 @@ func cidrProblem(cidr string) string {
 		return `is not a CIDR: write one like "10.0.0.0/8"`
 	}
 	if !prefix.Addr().Is4() {
-		return "is not IPv4, and the API allows no other ranges"
+		return "is an IPv6 range, but the API supports IPv4 only: write an IPv4 CIDR, or a host name in AllowedHostnames"
 	}
 	if prefix != prefix.Masked() {
 		return "has host bits that are not zero: write " + quote(prefix.Masked().String())
@@ -363,20 +369,21 @@ func cidrProblem(cidr string) string {
 	return ""
 }
 
-// check reports the fields that are wrong.
+// check reports the invalid fields.
 func (p PortRule) check(report func(field, problem string)) {
 	const maxPort = 65535
 	if p.Port < 1 || p.Port > maxPort {
-		report("Port", fmt.Sprintf("%d is not between 1 and %d", p.Port, maxPort))
+		report("Port", fmt.Sprintf("%d is not between 1 and %d: write a port", p.Port, maxPort))
 	} else if p.EndPort != 0 && (p.EndPort < p.Port || p.EndPort > maxPort) {
 		report("EndPort", fmt.Sprintf("%d is not between Port, %d, and %d: write 0 for Port alone", p.EndPort, p.Port, maxPort))
 	}
-	switch p.Protocol {
-	case ProtocolTCP, ProtocolUDP:
-	case "":
-		report("Protocol", "must not be empty: write ProtocolTCP or ProtocolUDP, or a rule for each")
-	default:
-		report("Protocol", fmt.Sprintf("%s is not ProtocolTCP, %q, or ProtocolUDP, %q", quote(string(p.Protocol)), ProtocolTCP, ProtocolUDP))
+	switch upper := Protocol(strings.ToUpper(string(p.Protocol))); {
+	case p.Protocol == "":
+		report("Protocol", `must not be empty: write "TCP" or "UDP", or a rule for each`)
+	case upper != ProtocolTCP && upper != ProtocolUDP:
+		report("Protocol", quote(string(p.Protocol))+` is not supported: write "TCP" or "UDP"`)
+	case upper != p.Protocol:
+		report("Protocol", quote(string(p.Protocol))+" is not in upper case: write "+quote(string(upper)))
 	}
 }
 

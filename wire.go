@@ -6,19 +6,19 @@ import (
 	"github.com/go-json-experiment/json"
 )
 
-// The wire forms of requests. JSON of version 2 writes a nil slice as [].
+// The JSON of requests. The json package used here encodes a nil slice as [].
 
 type createBody struct {
 	Name        string `json:"name"`
 	Description string `json:"description,omitzero"`
-	// Each flag and the host names are always there, so that no denial rests on a
+	// Every flag and the host names are always sent, so that no denial depends on a
 	// server's default.
 	AllowAll            bool     `json:"allow_all"`
 	AllowDevboxToDevbox bool     `json:"allow_devbox_to_devbox"`
 	AllowedHostnames    []string `json:"allowed_hostnames"`
 	AllowAgentGateway   bool     `json:"allow_agent_gateway"`
 	AllowMCPGateway     bool     `json:"allow_mcp_gateway"`
-	// A server of version 0.1 refuses fields that it does not know.
+	// A server of version 0.1 rejects unknown fields.
 	AllowRunloopMirrors bool          `json:"allow_runloop_mirrors,omitzero"`
 	AllowedCIDRs        []AllowedCIDR `json:"allowed_cidrs,omitempty"`
 }
@@ -37,8 +37,7 @@ func newCreateBody(p NetworkPolicyCreateParams) createBody {
 	}
 }
 
-// updateBody has what is set: the zero of a pointer is nil, and a pointer to an
-// empty or nil slice is [].
+// updateBody omits nil pointers. A pointer to a nil or empty slice is [].
 type updateBody struct {
 	Name                *string        `json:"name,omitzero"`
 	Description         *string        `json:"description,omitzero"`
@@ -51,10 +50,10 @@ type updateBody struct {
 	AllowedCIDRs        *[]AllowedCIDR `json:"allowed_cidrs,omitzero"`
 }
 
-// deleteBody is the empty object.
+// deleteBody is an empty object.
 type deleteBody struct{}
 
-// The wire forms of policies and rules, which are their JSON for users as well.
+// The JSON of policies and rules, both on the wire and for users.
 
 type policyView struct {
 	ID           string      `json:"id"`
@@ -86,7 +85,7 @@ type portView struct {
 	Protocol Protocol `json:"protocol,omitzero"`
 }
 
-// MarshalJSON returns the policy as the API writes it.
+// MarshalJSON returns the policy in the API's form.
 func (p NetworkPolicy) MarshalJSON() ([]byte, error) {
 	return json.Marshal(policyView{
 		ID:           p.ID,
@@ -98,7 +97,7 @@ func (p NetworkPolicy) MarshalJSON() ([]byte, error) {
 	})
 }
 
-// milliseconds returns nil for the zero time, which is none.
+// milliseconds returns nil for the zero time, which means that it is unknown.
 func milliseconds(t time.Time) *int64 {
 	if t.IsZero() {
 		return nil
@@ -106,7 +105,7 @@ func milliseconds(t time.Time) *int64 {
 	return new(t.UnixMilli())
 }
 
-// MarshalJSON returns the rules as the API writes them.
+// MarshalJSON returns the rules in the API's form.
 func (r EgressRules) MarshalJSON() ([]byte, error) { return r.unknown.marshalWith(r.view()) }
 
 // view returns the fields that the SDK knows.
@@ -122,66 +121,67 @@ func (r EgressRules) view() egressView {
 	}
 }
 
-// MarshalJSON returns the range as the API writes it.
+// MarshalJSON returns the range in the API's form.
 func (c AllowedCIDR) MarshalJSON() ([]byte, error) {
 	return c.unknown.marshalWith(cidrView{CIDR: c.CIDR, Ports: c.Ports})
 }
 
-// MarshalJSON returns the rule as the API writes it.
+// MarshalJSON returns the rule in the API's form.
 func (p PortRule) MarshalJSON() ([]byte, error) {
 	return p.unknown.marshalWith(portView{Port: p.Port, EndPort: p.EndPort, Protocol: p.Protocol})
 }
 
-// UnmarshalJSON reads a policy as the API writes it. On an error p is unchanged.
+// UnmarshalJSON decodes a policy in the API's form. On error, p is unchanged.
 func (p *NetworkPolicy) UnmarshalJSON(document []byte) error {
 	return unmarshal(document, p, decoder.policy)
 }
 
-// UnmarshalJSON reads rules as the API writes them. On an error r is unchanged.
+// UnmarshalJSON decodes rules in the API's form. On error, r is unchanged.
 func (r *EgressRules) UnmarshalJSON(document []byte) error {
 	return unmarshal(document, r, decoder.egress)
 }
 
-// UnmarshalJSON reads a range as the API writes it. On an error c is unchanged.
+// UnmarshalJSON decodes a range in the API's form. On error, c is unchanged.
 func (c *AllowedCIDR) UnmarshalJSON(document []byte) error {
 	return unmarshal(document, c, decoder.cidr)
 }
 
-// UnmarshalJSON reads a rule as the API writes it. On an error p is unchanged.
+// UnmarshalJSON decodes a rule in the API's form. On error, p is unchanged.
 func (p *PortRule) UnmarshalJSON(document []byte) error {
 	return unmarshal(document, p, decoder.portRule)
 }
 
-// The other forms are the JSON form as well, because a codec that goes by the exported
+// The binary and YAML forms contain the JSON form, because a codec that uses exported
 // fields would drop unknown rules, and a policy would look narrower than it is.
 
-// MarshalBinary returns the JSON form, for gob and packages like it.
+// MarshalBinary returns the JSON form, for gob and similar packages.
 func (r EgressRules) MarshalBinary() ([]byte, error) { return r.MarshalJSON() }
 
-// UnmarshalBinary reads the JSON form.
+// UnmarshalBinary decodes the JSON form.
 func (r *EgressRules) UnmarshalBinary(data []byte) error { return r.UnmarshalJSON(data) }
 
-// MarshalBinary returns the JSON form, for gob and packages like it.
+// MarshalBinary returns the JSON form, for gob and similar packages.
 func (c AllowedCIDR) MarshalBinary() ([]byte, error) { return c.MarshalJSON() }
 
-// UnmarshalBinary reads the JSON form.
+// UnmarshalBinary decodes the JSON form.
 func (c *AllowedCIDR) UnmarshalBinary(data []byte) error { return c.UnmarshalJSON(data) }
 
-// MarshalBinary returns the JSON form, for gob and packages like it.
+// MarshalBinary returns the JSON form, for gob and similar packages.
 func (p PortRule) MarshalBinary() ([]byte, error) { return p.MarshalJSON() }
 
-// UnmarshalBinary reads the JSON form.
+// UnmarshalBinary decodes the JSON form.
 func (p *PortRule) UnmarshalBinary(data []byte) error { return p.UnmarshalJSON(data) }
 
-// plainUpdateParams have no methods.
+// plainUpdateParams are NetworkPolicyUpdateParams without methods.
 type plainUpdateParams NetworkPolicyUpdateParams
 
-// MarshalBinary keeps pointers to zero values, which gob itself takes for nil ones.
+// MarshalBinary returns the parameters for gob, which by itself would turn pointers to zero
+// values into nil pointers.
 func (p NetworkPolicyUpdateParams) MarshalBinary() ([]byte, error) {
 	return json.Marshal(plainUpdateParams(p))
 }
 
-// UnmarshalBinary reads what MarshalBinary returns.
+// UnmarshalBinary decodes the result of MarshalBinary.
 func (p *NetworkPolicyUpdateParams) UnmarshalBinary(data []byte) error {
 	var plain plainUpdateParams
 	err := json.Unmarshal(data, &plain)
@@ -191,16 +191,15 @@ func (p *NetworkPolicyUpdateParams) UnmarshalBinary(data []byte) error {
 	return err
 }
 
-// MarshalYAML returns the JSON form, for go.yaml.in/yaml and packages like it.
+// MarshalYAML returns the JSON form, for go.yaml.in/yaml and similar packages.
 func (r EgressRules) MarshalYAML() (any, error) { return toYAML(r) }
 
-// UnmarshalYAML reads the JSON form, written in YAML. On an error r is unchanged.
+// UnmarshalYAML decodes the JSON form, written in YAML. On error, r is unchanged.
 func (r *EgressRules) UnmarshalYAML(unmarshal func(any) error) error {
 	return fromYAML(unmarshal, r.UnmarshalJSON)
 }
 
-// unmarshal sets dst, unless the document is null, to which UnmarshalJSON methods
-// give no effect.
+// unmarshal sets dst. A null document is a no-op, by the convention of UnmarshalJSON.
 func unmarshal[T any](document []byte, dst *T, read func(decoder, *T) error) error {
 	if string(document) == "null" {
 		return nil

@@ -45,11 +45,11 @@ func write(t *testing.T, text string) string {
 }
 
 const firstPlan = `create build
-    + host "*.npmjs.org"
-    + host "github.com"
+    + host *.npmjs.org
+    + host github.com
 create offline
 create database
-    + cidr 10.0.0.0/8 TCP 5432-5432
+    + cidr 10.0.0.0/8 TCP 5432
 3 of 3 policies differ
 `
 
@@ -83,7 +83,7 @@ func TestCommands(t *testing.T) {
 
 	changed := write(t, "policies: [{name: build, description: git only, egress: {allowed_hostnames: [github.com]}}]")
 	s.expect(2, `update build
-    - host "*.npmjs.org"
+    - host *.npmjs.org
     - description "package registries only"
     + description "git only"
 1 of 1 policies differ
@@ -95,7 +95,7 @@ func TestMistakesWriteNothing(t *testing.T) {
 	for text, problem := range map[string]string{
 		"": "has no policies",
 		"policies:\n- {name: b, allowed_hostnames: [github.com]}":           `allowed_hostnames is a field of "egress": write it there`,
-		"policies:\n- {name: b}":                                            `it has no "egress": write "egress": {} to deny everything`,
+		"policies:\n- {name: b}":                                            `the JSON has no "egress": write "egress": {} to deny everything`,
 		"policies:\n- {name: b, egress: {}}\n- {name: b, egress: {}}":       `policy "b": the name occurs twice`,
 		"policies:\n- {name: b, egress: {allowed_hostnames: [https://x]}}":  `policy "b": AllowedHostnames[0]: `,
 		"policies:\n- {name: good, egress: {}}\n- {name: ' ', egress: {}}":  "must not be blank",

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -16,8 +17,8 @@ import (
 
 const apiURL = "https://api.example.test"
 
-// An API is the other side of a client: it answers as it is told, and keeps every
-// request. A request that it has no answer for fails the test.
+// An API is an httpmock transport that records the requests. A request without a responder
+// fails the test.
 type API struct {
 	*httpmock.MockTransport
 	t testing.TB
@@ -26,7 +27,7 @@ type API struct {
 	requests []SentRequest
 }
 
-// A SentRequest is a request as the server saw it.
+// A SentRequest is a request as the server received it.
 type SentRequest struct {
 	Method string
 	Path   string // escaped
@@ -35,7 +36,7 @@ type SentRequest struct {
 	Body   string
 }
 
-// NewAPI returns an API and a client of it, which has APIKey and opts.
+// NewAPI returns an API and a client of it, with APIKey and opts.
 func NewAPI(t testing.TB, opts ...runloop.Option) (*API, *runloop.Client) {
 	t.Helper()
 	a := &API{MockTransport: httpmock.NewMockTransport(), t: t}
@@ -46,7 +47,7 @@ func NewAPI(t testing.TB, opts ...runloop.Option) (*API, *runloop.Client) {
 	return a, NewClientOver(t, a, append([]runloop.Option{runloop.WithBaseURL(apiURL)}, opts...)...)
 }
 
-// RoundTrip keeps the request and lets the mock answer it.
+// RoundTrip records the request and passes it to httpmock.
 func (a *API) RoundTrip(r *http.Request) (*http.Response, error) {
 	sent := SentRequest{Method: r.Method, Path: r.URL.EscapedPath(), Query: r.URL.RawQuery, Header: r.Header.Clone()}
 	if r.Body != nil {
@@ -63,13 +64,12 @@ func (a *API) RoundTrip(r *http.Request) (*http.Response, error) {
 	return a.MockTransport.RoundTrip(r)
 }
 
-// On makes the i-th request of a method and path get the i-th answer; the last
-// one is for all that follow.
-func (a *API) On(method, path string, answers ...httpmock.Responder) {
+// On sets the responses to the requests with the method and path: one per request, and the
+// last one for all that follow.
+func (a *API) On(method, path string, responders ...httpmock.Responder) {
 	var calls atomic.Int64
 	a.RegisterResponder(method, apiURL+path, func(r *http.Request) (*http.Response, error) {
-		i := min(int(calls.Add(1)), len(answers)) - 1
-		return answers[i](r)
+		return responders[min(int(calls.Add(1)), len(responders))-1](r)
 	})
 }
 
@@ -77,10 +77,10 @@ func (a *API) On(method, path string, answers ...httpmock.Responder) {
 func (a *API) Sent() []SentRequest {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return append([]SentRequest(nil), a.requests...)
+	return slices.Clone(a.requests)
 }
 
-// Only returns the one request that was made.
+// Only returns the request if there was exactly one.
 func (a *API) Only() SentRequest {
 	a.t.Helper()
 	sent := a.Sent()
@@ -88,23 +88,15 @@ func (a *API) Only() SentRequest {
 	return sent[0]
 }
 
-// Respond is an answer of the API.
+// Respond returns a JSON response.
 func Respond(status int, body string) httpmock.Responder {
-	return func(*http.Request) (*http.Response, error) {
-		r := httpmock.NewStringResponse(status, body)
-		r.Header.Set("Content-Type", "application/json")
-		return r, nil
-	}
+	return RespondWith(status, body, http.Header{"Content-Type": {"application/json"}})
 }
 
-// RespondWith is an answer that has these headers and no other.
+// RespondWith returns a response with exactly these headers.
 func RespondWith(status int, body string, header http.Header) httpmock.Responder {
-	return func(*http.Request) (*http.Response, error) {
-		r := httpmock.NewStringResponse(status, body)
-		r.Header = header
-		return r, nil
-	}
+	return httpmock.NewStringResponder(status, body).HeaderSet(header)
 }
 
-// Fail is a fault that says text.
+// Fail returns an error of the transport with the text.
 func Fail(text string) httpmock.Responder { return httpmock.NewErrorResponder(errors.New(text)) }

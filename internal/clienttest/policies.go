@@ -12,14 +12,14 @@ import (
 	runloop "github.com/runloop-community/runloop-go"
 )
 
-// The paths of the policies, and of npol_1.
+// The paths of the network policies, and of npol_1.
 const (
 	PoliciesPath = "/v1/network-policies"
 	PolicyPath   = "/v1/network-policies/npol_1"
 	DeletePath   = "/v1/network-policies/npol_1/delete"
 )
 
-// PolicyJSON is an answer of the live API, every member in it.
+// PolicyJSON is a response of the live API, with every field.
 const PolicyJSON = `{
 	"id": "npol_1",
 	"name": "build",
@@ -37,29 +37,26 @@ const PolicyJSON = `{
 	"update_time_ms": 1767225601000
 }`
 
-// Other answers of the API: pages, and the body of an error that may pass.
+// Other responses of the API: pages, and the body of a transient error.
 const (
 	PageJSON      = `{"network_policies": [` + PolicyJSON + `], "has_more": false, "total_count": 1}`
 	EmptyPageJSON = `{"network_policies": [], "has_more": false}`
 	BusyJSON      = `{"message":"come back later"}`
 )
 
-// A PolicyCall is a call that makes one request when all goes well.
+// A PolicyCall is a call that sends one request if it succeeds.
 type PolicyCall struct {
 	Name, Op, Method, Path string
-	Success                string // an answer that it takes
+	Success                string // a response that it accepts
 	Do                     func(context.Context, *runloop.Client, ...runloop.Option) (any, error)
 }
 
-// The calls, about a policy named build that is npol_1.
+// The calls, for the policy npol_1, which is named build.
 var (
 	CreateCall = PolicyCall{"create", "create network policy", http.MethodPost, PoliciesPath, PolicyJSON,
 		func(ctx context.Context, c *runloop.Client, opts ...runloop.Option) (any, error) {
-			return c.NetworkPolicies.Create(ctx, runloop.NetworkPolicyCreateParams{
-				Name:        "build",
-				Description: "package registries only",
-				Egress:      runloop.EgressRules{AllowedHostnames: []string{"github.com", "*.npmjs.org"}},
-			}, opts...)
+			return c.NetworkPolicies.Create(ctx, runloop.NetworkPolicyCreateParams{Name: "build", Description: "package registries only",
+				Egress: runloop.EgressRules{AllowedHostnames: []string{"github.com", "*.npmjs.org"}}}, opts...)
 		}}
 	GetCall = PolicyCall{"get", "get network policy", http.MethodGet, PolicyPath, PolicyJSON,
 		func(ctx context.Context, c *runloop.Client, opts ...runloop.Option) (any, error) {
@@ -80,7 +77,7 @@ var (
 	PolicyCalls = []PolicyCall{CreateCall, GetCall, ListCall, UpdateCall, DeleteCall}
 )
 
-// IsWrite reports whether the call may change something.
+// IsWrite reports whether the call is a write.
 func (c PolicyCall) IsWrite() bool { return c.Method != http.MethodGet }
 
 // Policy makes the call and returns its policy. A list has none.
@@ -90,29 +87,29 @@ func (c PolicyCall) Policy(ctx context.Context, client *runloop.Client, opts ...
 	return policy, err
 }
 
-// GetPolicy is the read of tests to which the call does not matter.
+// GetPolicy is a read, for tests that could use any read.
 func GetPolicy(ctx context.Context, client *runloop.Client, opts ...runloop.Option) error {
 	_, err := GetCall.Do(ctx, client, opts...)
 	return err
 }
 
-// UpdatePolicy is the write of tests to which the call does not matter: one that is
-// retried, and of which nothing is looked up.
+// UpdatePolicy is a write that is retried and not looked up, for tests that could use any
+// write.
 func UpdatePolicy(ctx context.Context, client *runloop.Client, opts ...runloop.Option) error {
 	var policy runloop.NetworkPolicy
 	return client.Do(ctx, http.MethodPut, PolicyPath, map[string]string{"name": "build"}, &policy, opts...)
 }
 
-// FailWith makes the call once, has the API answer it so, and returns the error.
-func FailWith(t testing.TB, call PolicyCall, answer httpmock.Responder, opts ...runloop.Option) error {
+// FailWith returns the error of the call after one attempt with the response.
+func FailWith(t testing.TB, call PolicyCall, response httpmock.Responder, opts ...runloop.Option) error {
 	t.Helper()
 	api, client := NewAPI(t, append([]runloop.Option{runloop.WithMaxRetries(0)}, opts...)...)
-	// A write whose effect is unknown is looked up, in vain.
+	// The lookup of a write whose outcome is unknown fails.
 	api.On(http.MethodGet, PoliciesPath, Respond(http.StatusForbidden, `{}`))
 	api.On(http.MethodGet, PolicyPath, Respond(http.StatusForbidden, `{}`))
-	api.On(call.Method, call.Path, answer)
+	api.On(call.Method, call.Path, response)
 	got, err := call.Do(t.Context(), client)
 	require.Error(t, err)
-	assert.Nil(t, got, "no value comes with an error")
+	assert.Nil(t, got, "an error has no value")
 	return err
 }

@@ -58,7 +58,7 @@ func TestLog(t *testing.T) {
 		"faults": {slog.LevelDebug, clienttest.UpdateCall, responses{unavailable, lost, other}, denied, "" +
 			attempt + update + "attempt=1 request_id=task-17 status=503\n" +
 			attempt + update + "attempt=2 request_id=task-17 error=\"connection reset\"\n" +
-			attempt + update + `attempt=3 request_id=task-17 status=200 error="invalid response: content type \"application/json\": it is about policy \"npol_2\", requested was \"npol_1\""` + "\n" +
+			attempt + update + `attempt=3 request_id=task-17 status=200 error="invalid response: content type \"application/json\": the response has policy \"npol_2\" instead of \"npol_1\""` + "\n" +
 			attempt + updateLookup + "attempt=1 status=403\n"},
 		"a write that gave up": {slog.LevelWarn, clienttest.UpdateCall, responses{unavailable}, denied,
 			gaveUp + update + "attempt=4 request_id=task-17 maybe_applied=true status=503\n"},

@@ -1,6 +1,7 @@
 package runloop
 
 import (
+	"runtime/debug"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -33,15 +34,35 @@ func TestDiffWithoutValues(t *testing.T) {
 	require.NoError(t, changed.UnmarshalJSON([]byte(`{"new": "other", "n\nw": 1, "allowed_hostnames": ["a.example"]}`)))
 
 	assert.Equal(t, []string{
-		`- cidr 10.0.0.0/8 TCP 1-1`,
-		`- cidr 10.0.0.0/8 TCP 1-1 unknown "new"`,
-		`- cidr 10.0.0.0/8 TCP 1-1 unknown "next"`,
-		`- cidr 10.0.0.0/8 unknown "new"`,
-		`- unknown "also"`,
-		`- unknown "new"`,
-		`+ host "a.example"`,
+		`- cidr 10.0.0.0/8 TCP 1`,
+		"- cidr 10.0.0.0/8 TCP 1 unknown new",
+		"- cidr 10.0.0.0/8 TCP 1 unknown next",
+		"- cidr 10.0.0.0/8 unknown new",
+		"- unknown also",
+		"- unknown new",
+		"+ host a.example",
 		`+ unknown "n\nw"`,
-		`+ unknown "new"`,
+		"+ unknown new",
 	}, rules.diffWithoutValues(changed))
 	assert.Empty(t, rules.diffWithoutValues(rules))
+}
+
+func TestVersionInTheUserAgent(t *testing.T) {
+	t.Parallel()
+	assert.Equal(t, version, versionIn(nil))
+	const path = "github.com/runloop-community/runloop-go"
+	for _, test := range []struct {
+		module debug.Module
+		want   string
+	}{
+		{debug.Module{Path: path, Version: "v1.20.3"}, "1.20.3"},
+		{debug.Module{Path: path, Version: "v1.20.3", Replace: &debug.Module{Path: "../fork"}}, version},
+		{debug.Module{Path: path, Version: "v1.20.4-0.20260101000000-0123456789ab"}, version},
+		{debug.Module{Path: path, Version: "v1.20.3+dirty"}, version},
+		{debug.Module{Path: path, Version: "(devel)"}, version},
+		{debug.Module{Path: path + "/contract", Version: "v1.20.3"}, version},
+	} {
+		info := &debug.BuildInfo{Deps: []*debug.Module{{Path: "example.test/other", Version: "v9.9.9"}, &test.module}}
+		assert.Equal(t, test.want, versionIn(info), "%+v", test.module)
+	}
 }
