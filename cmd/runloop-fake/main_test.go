@@ -85,8 +85,9 @@ func TestServesAndLogs(t *testing.T) {
 	require.Len(t, all, 1234)
 	assert.Equal(t, "policy-1234", all[0].Name)
 	assert.Equal(t, []string{"host-1234.example.com"}, all[0].Egress.AllowedHostnames)
-	_, err := client.NetworkPolicies.Create(t.Context(), runloop.NetworkPolicyCreateParams{Name: "private"})
+	private, err := client.NetworkPolicies.Create(t.Context(), runloop.NetworkPolicyCreateParams{Name: "Private"})
 	require.NoError(t, err)
+	assert.Equal(t, "Private", private.Name)
 	_, err = client.NetworkPolicies.Create(t.Context(), runloop.NetworkPolicyCreateParams{Name: "private-2"})
 	require.ErrorContains(t, err, "limit of 1235")
 
@@ -94,7 +95,7 @@ func TestServesAndLogs(t *testing.T) {
 	assert.Contains(t, logged, "method=POST path=/v1/network-policies operation=createNetworkPolicy status=200")
 	assert.Equal(t, 4, strings.Count(logged, "\n"), logged)
 	assert.NotContains(t, logged, "secret-key")
-	assert.NotContains(t, logged, "private")
+	assert.NotContains(t, strings.ToLower(logged), "private")
 }
 
 func TestHTTP2WithoutTLS(t *testing.T) {
@@ -128,7 +129,7 @@ func TestAPIKeyAndFaults(t *testing.T) {
 func TestDevboxes(t *testing.T) {
 	t.Parallel()
 	url, _ := start(t, "-policies", "1", "-blueprints", "bp_1,base", "-clock-skew", "-24h",
-		"-script", "queued", "-script", "provisioning,failure:out_of_memory", "-script", "running,shutdown:idle", "-script", "echo=npol_x@2,provisioning,running")
+		"-script", "queued,echo=npol_000001@1", "-script", "provisioning,failure:out_of_memory", "-script", "running,shutdown:idle", "-script", "echo=npol_x@2,provisioning,running")
 	for _, want := range []string{
 		"queued queued <nil> <nil> npol_000001",
 		"provisioning failure out_of_memory <nil> npol_000001",
