@@ -174,14 +174,16 @@ func TestEnsuresOfDifferentThingsDoNotShare(t *testing.T) {
 	} {
 		t.Run(name, onShared(func(t *testing.T, fake *fakeAPI) {
 			fake.Inject(list, runlooptest.Delay(time.Minute))
-			end := fake.start(t, buildParams)
+			var wg sync.WaitGroup
+			wg.Go(func() { _, _ = fake.client.NetworkPolicies.Ensure(t.Context(), buildParams) })
+			synctest.Wait()
 			other := buildParams
 			change(&other)
 			start := time.Now()
 			_, err := fake.client.NetworkPolicies.Ensure(t.Context(), other)
 			require.NoError(t, err)
 			assert.Zero(t, time.Since(start), "it does not wait for the first one")
-			end()
+			wg.Wait()
 		}))
 	}
 }
