@@ -189,7 +189,6 @@ var (
 	misplaced   = on(createBox, ok(misplacedBox))            // under another policy
 	createLost  = on(createBox, broken)
 	bare        = on(getBox, ok(boxWith("queued", `{}`)))
-	running     = on(waitBox, ok(box("running")))
 	cleanedUp   = on(shutdownBox, ok(box("shutdown")))
 	found       = on(listQueued, ok(boxes(box("queued"))))
 	noneQueued  = on(listQueued, ok(noBoxes))

@@ -150,11 +150,13 @@ func TestTheParametersOfACallThatWaitsAreItsOwn(t *testing.T) {
 		fake.Inject(create, runlooptest.Status(400)) // so that the call that waits creates the policy
 		params := buildParams
 		params.Egress = hosts("github.com", "*.npmjs.org")
-		go func() { _, _ = fake.client.NetworkPolicies.Ensure(t.Context(), buildParams) }()
+		var wg sync.WaitGroup
+		wg.Go(func() { _, _ = fake.client.NetworkPolicies.Ensure(t.Context(), buildParams) })
 		synctest.Wait()
 		end := fake.start(t, params)
 		params.Egress.AllowedHostnames[0] = "evil.example"
 		end()
+		wg.Wait()
 		assert.ElementsMatch(t, []string{"github.com", "*.npmjs.org"}, fake.one(t).Egress.AllowedHostnames)
 	})(t)
 }
@@ -172,7 +174,8 @@ func TestEnsuresOfDifferentThingsDoNotShare(t *testing.T) {
 	} {
 		t.Run(name, onShared(func(t *testing.T, fake *fakeAPI) {
 			fake.Inject(list, runlooptest.Delay(time.Minute))
-			go func() { _, _ = fake.client.NetworkPolicies.Ensure(t.Context(), buildParams) }()
+			var wg sync.WaitGroup
+			wg.Go(func() { _, _ = fake.client.NetworkPolicies.Ensure(t.Context(), buildParams) })
 			synctest.Wait()
 			other := buildParams
 			change(&other)
@@ -180,7 +183,7 @@ func TestEnsuresOfDifferentThingsDoNotShare(t *testing.T) {
 			_, err := fake.client.NetworkPolicies.Ensure(t.Context(), other)
 			require.NoError(t, err)
 			assert.Zero(t, time.Since(start), "it does not wait for the first one")
-			time.Sleep(2 * time.Minute) // until the first one has ended
+			wg.Wait()
 		}))
 	}
 }
@@ -408,11 +411,15 @@ func TestAPanicDoesNotAffectTheOtherCalls(t *testing.T) {
 			}
 			return resp, err
 		})
-		go assert.Panics(t, func() { _, _ = fake.client.NetworkPolicies.Ensure(t.Context(), buildParams) })
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			assert.Panics(t, func() { _, _ = fake.client.NetworkPolicies.Ensure(t.Context(), buildParams) })
+		})
 		synctest.Wait()
 		for _, r := range ensureAll(fake, nContexts(t.Context(), 3)...) {
 			assert.NoError(t, r.err)
 		}
+		wg.Wait()
 		assert.False(t, armed)
 		fake.one(t)
 	})(t)
