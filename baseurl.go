@@ -18,12 +18,14 @@ func (s *settings) parseBaseURL() (base, problem string) {
 	}
 	u, err := url.Parse(s.baseURL)
 	switch {
+	case s.baseURL != strings.TrimSpace(s.baseURL):
+		return "", "has space around it: remove it"
 	case err != nil:
 		return "", "is not a valid URL: " + example
 	case u.User != nil:
 		return "", "has a user name or password: remove them, and set the key with WithAPIKey"
 	case u.Scheme != "https" && u.Scheme != "http" || u.Opaque != "":
-		return "", "does not start with https://: " + example
+		return "", "does not start with https://, or http:// for a loopback address: " + example
 	case u.Hostname() == "":
 		return "", "has no host: " + example
 	case strings.ContainsAny(u.Hostname(), "<>{}$\"'`()*, ") || !isPort(u.Port()):

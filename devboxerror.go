@@ -73,7 +73,7 @@ func (e *DevboxError) Error() string {
 func (e *DevboxError) causeWithoutNotes() error {
 	cause := settled(e.cause)
 	if response, ok := cause.(*APIError); ok && e.Devbox == nil && response.RequestID == e.RequestID {
-		response.RequestID = "" // of the copy
+		response.Code, response.RequestID = "", "" // of the copy
 	}
 	return cause
 }

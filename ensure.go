@@ -167,7 +167,7 @@ func (s *NetworkPoliciesService) Plan(ctx context.Context, params NetworkPolicyC
 	}
 	policy := found.exact
 	if policy == nil {
-		return &NetworkPolicyPlan{Action: PlanCreate, Diff: EgressRules{}.Diff(params.Egress)}, nil
+		return &NetworkPolicyPlan{Action: PlanCreate, Diff: diffOf(NetworkPolicyCreateParams{}, params)}, nil
 	}
 	c := &convergence{op: opPlan, params: params, opts: opts}
 	after := *policy
@@ -180,11 +180,23 @@ func (s *NetworkPoliciesService) Plan(ctx context.Context, params NetworkPolicyC
 		return plan, nil
 	}
 	plan.Action = PlanUpdate
-	plan.Diff = s.accepted(c, policy.Egress).Diff(params.Egress)
-	if policy.Description != params.Description {
-		plan.Diff = append(plan.Diff, "- description "+quote(policy.Description), "+ description "+quote(params.Description))
-	}
+	plan.Diff = diffOf(NetworkPolicyCreateParams{Description: policy.Description, Egress: s.accepted(c, policy.Egress)}, params)
 	return plan, nil
+}
+
+// diffOf returns the lines of a plan that changes the rules and the description.
+func diffOf(from, to NetworkPolicyCreateParams) []string {
+	diff := from.Egress.Diff(to.Egress)
+	if from.Description == to.Description {
+		return diff
+	}
+	if from.Description != "" {
+		diff = append(diff, "- description "+quote(from.Description))
+	}
+	if to.Description != "" {
+		diff = append(diff, "+ description "+quote(to.Description))
+	}
+	return diff
 }
 
 // A convergence is one call of Ensure or Apply.

@@ -119,7 +119,7 @@ func (e *APIError) Error() string {
 		notes = append(notes, ErrMaybeApplied.Error())
 	}
 	message := e.Message
-	if message == "" {
+	if message == "" || message == http.StatusText(e.StatusCode) {
 		message = e.detail
 	} else if e.detail != "" {
 		notes = append(notes, printable(e.detail, 70))
@@ -273,7 +273,8 @@ func (e *DriftError) Error() string {
 	if subject == "" && e.Policy != nil {
 		subject = describe(e.Policy.Name, e.Policy.ID)
 	}
-	text := fmt.Sprintf("runloop: %s: policy %s differs: %s", printable(e.Op, 80), printable(subject, 120), strings.Join(e.Diff, ", "))
+	differences := strings.NewReplacer("\n- ", ", lacks ", "\n+ ", ", has ").Replace("\n" + strings.Join(e.Diff, "\n"))
+	text := fmt.Sprintf("runloop: %s: policy %s differs: %s", printable(e.Op, 80), printable(subject, 120), strings.TrimPrefix(differences, ", "))
 	return printable(text, maxErrorText)
 }
 

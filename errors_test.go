@@ -229,6 +229,7 @@ func TestErrorTexts(t *testing.T) {
 			"update network policy: 503 Service Unavailable (1 attempt; request req_1; may have been applied)"},
 		{get, clienttest.RespondWith(502, `<html><h1>Bad Gateway</h1></html>`, html), "get network policy: 502 Bad Gateway (1 attempt)"},
 		{get, clienttest.RespondWith(429, ``, http.Header{"Retry-After": {"3600"}}), "get network policy: 429 Too Many Requests (1 attempt)"},
+		{get, respond(503, `{"message": "Service Unavailable"}`), "get network policy: 503 Service Unavailable (1 attempt)"},
 		{get, respond(599, ``), "get network policy: 599 (1 attempt)"},
 		{get, respond(599, `{"message": "upstream timed out"}`), "get network policy: 599: upstream timed out (1 attempt)"},
 		{get, clienttest.RespondWith(302, ``, http.Header{"Location": {"https://login.example.test/sso?return=x"}}),
@@ -242,6 +243,16 @@ func TestErrorTexts(t *testing.T) {
 	} {
 		assert.Equal(t, "runloop: "+test.want, clienttest.FailWith(t, test.call, test.response).Error())
 	}
+}
+
+func TestTheTextOfADrift(t *testing.T) {
+	t.Parallel()
+	drift := &runloop.DriftError{
+		Op:     "ensure network policy",
+		Policy: &runloop.NetworkPolicy{ID: "npol_1", Name: "build"},
+		Diff:   []string{"- host a.example", "- MCP gateway", "+ host b.example"},
+	}
+	assert.EqualError(t, drift, `runloop: ensure network policy: policy "build" (npol_1) differs: lacks host a.example, lacks MCP gateway, has host b.example`)
 }
 
 func TestEveryVerbPrintsOnlyTheText(t *testing.T) {

@@ -38,7 +38,7 @@ func ExampleNewClient() {
 	fmt.Println(err)
 	// Output:
 	// runloop.Client <nil>
-	// runloop: new client: WithBaseURL: does not start with https://: write one like https://api.runloop.ai
+	// runloop: new client: WithBaseURL: does not start with https://, or http:// for a loopback address: write one like https://api.runloop.ai
 }
 
 // An option applies to every call of a client, or to one call.
@@ -271,7 +271,6 @@ func ExampleNetworkPoliciesService_Plan() {
 	// - host evil.example
 	// + host *.npmjs.org
 	// - description "old"
-	// + description ""
 }
 
 func ExampleNetworkPoliciesService_Prune() {

@@ -75,6 +75,8 @@ func TestInvalidOptions(t *testing.T) {
 			[]runloop.Option{runloop.WithHTTPClient(&http.Client{CheckRedirect: noRedirect})}},
 		{"WithHTTPClient", "Transport is a nil *http.Transport",
 			[]runloop.Option{runloop.WithHTTPClient(&http.Client{Transport: (*http.Transport)(nil)})}},
+		{"WithHTTPClient", "the client's Timeout of 30ns is shorter than a millisecond: write it as in 30*time.Second",
+			[]runloop.Option{runloop.WithHTTPClient(&http.Client{Timeout: 30})}},
 		{"WithIgnoredRules", ` is not the name of an egress field: write the API's name, as in "allowed_ports"`,
 			[]runloop.Option{runloop.WithIgnoredRules("allowed_ports", ""), runloop.WithIgnoredRules(" allowed_ports")}},
 		{"WithHeader", `a header has no name: write one, as in "X-Team"`, []runloop.Option{runloop.WithHeader("", "ak_s3cret")}},
@@ -149,8 +151,9 @@ func TestAPIKeysWithMoreAroundThem(t *testing.T) {
 		},
 		"the API key is a placeholder or a variable that was not expanded: write the key itself": {
 			"${RUNLOOP_KEY_s3cret}", "ak_${s3cret}", "$(cat s3cret)", "$RUNLOOP_API_KEY", "$s3cret", "%RUNLOOP_API_KEY%", "%s3cret%",
-			"<your-key-s3cret>", "ak_<s3cret>", "{{ .s3cret }}", "{{s3cret}}", "RUNLOOP_API_KEY=ak_s3cret", "export RUNLOOP_API_KEY=ak_s3cret",
+			"<your-key-s3cret>", "ak_<s3cret>", "{{ .s3cret }}", "{{s3cret}}", "export RUNLOOP_API_KEY=ak_s3cret",
 		},
+		"the API key begins with RUNLOOP_API_KEY=: write what follows it": {"RUNLOOP_API_KEY=ak_s3cret", " RUNLOOP_API_KEY="},
 	} {
 		for _, key := range keys {
 			_, err := runloop.NewClient(runloop.WithAPIKey(key))
@@ -444,16 +447,17 @@ func urlOf(t *testing.T, opts ...runloop.Option) string {
 func TestInvalidBaseURLs(t *testing.T) {
 	t.Parallel()
 	for problem, bases := range map[string][]string{
-		"does not start with https://: write one like https://api.runloop.ai": {
+		"does not start with https://, or http:// for a loopback address: write one like https://api.runloop.ai": {
 			"", "api.runloop.ai", "api.runloop.ai:443", "//api.runloop.ai", "ftp://api.runloop.ai", "localhost:8080", "https:api.runloop.ai",
 		},
 		"has no host":                 {"https://", "https:///v1", "https://:443", "https:/api.runloop.ai"},
 		"has an invalid host or port": {"https://<host>", "https://api.runloop.ai:0", "https://api.runloop.ai:99999"},
 		"is not a valid URL": {
-			"https://${API_HOST}", "https://api runloop ai", " https://api.runloop.ai", "https://api.runloop.ai\n", "https://api.runloop.ai:port",
+			"https://${API_HOST}", "https://api runloop ai", "https://api.runloop.ai:port",
 			"https://[::1", "https://api.runloop.ai/%zz", "https://robot:s3cret@api.runloop.ai:x", "https://robot:s3cret%zz@api.runloop.ai",
 		},
-		"has a query or fragment": {"https://api.runloop.ai?", "https://api.runloop.ai/?key=s3cret", "https://api.runloop.ai/#s3cret"},
+		"has space around it: remove it": {" https://api.runloop.ai", "https://api.runloop.ai\n", " "},
+		"has a query or fragment":        {"https://api.runloop.ai?", "https://api.runloop.ai/?key=s3cret", "https://api.runloop.ai/#s3cret"},
 		"has a dot segment": {
 			"https://api.runloop.ai/./x", "https://api.runloop.ai/x/..", "https://api.runloop.ai/%2e%2E/x", "https://api.runloop.ai/a%2f..%2fb",
 		},

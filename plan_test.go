@@ -52,6 +52,19 @@ func TestAPlanToUpdate(t *testing.T) {
 	})(t)
 }
 
+func TestAPlanShowsTheDescription(t *testing.T) {
+	onFake(func(t *testing.T, fake *fakeAPI) {
+		create := runloop.NetworkPolicyCreateParams{Name: "new", Description: "for builds"}
+		fake.AddPolicy(runloop.NetworkPolicy{Name: "old", Description: "for builds"})
+		plan, err := fake.client.NetworkPolicies.Plan(t.Context(), create)
+		require.NoError(t, err)
+		assert.Equal(t, []string{`+ description "for builds"`}, plan.Diff)
+		plan, err = fake.client.NetworkPolicies.Plan(t.Context(), runloop.NetworkPolicyCreateParams{Name: "old"})
+		require.NoError(t, err)
+		assert.Equal(t, []string{`- description "for builds"`}, plan.Diff)
+	})(t)
+}
+
 // Apply fails if a difference remains that no update removes, and so does Plan.
 func TestAPlanThatCannotBeApplied(t *testing.T) {
 	onFake(func(t *testing.T, fake *fakeAPI) {

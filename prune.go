@@ -28,6 +28,8 @@ func (p PruneParams) validate() error {
 		return invalid(opPrune, "NamePrefix", textProblem(p.NamePrefix))
 	case p.MinAge < 0:
 		return invalid(opPrune, "MinAge", "must not be negative: write 0 for policies of any age")
+	case unitlessProblem(p.MinAge) != "":
+		return invalid(opPrune, "MinAge", unitlessProblem(p.MinAge))
 	}
 	return nil
 }

@@ -87,7 +87,7 @@ func TestPruneSparesWhatWasUpdatedRecently(t *testing.T) {
 // A policy without an update time may be new.
 func TestPruneSparesWhatHasNoTime(t *testing.T) {
 	t.Parallel()
-	for minAge, requests := range map[time.Duration]int{0: 2, time.Nanosecond: 1} {
+	for minAge, requests := range map[time.Duration]int{0: 2, time.Millisecond: 1} {
 		api, client := clienttest.NewAPI(t)
 		api.On(http.MethodGet, clienttest.PoliciesPath, clienttest.Respond(200, `{"network_policies": [{"id": "npol_1", "name": "task-1", "egress": {}}], "has_more": false}`))
 		api.On(http.MethodPost, clienttest.DeletePath, clienttest.Respond(200, clienttest.PolicyJSON))
@@ -260,6 +260,7 @@ func TestInvalidPruneParams(t *testing.T) {
 		{runloop.PruneParams{MinAge: time.Hour}, "NamePrefix", empty},
 		{runloop.PruneParams{NamePrefix: "\xff"}, "NamePrefix", `"\xff" is not valid UTF-8`},
 		{runloop.PruneParams{NamePrefix: "task-", MinAge: -time.Second}, "MinAge", "must not be negative: write 0 for policies of any age"},
+		{runloop.PruneParams{NamePrefix: "task-", MinAge: 60}, "MinAge", "60ns is shorter than a millisecond: write it as in 30*time.Second"},
 	} {
 		deleted, err := client.NetworkPolicies.Prune(t.Context(), test.params)
 		assert.Nil(t, deleted)

@@ -139,8 +139,8 @@ func (s *settings) config(op string, own *pool, budget *engine.Budget) (*engine.
 	case !s.timeoutSet:
 	case s.timeout <= 0:
 		check("WithAttemptTimeout", fmt.Sprintf("%s is not positive: omit the option for the default of %s", s.timeout, defaultTimeout))
-	case s.timeout < time.Millisecond:
-		check("WithAttemptTimeout", fmt.Sprintf("%s is shorter than a millisecond: write it as in 30*time.Second", s.timeout))
+	default:
+		check("WithAttemptTimeout", unitlessProblem(s.timeout))
 	}
 	if s.maxRetries < 0 || s.maxRetries > maxMaxRetries {
 		check("WithMaxRetries", fmt.Sprintf("%d is not between 0 and %d: write 0 for no retries", s.maxRetries, maxMaxRetries))
@@ -229,8 +229,19 @@ func (s *settings) httpClientProblem() string {
 		return "the client has a CheckRedirect, which the SDK does not use: set it to nil, redirects are not followed"
 	case client.Transport != nil && isNil(client.Transport):
 		return fmt.Sprintf("the client's Transport is a nil %T: set Transport to nil for http.DefaultTransport", client.Transport)
+	case unitlessProblem(client.Timeout) != "":
+		return "the client's Timeout of " + unitlessProblem(client.Timeout)
 	}
 	return ""
+}
+
+// unitlessProblem returns the problem of a duration that was written without its unit, as
+// in 30 for 30*time.Second.
+func unitlessProblem(d time.Duration) string {
+	if d <= 0 || d >= time.Millisecond {
+		return ""
+	}
+	return fmt.Sprintf("%s is shorter than a millisecond: write it as in 30*time.Second", d)
 }
 
 // isNil reports whether v is nil, or is a pointer or interface that leads to a nil.
@@ -287,6 +298,8 @@ func (s *settings) apiKeyProblem() string {
 		return "the API key is in quotes: remove them"
 	case hasScheme(trimmed, "bearer"), hasScheme(trimmed, "authorization"):
 		return `the API key begins with "Bearer" or "Authorization", which the SDK adds: write the key alone`
+	case strings.HasPrefix(trimmed, "RUNLOOP_API_KEY="):
+		return "the API key begins with RUNLOOP_API_KEY=: write what follows it"
 	case isPlaceholder(trimmed):
 		return "the API key is a placeholder or a variable that was not expanded: write the key itself"
 	case strings.ContainsFunc(key, notVisibleASCII):

@@ -373,7 +373,7 @@ func cidrProblem(cidr string) string {
 func (p PortRule) check(report func(field, problem string)) {
 	const maxPort = 65535
 	if p.Port < 1 || p.Port > maxPort {
-		report("Port", fmt.Sprintf("%d is not between 1 and %d: write a port", p.Port, maxPort))
+		report("Port", fmt.Sprintf("%d is not between 1 and %d: write a port, or omit Ports for every port", p.Port, maxPort))
 	} else if p.EndPort != 0 && (p.EndPort < p.Port || p.EndPort > maxPort) {
 		report("EndPort", fmt.Sprintf("%d is not between Port, %d, and %d: write 0 for Port alone", p.EndPort, p.Port, maxPort))
 	}

@@ -174,7 +174,7 @@ func TestInvalidRanges(t *testing.T) {
 // What a rule without a protocol allows is not documented: the API reports TCP for it.
 func TestInvalidPorts(t *testing.T) {
 	t.Parallel()
-	const port, endPort = "is not between 1 and 65535: write a port", "and 65535: write 0 for Port alone"
+	const port, endPort = "is not between 1 and 65535: write a port, or omit Ports for every port", "and 65535: write 0 for Port alone"
 	for _, test := range []struct {
 		port           runloop.PortRule
 		field, problem string
@@ -209,7 +209,7 @@ func TestValidateReportsEveryProblem(t *testing.T) {
 		`AllowedHostnames[2]: "*" matches every host: set AllowAll instead`,
 		`AllowedCIDRs[0].CIDR: "10.0.0.0" has no prefix length: write "10.0.0.0/32"`,
 		`AllowedCIDRs[0].Ports[0]: this version of the SDK cannot send its unknown field "secret": remove the field, or update the SDK`,
-		`AllowedCIDRs[0].Ports[0].Port: 0 is not between 1 and 65535: write a port`,
+		`AllowedCIDRs[0].Ports[0].Port: 0 is not between 1 and 65535: write a port, or omit Ports for every port`,
 		`AllowedCIDRs[0].Ports[0].Protocol: must not be empty: write "TCP" or "UDP", or a rule for each`,
 	}, refused.Problems)
 	assert.Equal(t, refused.Problems[0], refused.Field+": "+refused.Problem)
@@ -362,7 +362,7 @@ func TestInvalidUpdateParams(t *testing.T) {
 		{runloop.NetworkPolicyUpdateParams{AllowedHostnames: &[]string{"a.example", "*"}}, "AllowedHostnames[1]", `"*" matches every host: set AllowAll instead`},
 		{runloop.NetworkPolicyUpdateParams{AllowedCIDRs: &[]runloop.AllowedCIDR{{CIDR: "10.0.0.0"}}},
 			"AllowedCIDRs[0].CIDR", `"10.0.0.0" has no prefix length: write "10.0.0.0/32"`},
-		{runloop.NetworkPolicyUpdateParams{AllowedCIDRs: &noPort}, "AllowedCIDRs[0].Ports[0].Port", "0 is not between 1 and 65535: write a port"},
+		{runloop.NetworkPolicyUpdateParams{AllowedCIDRs: &noPort}, "AllowedCIDRs[0].Ports[0].Port", "0 is not between 1 and 65535: write a port, or omit Ports for every port"},
 	} {
 		api, client := clienttest.NewAPI(t)
 		policy, err := client.NetworkPolicies.Update(t.Context(), "npol_1", test.params)

@@ -20,7 +20,7 @@ const (
 // devboxStatuses are the statuses that the API knows. A script may use others.
 var devboxStatuses = strings.Fields("queued provisioning initializing running suspending suspended resuming failure shutdown")
 
-// A Devbox is a devbox of the fake's account.
+// A Devbox is a devbox of the fake's account. Printed, it is its ID and status.
 type Devbox struct {
 	// ID is "dbx_000001" for the first devbox, and so on.
 	ID string
@@ -52,6 +52,9 @@ type Devbox struct {
 	// if the script shut the devbox down.
 	ShutdownReason string
 }
+
+// String returns the ID and the status, without the environment variables.
+func (d Devbox) String() string { return d.ID + " (" + d.Status + ")" }
 
 // over reports whether the devbox has ended.
 func (d *Devbox) over() bool { return d.Status == statusFailure || d.Status == statusShutdown }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -302,6 +303,17 @@ func TestUnfiredFaultsFailTheTest(t *testing.T) {
 			})
 		}
 	}
+}
+
+func TestManyUnfiredFaultsAreCutShort(t *testing.T) {
+	t.Parallel()
+	tb := new(fakeTB)
+	server := runlooptest.NewTestServer(tb)
+	server.Inject(runlooptest.GetNetworkPolicy, slices.Repeat([]runlooptest.Fault{runlooptest.Disconnect()}, 25)...)
+	tb.end()
+	require.Len(t, tb.errors, 1)
+	assert.Equal(t, 10, strings.Count(tb.errors[0], "no request came"))
+	assert.True(t, strings.HasSuffix(tb.errors[0], "\n\tand 15 more"), tb.errors[0])
 }
 
 // A fakeTB is a test whose failures are recorded.

@@ -2,6 +2,7 @@ package runlooptest
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"log"
 	"net"
@@ -106,7 +107,12 @@ func (s *Server) closeAfter(tb TB) *Server {
 	tb.Cleanup(func() {
 		tb.Helper()
 		s.Close()
-		if unfired := s.Unfired(); len(unfired) > 0 {
+		const shown = 10
+		unfired := s.Unfired()
+		if more := len(unfired) - shown; more > 0 {
+			unfired = append(unfired[:shown:shown], fmt.Sprintf("and %d more", more))
+		}
+		if len(unfired) > 0 {
 			tb.Errorf("runlooptest: scripted faults did not fire:\n\t%s", strings.Join(unfired, "\n\t"))
 		}
 	})

@@ -47,6 +47,7 @@ func write(t *testing.T, text string) string {
 const firstPlan = `create build
     + host *.npmjs.org
     + host github.com
+    + description "package registries only"
 create offline
 create database
     + cidr 10.0.0.0/8 TCP 5432

@@ -90,7 +90,7 @@ func (r *bodyReader) read(resp *http.Response) ([]byte, error) {
 
 // release makes the buffer available for reuse, unless it is too large to keep.
 func (r *bodyReader) release() {
-	if r.buf.Cap() > firstRead {
+	if r.buf.Cap() > 2*firstRead { // which a body of unknown length grows to
 		return
 	}
 	r.limited.R = nil
