@@ -108,11 +108,7 @@ func (c *call[T]) prepare(ctx context.Context) (*retryablehttp.Request, *Problem
 //   - logs every URL to standard error: this client, unlike one of retryablehttp.NewClient, has no
 //     logger.
 func (c *call[T]) run(base *retryablehttp.Request) {
-	c.client = http.Client{
-		Transport: c,
-		// Following a redirect could turn a POST into a GET, or send headers to another host.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
+	c.client = http.Client{Transport: c, CheckRedirect: refuseRedirect}
 	c.retryable = retryablehttp.Client{
 		HTTPClient:   &c.client,
 		RetryMax:     math.MaxInt,
@@ -122,6 +118,10 @@ func (c *call[T]) run(base *retryablehttp.Request) {
 	}
 	_, _ = c.retryable.Do(base)
 }
+
+// refuseRedirect, because following a redirect could turn a POST into a GET, or send headers
+// to another host.
+func refuseRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 // finish returns nil for a call that succeeded, by its response or by a lookup.
 func (c *call[T]) finish(ctx context.Context) *Failure {
