@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -36,7 +37,8 @@ func TestDocumentedCodeIsTested(t *testing.T) {
 	}
 }
 
-// The documents link files that exist, and name tests, sentinels, options and methods that exist.
+// The documents link files and run commands that exist, and name tests, sentinels, options and
+// methods that exist.
 func TestDocumentsNameWhatExists(t *testing.T) {
 	t.Parallel()
 	declared := map[string]bool{}
@@ -46,10 +48,12 @@ func TestDocumentsNameWhatExists(t *testing.T) {
 	}
 	link := regexp.MustCompile(`\[[^*\]]+\]\(([^)#:]+)\)`)
 	file := regexp.MustCompile("`((?:internal|examples|contract|bench|scripts|cmd|\\.ci)/[\\w./-]+|[\\w-]+\\.(?:go|md|yaml|txt))`")
+	command := regexp.MustCompile(`(?m)^    (?:[A-Z_]+=\S+ )*(?:go run |go test )?([\w./-]*/[\w./-]*\w)`)
 	name := regexp.MustCompile(`\b(?:runloop\.|runlooptest\.|Devboxes\.|NetworkPolicies\.)([A-Z]\w+)|\b((?:Test|Err|With)[A-Z]\w+)`)
 	for _, document := range []string{"README.md", "CONTRIBUTING.md", "AGENTS.md", "llms.txt", "SECURITY.md", "CHANGELOG.md", "doc.go"} {
 		text := read(t, document)
-		for _, match := range append(link.FindAllStringSubmatch(text, -1), file.FindAllStringSubmatch(text, -1)...) {
+		paths := slices.Concat(link.FindAllStringSubmatch(text, -1), file.FindAllStringSubmatch(text, -1), command.FindAllStringSubmatch(text, -1))
+		for _, match := range paths {
 			_, err := os.Stat(match[1])
 			assert.NoError(t, err, document)
 		}
