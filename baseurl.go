@@ -28,10 +28,14 @@ func (s *settings) parseBaseURL() (base, problem string) {
 		return "", "does not start with https://, or http:// for a loopback address: " + example
 	case u.Hostname() == "":
 		return "", "has no host: " + example
-	case strings.ContainsAny(u.Hostname(), "<>{}$\"'`()*, ") || !isPort(u.Port()):
+	case strings.ContainsAny(u.Hostname(), "<>{}$\"'`()*, ") || hasEmptyLabel(u.Hostname()) || strings.HasSuffix(u.Host, ":") || !isPort(u.Port()):
 		return "", "has an invalid host or port: " + example
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
 		return "", "has a query or fragment: remove what follows the path"
+	case strings.ContainsAny(u.Path, "<>{}$\"'`()*, "):
+		return "", "has an invalid path: write the path of a gateway, or none"
+	case strings.Contains(u.Path+"/", "/v1/network-policies/") || strings.Contains(u.Path+"/", "/v1/devboxes/"):
+		return "", "has the path of a method, which the SDK adds: remove it, and " + example
 	case hasDotSegment(u.Path):
 		return "", "has a dot segment in its path: write the resolved path"
 	case endsInVersion(u.Path):
@@ -41,6 +45,11 @@ func (s *settings) parseBaseURL() (base, problem string) {
 	}
 	origin := url.URL{Scheme: u.Scheme, Host: u.Host} // its String escapes the zone of an address
 	return origin.String() + strings.TrimRight(u.EscapedPath(), "/"), ""
+}
+
+// hasEmptyLabel reports whether the host has two dots in a row, or begins with a dot.
+func hasEmptyLabel(host string) bool {
+	return strings.HasPrefix(host, ".") || strings.Contains(host, "..")
 }
 
 // isPort reports whether the port is empty or a number from 1 to 65535.

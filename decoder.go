@@ -279,7 +279,7 @@ func (d decoder) texts(dst *[]string, most, maxSize int) error {
 				return d.tooMany(most)
 			}
 			if next := d.PeekKind(); next != '"' && next != 0 {
-				return d.unexpected(next, "a string")
+				return d.mismatch(next, "a string")
 			}
 			*dst = append(*dst, "")
 			return d.shortText(&(*dst)[len(*dst)-1], maxSize)
@@ -303,7 +303,8 @@ func (d decoder) texts(dst *[]string, most, maxSize int) error {
 			return nil
 		}
 		if rest[0] != '"' {
-			return d.unexpected(jsontext.Value(rest[:1]).Kind(), "a string")
+			place := fmt.Sprintf("%s/%d", d.place(), len(*dst))
+			return unexpected(place, jsontext.Value(rest[:1]).Kind(), "a string")
 		}
 		end := 1 + strings.IndexByte(rest[1:], '"')
 		if end-1 > maxSize {
@@ -338,10 +339,10 @@ func (d decoder) mismatch(kind jsontext.Kind, want string) error {
 	if err := d.SkipValue(); err != nil { // place names the value that was read last
 		return err
 	}
-	return d.unexpected(kind, want)
+	return unexpected(d.place(), kind, want)
 }
 
-func (d decoder) unexpected(kind jsontext.Kind, want string) error {
+func unexpected(place string, kind jsontext.Kind, want string) error {
 	found := kind.String() // null, true or false
 	switch kind {
 	case '{':
@@ -353,7 +354,7 @@ func (d decoder) unexpected(kind jsontext.Kind, want string) error {
 	case '0':
 		found = "a number"
 	}
-	return fmt.Errorf("%s must be %s, not %s", d.place(), want, found)
+	return fmt.Errorf("%s must be %s, not %s", place, want, found)
 }
 
 func (d decoder) missing(name string) error {

@@ -48,9 +48,9 @@ func (p DevboxCreateParams) validate(op string, extraProblems []string) error {
 	ps.add("SnapshotID", textProblem(p.SnapshotID))
 	ps.add("Entrypoint", secretTextProblem(p.Entrypoint))
 	ps.add("EnvironmentVariables", secretMapProblem(p.EnvironmentVariables))
-	for name := range p.EnvironmentVariables {
-		if strings.ContainsAny(name, "=\x00") {
-			ps.add("EnvironmentVariables", `a name contains "=" or a NUL byte: write the name as the key and the value as the value`)
+	for name, value := range p.EnvironmentVariables {
+		if strings.ContainsAny(name, "=\x00") || strings.Contains(value, "\x00") {
+			ps.add("EnvironmentVariables", `a name contains "=", or a name or value contains a NUL byte: write the name as the key and the value as the value`)
 			break
 		}
 	}
@@ -136,8 +136,11 @@ func countSet(set ...bool) (n int) {
 
 // secretTextProblem is textProblem for a text that must not appear in errors.
 func secretTextProblem(text string) string {
-	if !utf8.ValidString(text) {
+	switch {
+	case !utf8.ValidString(text):
 		return "must be valid UTF-8"
+	case strings.Contains(text, "\x00"):
+		return "contains a NUL byte: remove it"
 	}
 	return ""
 }

@@ -320,7 +320,7 @@ func isUnexplained(err error) bool {
 func (s *NetworkPoliciesService) checkDrift(c *convergence, policy *NetworkPolicy) (*NetworkPolicy, error) {
 	diff := c.params.Egress.diffWithoutValues(s.accepted(c, policy.Egress))
 	if !sameName(c.params.Name, policy.Name) {
-		diff = append(diff, "- name "+quote(policy.Name), "+ name "+quote(c.params.Name))
+		diff = append(diff, "- name "+quote(c.params.Name), "+ name "+quote(policy.Name))
 	}
 	if len(diff) == 0 {
 		return policy, nil

@@ -40,6 +40,11 @@ var reservedHeaders = map[string]string{
 	"Content-Encoding":    "the SDK does not compress bodies",
 	"Expect":              "the SDK does not wait for 100 Continue",
 	"Range":               "the SDK reads whole responses",
+	"Content-Range":       "the SDK sends whole bodies",
+	// Some gateways replace the method by these.
+	"X-Http-Method":          "use Do with the method",
+	"X-Http-Method-Override": "use Do with the method",
+	"X-Method-Override":      "use Do with the method",
 }
 
 // headerProblem returns the problem of a header, without its value.

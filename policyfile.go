@@ -23,7 +23,8 @@ type fileView struct {
 func (p NetworkPolicyCreateParams) MarshalJSON() ([]byte, error) {
 	known := p.Egress.known()
 	if unknown := known.diffWithoutValues(p.Egress); len(unknown) > 0 {
-		return nil, fmt.Errorf("runloop: write network policy: this version of the SDK does not know the rules %s: remove them or upgrade the SDK", strings.Join(unknown, ", "))
+		return nil, fmt.Errorf("runloop: write network policy: this version of the SDK does not know %s: remove them or upgrade the SDK",
+			strings.ReplaceAll(strings.Join(unknown, ", "), "+ ", ""))
 	}
 	return json.Marshal(fileView{Name: p.Name, Description: p.Description, Egress: known})
 }

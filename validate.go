@@ -326,7 +326,7 @@ func writeHostOf(rest string) string {
 	u, err := url.Parse("//" + rest)
 	if err != nil {
 		host, _, hasPort := strings.Cut(rest, ":") // such as a range of ports
-		if !hasPort {
+		if !hasPort || strings.Contains(rest, "@") {
 			host = ""
 		}
 		return writeHost(host)

@@ -2,6 +2,7 @@ package runlooptest
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -53,8 +54,8 @@ type Devbox struct {
 	ShutdownReason string
 }
 
-// String returns the ID and the status, without the environment variables.
-func (d Devbox) String() string { return d.ID + " (" + d.Status + ")" }
+// Format prints the ID and the status, whatever the verb, and no environment variables.
+func (d Devbox) Format(s fmt.State, _ rune) { fmt.Fprintf(s, "%s (%s)", d.ID, d.Status) }
 
 // over reports whether the devbox has ended.
 func (d *Devbox) over() bool { return d.Status == statusFailure || d.Status == statusShutdown }

@@ -58,7 +58,7 @@ func tour(ctx context.Context, client *runloop.Client, out io.Writer) (err error
 	show := func(step, name, result string) { fmt.Fprintf(out, "%-11s%-30s%s\n", step, name, result) }
 	defer func() {
 		if !errors.Is(err, runloop.ErrUnauthorized) { // with a wrong key, nothing was created
-			err = errors.Join(err, deletePolicies(ctx, client, prefix, show))
+			err = errors.Join(err, cleanUp(ctx, client, prefix, show))
 		}
 	}()
 	policies := client.NetworkPolicies
@@ -110,15 +110,8 @@ func tour(ctx context.Context, client *runloop.Client, out io.Writer) (err error
 		LaunchParameters: runloop.DevboxLaunchParameters{KeepAlive: 10 * time.Minute},
 	})
 	if err != nil {
-		return err // Launch has shut down what it created
+		return err
 	}
-	defer func() {
-		_, shutdownErr := client.Devboxes.Shutdown(context.WithoutCancel(ctx), devbox.ID)
-		if shutdownErr == nil {
-			show("shut down", name, devbox.ID)
-		}
-		err = errors.Join(err, shutdownErr)
-	}()
 	show("launch", name, fmt.Sprintf("%s is %s and uses %s", devbox.ID, devbox.Status, devbox.NetworkPolicyID))
 
 	if _, err := policies.Delete(ctx, build.ID); !errors.Is(err, runloop.ErrPolicyInUse) {
@@ -128,23 +121,49 @@ func tour(ctx context.Context, client *runloop.Client, out io.Writer) (err error
 	return nil
 }
 
-// deletePolicies deletes all policies with the prefix, even after an interrupt. A policy may
-// remain in use for a moment after its devbox was shut down.
-func deletePolicies(ctx context.Context, client *runloop.Client, prefix string, show func(step, name, result string)) error {
+// cleanUp removes everything with the prefix, even after an interrupt. It tries again,
+// because a policy may remain in use for a moment after its devbox was shut down.
+func cleanUp(ctx context.Context, client *runloop.Client, prefix string, show func(step, name, result string)) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
-	for {
-		deleted, err := client.NetworkPolicies.Prune(ctx, runloop.PruneParams{NamePrefix: prefix})
-		for _, policy := range deleted {
-			show("delete", policy.Name, policy.ID)
-		}
+	err := removeAll(ctx, client, prefix, show)
+	for try := 1; err != nil && try < 5; try++ {
+		time.Sleep(time.Second)
+		err = removeAll(ctx, client, prefix, show)
+	}
+	if err != nil {
+		return fmt.Errorf("clean up %s*: %w", prefix, err)
+	}
+	return nil
+}
+
+// removeAll goes by names, because a call that failed may have been applied.
+func removeAll(ctx context.Context, client *runloop.Client, prefix string, show func(step, name, result string)) error {
+	for devbox, err := range client.Devboxes.All(ctx, runloop.DevboxListParams{}) {
 		if err != nil {
-			return fmt.Errorf("delete the policies %s*: %w", prefix, err)
-		}
-		left, err := client.NetworkPolicies.List(ctx, runloop.NetworkPolicyListParams{Name: prefix})
-		if err != nil || len(left.NetworkPolicies) == 0 {
 			return err
 		}
-		time.Sleep(time.Second)
+		hasEnded := devbox.Status == runloop.DevboxShutdown || devbox.Status == runloop.DevboxFailure
+		if !strings.HasPrefix(devbox.Name, prefix) || hasEnded {
+			continue
+		}
+		if _, err := client.Devboxes.Shutdown(ctx, devbox.ID); err != nil {
+			return err
+		}
+		show("shut down", devbox.Name, devbox.ID)
 	}
+	deleted, err := client.NetworkPolicies.Prune(ctx, runloop.PruneParams{NamePrefix: prefix})
+	for _, policy := range deleted {
+		show("delete", policy.Name, policy.ID)
+	}
+	if err != nil {
+		return err
+	}
+	for policy, err := range client.NetworkPolicies.All(ctx, runloop.NetworkPolicyListParams{Name: prefix}) {
+		if err != nil {
+			return err
+		}
+		return fmt.Errorf("policy %s is still in use", policy.Name)
+	}
+	return nil
 }

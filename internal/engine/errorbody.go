@@ -68,7 +68,7 @@ func (c *call[T]) newResponse(resp *http.Response, body []byte, err error) *Resp
 	if location := r.Header.Get("Location"); location != "" && resp.StatusCode >= 300 && resp.StatusCode < 400 {
 		location = withoutQuery(location)
 		r.Header.Set("Location", location)
-		r.Message = Printable("redirect to "+location+" not followed: check the base URL", maxMessage)
+		r.Message = Printable("redirect to "+location+" not followed: check the base URL and the path", maxMessage)
 	}
 	return r
 }
