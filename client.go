@@ -46,7 +46,7 @@ const opNewClient = "new client"
 type Client struct {
 	// NetworkPolicies provides access to the Network Policies API.
 	NetworkPolicies *NetworkPoliciesService
-	// Devboxes provides access to the devboxes: it launches them under network policies.
+	// Devboxes provides access to the Devboxes API.
 	Devboxes *DevboxesService
 
 	settings *settings
@@ -57,10 +57,11 @@ type Client struct {
 
 // NewClient returns a client for the API. By default, that is https://api.runloop.ai.
 //
-// NewClient reads the settings without an option from the environment variables
-// RUNLOOP_API_KEY, RUNLOOP_BASE_URL and RUNLOOP_CUSTOM_HEADERS. It trims surrounding space
-// and ignores empty variables. It sends nothing. The error is a [*ValidationError] if the
-// API key is missing or a setting is invalid; it tells what to write instead.
+// Settings for which no option is passed are read from the environment variables
+// RUNLOOP_API_KEY, RUNLOOP_BASE_URL and RUNLOOP_CUSTOM_HEADERS. Surrounding space is
+// trimmed, and empty variables are ignored. NewClient sends nothing. If the API key is
+// missing or a setting is invalid, the error is a [*ValidationError] that describes what to
+// write instead.
 func NewClient(opts ...Option) (*Client, error) {
 	s := newSettings(opts)
 	c := &Client{settings: s, pool: newPool(), budget: engine.NewBudget()}

@@ -173,7 +173,7 @@ func TestResponsesThatAreNotAPage(t *testing.T) {
 	}
 }
 
-func TestAnswersAboutAnotherPolicy(t *testing.T) {
+func TestResponsesWithAnotherPolicy(t *testing.T) {
 	t.Parallel()
 	const other = `{"id": "npol_2", "name": "other", "egress": {}}`
 	for _, call := range []clienttest.PolicyCall{clienttest.GetCall, clienttest.UpdateCall, clienttest.DeleteCall} {

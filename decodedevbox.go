@@ -27,7 +27,7 @@ func decodeDevboxWithID(body []byte, id string) (*Devbox, error) {
 }
 
 // decodeTaggedDevbox reads a response to the create with the request ID. Another devbox is
-// an error, because it may be somebody else's and must not be shut down.
+// an error, because it may belong to someone else and must not be shut down.
 func decodeTaggedDevbox(requestID string) func([]byte, string) (*Devbox, error) {
 	return func(body []byte, _ string) (*Devbox, error) {
 		devbox, err := decodeDevbox(body)
@@ -62,7 +62,7 @@ func (d decoder) devboxPage(p *DevboxPage, document []byte) error {
 	return d.pageOf("devboxes", &p.HasMore, &p.TotalCount, func() error {
 		return d.array(func() error {
 			if len(p.Devboxes) == maxPageSize {
-				return fmt.Errorf("it has more than %d devboxes", maxPageSize)
+				return fmt.Errorf("the JSON has more than %d devboxes", maxPageSize)
 			}
 			p.Devboxes = append(p.Devboxes, Devbox{})
 			return d.devbox(&p.Devboxes[len(p.Devboxes)-1], document)

@@ -6,33 +6,34 @@ import (
 	"strings"
 )
 
-// A DevboxError reports that a devbox does not run under its policy, and what is left of
-// it. Launch and Create return one whenever a devbox was created or may have been created;
-// any other error of theirs leaves nothing. AwaitRunning returns one for a devbox that has
-// ended. To find out whether something is left:
+// A DevboxError is returned by Launch and Create if they fail after a devbox was created or
+// may have been created. If they return any other error, they have created no devbox.
+// AwaitRunning returns a DevboxError if the devbox has ended. To find out whether a devbox
+// may be left:
 //
 //	if e, ok := errors.AsType[*runloop.DevboxError](err); ok && !e.ShutDown {
-//		// Something may be left: e.Devbox, or a devbox with e.RequestID.
+//		// A devbox may be left: e.Devbox, or one with e.RequestID.
 //	}
 //
 // A DevboxError matches [ErrDevboxFailed] if the devbox has ended,
 // [ErrPolicyNotAttached] if it does not use its policy, and [ErrMaybeApplied] if it is
 // unknown whether a devbox was created. It wraps the error that ended the call, if any.
 type DevboxError struct {
-	// Op is the call: "launch devbox".
+	// Op is the call, such as "launch devbox".
 	Op string
-	// Devbox is the devbox as it was last seen before it was shut down. It is nil if it is
-	// unknown whether a devbox was created: the error then matches ErrMaybeApplied, and the
-	// devbox, if it exists or is still to be created, has RequestID in its metadata.
+	// Devbox is the devbox as last seen before the call shut it down. It is nil if it is
+	// unknown whether a devbox was created. The error then matches ErrMaybeApplied. If the
+	// devbox exists, or if a delayed request creates it later, it has RequestID in its
+	// metadata.
 	Devbox *Devbox
 	// RequestID is the value of MetadataRequestID in the devbox's metadata. It is empty if
 	// the devbox was not created by this SDK. If Devbox is nil, look for the devbox with
 	// [DevboxesService.All], or repeat the call with RequestID as [WithIdempotencyKey].
 	RequestID string
-	// Problem describes what is wrong. It does not contain the API key.
+	// Problem describes what went wrong. It does not contain the API key.
 	Problem string
-	// ShutDown reports that the devbox is proven to be shut down. If it is false, call
-	// Shutdown, or let the devbox end by its KeepAlive.
+	// ShutDown reports whether the devbox is known to be shut down. If it is false, call
+	// Shutdown, or let the KeepAlive end the devbox.
 	ShutDown bool
 
 	meaning error // the sentinel that the error matches
@@ -41,7 +42,7 @@ type DevboxError struct {
 	left    string // why the devbox could not be shut down
 }
 
-// Error returns the text, on one line and shorter than 300 bytes.
+// Error returns the text, which is one line of fewer than 300 bytes.
 func (e *DevboxError) Error() string {
 	head := fmt.Sprintf("runloop: %s: ", printable(e.Op, 80))
 	subject := e.subject
@@ -83,16 +84,17 @@ func withoutOp(err error, op string) string {
 	return strings.TrimPrefix(strings.TrimPrefix(err.Error(), "runloop: "), op+": ")
 }
 
-// Is matches ErrDevboxFailed or ErrPolicyNotAttached if that is the problem, and
-// ErrMaybeApplied if it is unknown whether a devbox was created.
+// Is reports whether target is the sentinel of the problem (ErrDevboxFailed or
+// ErrPolicyNotAttached), or is ErrMaybeApplied and it is unknown whether a devbox was
+// created.
 func (e *DevboxError) Is(target error) bool {
 	return target == ErrMaybeApplied && e.Devbox == nil || e.meaning != nil && target == e.meaning
 }
 
-// Unwrap returns the error that ended the call, or nil if a response ended it.
+// Unwrap returns the error that ended the call, or nil if the state of the devbox ended it.
 func (e *DevboxError) Unwrap() error { return e.cause }
 
-// Format makes every verb print the text only.
+// Format prints only the text, whatever the verb.
 func (e DevboxError) Format(s fmt.State, verb rune) { formatText(s, verb, e.Error()) }
 
 // LogValue returns the text.

@@ -10,8 +10,7 @@ import (
 	"github.com/runloop-community/runloop-go/internal/engine"
 )
 
-// DevboxesService launches devboxes under network policies. Use it through
-// [Client].Devboxes.
+// DevboxesService provides access to the Devboxes API. Use it through [Client].Devboxes.
 type DevboxesService struct {
 	client *Client
 }
@@ -48,8 +47,9 @@ func (s *DevboxesService) get(ctx context.Context, op, id string, refusals []eng
 }
 
 // List returns one page of devboxes in the API's order. To iterate over all pages, use
-// [DevboxesService.All]. The API filters by status only; to find a devbox by its name or
-// metadata, iterate. If params.StartingAfter is unknown, the error matches [ErrNotFound].
+// [DevboxesService.All]. Unless params.Status is set, the list includes devboxes that have
+// ended. The API filters by status only; to find a devbox by its name or metadata, iterate
+// over all. If params.StartingAfter is unknown, the error matches [ErrNotFound].
 func (s *DevboxesService) List(ctx context.Context, params DevboxListParams, opts ...Option) (*DevboxPage, error) {
 	return s.list(ctx, opListDevboxes, params, byIDRefusals, opts)
 }
@@ -71,8 +71,9 @@ func (s *DevboxesService) list(ctx context.Context, op string, params DevboxList
 	return send(ctx, s.owner(), opts, request)
 }
 
-// All returns an iterator over all matching devboxes. No request is sent before iteration
-// begins, none after the loop ends, and each range starts over:
+// All returns an iterator over all matching devboxes, including those that have ended,
+// unless params.Status is set. No request is sent before iteration begins, none after the
+// loop ends, and each range starts over:
 //
 //	for devbox, err := range client.Devboxes.All(ctx, runloop.DevboxListParams{Status: runloop.DevboxRunning}) {
 //		if err != nil {
@@ -85,7 +86,7 @@ func (s *DevboxesService) list(ctx context.Context, op string, params DevboxList
 // StartingAfter to the ID of the last devbox yielded. A list that does not advance yields
 // an error that matches [ErrInvalidResponse].
 //
-// The loop may shut down the devboxes it receives. If a devbox changes its status while a
+// The loop may shut down the devboxes it receives. If a devbox changes its status while the
 // loop filters by status, it may be missed or yielded with its former status.
 //
 // Each request asks for params.Limit devboxes, or for 1000 if Limit is 0, and for fewer
@@ -95,8 +96,8 @@ func (s *DevboxesService) All(ctx context.Context, params DevboxListParams, opts
 	return each(s.pages(ctx, opListDevboxes, params, byIDRefusals, opts), func(p *DevboxPage) []Devbox { return p.Devboxes })
 }
 
-// pages iterates over the pages of a list. ofCursor tells what an error response to a
-// request with a cursor means.
+// pages iterates over the pages of a list. ofCursor has the meanings of error responses to
+// a request with a cursor.
 func (s *DevboxesService) pages(ctx context.Context, op string, params DevboxListParams, ofCursor []engine.Refusal, opts []Option) iter.Seq2[*DevboxPage, error] {
 	if params.IncludeTotalCount == nil {
 		params.IncludeTotalCount = new(false)
@@ -181,13 +182,13 @@ var awaitedStatuses = []DevboxStatus{DevboxRunning, DevboxFailure, DevboxShutdow
 // ShutdownReason. If the ID is unknown, the error matches [ErrNotFound]. AwaitRunning does
 // not verify the policy and does not shut down the devbox.
 //
-// AwaitRunning has no time limit of its own; set a deadline on ctx. If ctx ends, the error
-// matches the context's error. AwaitRunning keeps waiting while the devbox is suspended or
-// has an unknown status. It retries transient errors, with pauses, until it has received
-// nothing else for two minutes; then it returns the last one.
+// AwaitRunning has no time limit; set a deadline on ctx. If ctx ends, the error matches the
+// context's error. AwaitRunning keeps waiting while the devbox is suspended or has an
+// unknown status. It retries transient errors, with pauses, until no request has succeeded
+// for two minutes, and then returns the last error.
 //
-// Each request lets the API hold the response for up to 30 seconds. [WithAttemptTimeout]
-// limits the time beyond that. [WithMaxRetries] has no effect.
+// Each request asks the API to wait for up to 30 seconds before it responds.
+// [WithAttemptTimeout] limits the time beyond that. [WithMaxRetries] has no effect.
 func (s *DevboxesService) AwaitRunning(ctx context.Context, id string, opts ...Option) (*Devbox, error) {
 	if _, _, err := prepare(ctx, s.owner(), opAwaitDevbox, opts); err != nil {
 		return nil, err

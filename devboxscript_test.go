@@ -34,8 +34,8 @@ func concat(scripts ...[]step) []step { return slices.Concat(scripts...) }
 
 func times(n int, steps []step) []step { return slices.Repeat(steps, n) }
 
-// A script is an API that expects certain requests in a certain order and responds as it is
-// told. {tag} in a response stands for the request ID in the body of the last create.
+// A script is an API that expects certain requests in a certain order and sends the given
+// responses. {tag} in a response stands for the request ID in the body of the last create.
 type script struct {
 	t     *testing.T
 	steps []step

@@ -9,10 +9,11 @@ import (
 	jsonv2 "github.com/go-json-experiment/json"
 )
 
-// MetadataRequestID is the metadata key under which the SDK stores the request ID of the
-// create: a random UUID, or the key of [WithIdempotencyKey]. If a [*DevboxError] has no
-// Devbox, find the devbox by comparing Metadata[MetadataRequestID] of the listed devboxes
-// with the error's RequestID. The key is not allowed in [DevboxCreateParams].Metadata.
+// MetadataRequestID is the metadata key under which the SDK stores the ID of the request
+// that created the devbox: a random UUID, or the key of [WithIdempotencyKey]. If a
+// [*DevboxError] has no Devbox, find the devbox by comparing Metadata[MetadataRequestID] of
+// all listed devboxes with the error's RequestID. The key is not allowed in
+// [DevboxCreateParams].Metadata.
 const MetadataRequestID = "runloop-go-request-id"
 
 // A Devbox is a devbox as reported by the API.
@@ -38,7 +39,8 @@ type Devbox struct {
 	// ShutdownReason is the reason if Status is DevboxShutdown, such as "api_shutdown",
 	// "keep_alive_timeout" or "entrypoint_exit".
 	ShutdownReason string
-	// Metadata is the metadata of the create, including MetadataRequestID.
+	// Metadata is the metadata that the devbox was created with. If the SDK created it,
+	// that includes MetadataRequestID.
 	Metadata map[string]string
 	// BlueprintID is the ID of the blueprint that the devbox was created from, or empty.
 	BlueprintID string
@@ -78,7 +80,8 @@ func (d *Devbox) UnmarshalJSON(document []byte) error {
 	return unmarshal(document, d, func(r decoder, devbox *Devbox) error { return r.devbox(devbox, document) })
 }
 
-// A DevboxStatus is a phase in the life of a devbox. A newer API may report others.
+// A DevboxStatus is the stage of a devbox's life cycle. A newer API may report other
+// statuses.
 type DevboxStatus string
 
 // The statuses of a devbox.
@@ -110,11 +113,11 @@ type DevboxCreateParams struct {
 
 	// NetworkPolicyID is the ID of an existing policy.
 	NetworkPolicyID string
-	// NetworkPolicy describes a policy that is created if necessary, as by
+	// NetworkPolicy describes the policy to use. It is created if necessary, as by
 	// [NetworkPoliciesService.Ensure].
 	NetworkPolicy *NetworkPolicyCreateParams
-	// Unrestricted creates the devbox without a policy. It may connect to anything that a
-	// policy of its blueprint does not deny. Nothing is verified.
+	// Unrestricted creates the devbox without a policy, and verifies nothing. Unless its
+	// blueprint has a policy, the devbox may connect to anything.
 	Unrestricted bool
 
 	// BlueprintID is the ID of the blueprint to create the devbox from.
@@ -124,7 +127,8 @@ type DevboxCreateParams struct {
 	// SnapshotID is the ID of the snapshot to create the devbox from.
 	SnapshotID string
 
-	// Entrypoint is the command that the devbox runs. The devbox ends when it exits.
+	// Entrypoint is the command that the devbox runs. When the command exits, the devbox
+	// ends.
 	Entrypoint string
 	// EnvironmentVariables are set in the devbox. They never appear in errors, in logs or in
 	// the formatted parameters.
@@ -134,10 +138,10 @@ type DevboxCreateParams struct {
 	Metadata map[string]string
 	// LaunchParameters set the size and the lifetime of the devbox.
 	LaunchParameters DevboxLaunchParameters
-	// Extra has additional fields of the request body, such as "mounts" or "secrets". Its
-	// values are encoded by encoding/json. The fields of an object under "launch_parameters"
-	// are added to those of LaunchParameters. Fields that have a parameter in this struct are
-	// not allowed, and network_policy_id is not allowed at any level.
+	// Extra contains additional fields of the request body, such as "mounts" or "secrets".
+	// Its values are encoded by encoding/json. The fields of an object under
+	// "launch_parameters" are added to those of LaunchParameters. Fields that this struct
+	// can set are not allowed, and network_policy_id is not allowed at any level.
 	Extra map[string]any
 }
 
@@ -163,9 +167,9 @@ type DevboxLaunchParameters struct {
 	CustomDiskSize int
 	// Architecture is DevboxX8664 or DevboxARM64.
 	Architecture DevboxArchitecture
-	// KeepAlive is the maximum lifetime of the devbox, in whole seconds and at most 48 hours.
-	// 0 means the API's default of one hour. KeepAlive also ends devboxes whose process was
-	// killed.
+	// KeepAlive is the maximum lifetime of the devbox, in whole seconds and at most 48
+	// hours. 0 means the API's default of one hour. It also bounds how long a devbox
+	// outlives a killed process.
 	KeepAlive time.Duration
 	// LaunchCommands run before the status becomes DevboxRunning. They may begin before the
 	// policy is verified.
@@ -183,7 +187,7 @@ const (
 	DevboxLarge      DevboxResourceSize = "LARGE"       // larger than DevboxMedium
 	DevboxXLarge     DevboxResourceSize = "X_LARGE"     // larger than DevboxLarge
 	DevboxXXLarge    DevboxResourceSize = "XX_LARGE"    // the largest
-	DevboxCustomSize DevboxResourceSize = "CUSTOM_SIZE" // set by the Custom fields
+	DevboxCustomSize DevboxResourceSize = "CUSTOM_SIZE" // the size given by the Custom fields
 )
 
 // A DevboxArchitecture is the processor architecture of a devbox. The API may accept
@@ -201,13 +205,13 @@ const (
 type DevboxListParams struct {
 	// Status filters by status. Empty means any status.
 	Status DevboxStatus `url:"status,omitempty"`
-	// Limit is the maximum number of devboxes on a page, at most 5000. 0 means the default:
-	// 20 for List, set by the API, and 1000 for All.
+	// Limit is the maximum number of devboxes per page, from 1 to 5000. 0 means 20 for List
+	// (the API's default), 1000 for All.
 	Limit int `url:"limit,omitempty"`
-	// StartingAfter is the ID of the devbox after which the page begins.
+	// StartingAfter is the ID of the devbox after which the list starts.
 	StartingAfter string `url:"starting_after,omitempty"`
-	// IncludeTotalCount controls whether the API counts all devboxes. Nil means the default:
-	// the API's for List, and false for All.
+	// IncludeTotalCount controls whether the API counts all devboxes. nil means the API's
+	// default for List, and false for All.
 	IncludeTotalCount *bool `url:"include_total_count,omitempty"`
 }
 

@@ -18,22 +18,22 @@ import (
 )
 
 // Do calls an endpoint that has no method yet, with the same key, limits, retries and
-// errors as the methods. The errors' Op is the HTTP method and the path.
+// errors as the methods. The Op of an error is the HTTP method and the path.
 //
 // The method is GET, HEAD, OPTIONS, PUT, DELETE, POST or PATCH, in upper case. The path is
-// relative to the base URL and starts with a slash. It must already be escaped, as by
-// [url.PathEscape], and may have a query.
+// relative to the base URL, as in "/v1/devboxes": Do does not add the /v1. It must already
+// be escaped, as by [url.PathEscape], and may have a query.
 //
-// The body is encoded by encoding/json. A nil body, including a nil pointer, map or slice,
-// sends none.
+// The body is encoded with encoding/json. If body is nil, or a nil pointer, map or slice,
+// the request has no body.
 //
 // The result is a non-nil pointer, or nil to ignore the body. Do decodes the body of a
-// successful response by encoding/json and replaces the value as a whole: absent fields
-// are set to zero. After an error, the value is unchanged. An empty body, null, and JSON
-// of another type are errors that match [ErrInvalidResponse]. A missing field is not an
-// error, because Do cannot know which fields are required. A number that is decoded into
-// an any becomes a float64, so an integer above 2^53 loses digits: use a field of an
-// integer type, [json.Number] or [json.RawMessage]. For HEAD, the result must be nil: use
+// successful response with encoding/json and replaces the whole value, so absent fields
+// become zero. After an error, the value is unchanged. An empty body, null, and JSON of
+// another type are errors that match [ErrInvalidResponse]. A missing field is not an error,
+// because Do cannot know which fields are required. A number that is decoded into an any
+// becomes a float64, so an integer above 2^53 loses digits: use a field of an integer type,
+// [json.Number] or [json.RawMessage]. For HEAD, the result must be nil: use
 // [WithResponseInto] for the headers.
 //
 // POST and PATCH may take effect twice if they are retried. Do retries them only if the
@@ -128,7 +128,7 @@ func splitPath(path string) (route, query, problem string) {
 // rawBody encodes the body of Do.
 func rawBody(body any) (any, error) {
 	if _, ends := pointee(body); !ends { // encoding/json of Go 1.27 overflows the stack
-		return nil, fmt.Errorf("%T leads to itself: pass a value that JSON can represent", body)
+		return nil, fmt.Errorf("%T refers to itself: pass a value that JSON can represent", body)
 	}
 	data, err := json.Marshal(body)
 	if string(data) == "null" && isNil(body) {

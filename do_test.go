@@ -149,7 +149,7 @@ func TestDoBodies(t *testing.T) {
 		problem string
 	}{
 		"nil function":              {(func())(nil), "unsupported type"},
-		"pointer to itself":         {circle(), "leads to itself: pass a value that JSON can represent"},
+		"pointer to itself":         {circle(), "refers to itself: pass a value that JSON can represent"},
 		"bytes of a named type":     {namedBytes(`{}`), "bytes would be sent in base64: wrap JSON in json.RawMessage"},
 		"bytes":                     {[]byte(`{}`), "bytes would be sent in base64: wrap JSON in json.RawMessage"},
 		"reader":                    {strings.NewReader(`{}`), "*strings.Reader is a reader: pass the value to encode as JSON"},

@@ -63,7 +63,7 @@ func TestDocumentsNameWhatExists(t *testing.T) {
 	}
 }
 
-func TestTheTestOfTheREADME(t *testing.T) {
+func TestTestingCodeOfTheREADME(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		server := runlooptest.NewTestServer(t)

@@ -12,9 +12,9 @@ import (
 )
 
 // Equal reports whether r and o allow the same traffic. It ignores the order, case and
-// trailing dots of host names, and duplicates. AllowAll makes the other rules irrelevant.
-// A rule within another rule counts: 10.1.0.0/16 in addition to 10.0.0.0/8 is a
-// difference, although it adds nothing.
+// trailing dots of host names, and duplicates. AllowAll makes the other rules irrelevant. A
+// redundant rule counts: 10.1.0.0/16 in addition to 10.0.0.0/8 is a difference, although it
+// allows nothing more.
 //
 // A field that this version of the SDK does not know is a difference unless it allows
 // nothing. It allows nothing if its value is false, null, 0 or empty, or an object or array
@@ -46,7 +46,7 @@ func (r EgressRules) diff(o EgressRules, values bool) []string {
 
 // Fingerprint returns 16 hexadecimal digits for use in policy names. Equal rules have equal
 // fingerprints; others differ, barring a 64-bit collision. For rules without unknown
-// fields, the fingerprint is the same in every version of the SDK.
+// fields, all versions of the SDK return the same fingerprint.
 //
 // It is the start of the SHA-256 of the rules in canonical form: one line per rule, each
 // ended by a line feed, without duplicates, sorted by bytes. The lines are
@@ -93,9 +93,8 @@ func (r EgressRules) Fingerprint() string {
 func (r EgressRules) Rules() []string { return r.canonical(false).lines("", false, false) }
 
 // Update returns parameters that replace every rule of a policy with r. They set every
-// field, including those that were added after API version 0.1, which a server of that
-// version refuses. They cannot set fields that this version of the SDK does not know: the
-// policy keeps them.
+// field. A server of API version 0.1 rejects the fields that were added later. Fields that
+// this version of the SDK does not know are not set: the policy keeps them.
 func (r EgressRules) Update() NetworkPolicyUpdateParams {
 	r = r.clone()
 	return NetworkPolicyUpdateParams{

@@ -48,8 +48,7 @@ type match struct {
 	similar *NetworkPolicy // the only one whose name differs just in case or blanks
 }
 
-// policy returns the match, for an API that may have changed the case or blanks of the
-// name it was given.
+// policy returns the match, for an API that may store a name with other case or blanks.
 func (m match) policy() *NetworkPolicy { return cmp.Or(m.exact, m.similar) }
 
 // find looks up a policy by its name.
@@ -84,16 +83,16 @@ func (s *NetworkPoliciesService) findIn(ctx context.Context, op string, params N
 }
 
 // Ensure returns the policy with the name and the rules of params, creating it if
-// necessary. Any number of programs can call it concurrently; all get the same policy.
-// If a policy with other rules has the name, the error is a [*DriftError] and nothing
-// changes. Rules are compared by [EgressRules.Equal], except for the unknown fields named
-// by [WithIgnoredRules]. The description of an existing policy is ignored.
+// necessary. Any number of programs can call it concurrently; all get the same policy. If a
+// policy with the name has other rules, the error is a [*DriftError], and nothing changes.
+// Rules are compared by [EgressRules.Equal], except for the unknown fields named by
+// [WithIgnoredRules]. The description of an existing policy is ignored.
 //
 // If another program creates or deletes the policy concurrently, Ensure tries again up to
-// four times, the first time immediately, then with the pauses of retries.
+// four times: first immediately, then with pauses as between retries.
 //
-// Concurrent calls on one client with equal parameters and no options share their
-// requests. The context of a call ends only that call.
+// Concurrent calls on one client with equal parameters and no options share their requests.
+// If the context of one call ends, only that call ends.
 func (s *NetworkPoliciesService) Ensure(ctx context.Context, params NetworkPolicyCreateParams, opts ...Option) (*NetworkPolicy, error) {
 	return s.ensure(ctx, opEnsure, params, opts)
 }
@@ -139,8 +138,8 @@ type NetworkPolicyPlan struct {
 	Action PlanAction
 	// Policy is the existing policy, or nil if there is none.
 	Policy *NetworkPolicy
-	// Diff has a line for each difference that Apply would remove: "- " and what only the
-	// policy has, or "+ " and what only params have. It is empty for PlanNone.
+	// Diff has one line per difference that Apply would remove: "- " followed by what only
+	// the policy has, or "+ " followed by what only params has. It is empty for PlanNone.
 	Diff []string
 }
 
@@ -154,9 +153,9 @@ const (
 	PlanNone   PlanAction = "none"   // nothing differs
 )
 
-// Plan reports what [NetworkPoliciesService.Apply] would do with the same parameters.
-// It changes nothing. If Apply could not succeed because the policy has an unknown field,
-// which no update removes, the error is a [*DriftError].
+// Plan reports what [NetworkPoliciesService.Apply] would do with the same parameters. It
+// changes nothing. If Apply could not succeed, because the policy has an unknown rule that
+// no update can remove, the error is a [*DriftError].
 func (s *NetworkPoliciesService) Plan(ctx context.Context, params NetworkPolicyCreateParams, opts ...Option) (*NetworkPolicyPlan, error) {
 	if err := params.validate(opPlan); err != nil {
 		return nil, err

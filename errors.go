@@ -17,56 +17,54 @@ import (
 var (
 	ErrBadRequest   = errors.New("bad request")  // status 400
 	ErrUnauthorized = errors.New("unauthorized") // status 401: the key is invalid
-	ErrForbidden    = errors.New("forbidden")    // status 403: the account may not do this
+	ErrForbidden    = errors.New("forbidden")    // status 403: the key or account lacks a permission
 	ErrConflict     = errors.New("conflict")     // status 409
 	ErrRateLimited  = errors.New("rate limited") // status 429
 	ErrServer       = errors.New("server error") // status 500 and above
 
-	// ErrNotFound: the ID or cursor is unknown. The API responds with 404, or with 400
-	// and a message that states it.
+	// ErrNotFound: the ID or cursor is unknown. The API responds with 404, or with 400 and
+	// a message to that effect.
 	ErrNotFound = errors.New("not found")
-	// ErrNameTaken: the name in a Create or Update is the name of another policy. The API
-	// responds with 400 or 409 and a message that states it, or with 409 and no message.
+	// ErrNameTaken: another policy has the name passed to Create or Update. The API
+	// responds with 400 or 409 and a message to that effect, or with 409 and no message.
 	ErrNameTaken = errors.New("name is taken")
-	// ErrPolicyInUse: Delete was refused because active devboxes use the policy. The
-	// API responds with 400 or 409 and a message that states it, or with 400 and no
-	// message.
+	// ErrPolicyInUse: Delete was refused because active devboxes use the policy. The API
+	// responds with 400 or 409 and a message to that effect, or with 400 and no message.
 	ErrPolicyInUse = errors.New("policy in use")
-	// ErrPolicyLimit: Create was refused because the account has reached its limit of
-	// policies. See [NetworkPoliciesService.Prune].
+	// ErrPolicyLimit: no policy was created because the account is at its policy limit. See
+	// [NetworkPoliciesService.Prune].
 	ErrPolicyLimit = errors.New("policy limit reached")
-	// ErrDrift: the policy differs from the parameters of Ensure or Apply. See
-	// [DriftError].
+	// ErrDrift: the existing policy differs from the parameters of Ensure, Apply, Plan or
+	// Launch. See [DriftError].
 	ErrDrift = errors.New("policy differs")
 
-	// ErrDevboxFailed: a devbox failed or was shut down before it was running. See
+	// ErrDevboxFailed: a devbox failed or was shut down before it reached running. See
 	// [DevboxError].
 	ErrDevboxFailed = errors.New("devbox failed")
 	// ErrPolicyNotAttached: a devbox was created but does not use its policy. See
 	// [DevboxError].
 	ErrPolicyNotAttached = errors.New("policy not attached")
 
-	// ErrInvalidResponse: a success response could not be decoded: invalid or
-	// truncated JSON, a missing field, or another policy. A connection that breaks
-	// within a response is a [TransportError] instead.
+	// ErrInvalidResponse: a success response could not be decoded: invalid or truncated
+	// JSON, a missing field, or another policy or devbox. If the connection breaks during a
+	// response, the error is a [TransportError] instead.
 	ErrInvalidResponse = engine.ErrInvalidResponse
-	// ErrResponseTooLarge: a success response has more than 32 MiB, or more items than
+	// ErrResponseTooLarge: a success response is larger than 32 MiB, or has more items than
 	// the SDK accepts. A list with a smaller Limit may succeed.
 	ErrResponseTooLarge = engine.ErrResponseTooLarge
 
-	// ErrMaybeApplied: a write failed, but may have taken effect or may still take
-	// effect. Every error whose MaybeApplied is true matches it, and so do a DriftError
-	// after a write of the call and a DevboxError whose Devbox is nil.
+	// ErrMaybeApplied: a write failed, but may have taken effect or may still take effect.
+	// Every error whose MaybeApplied is true matches it, and so do a DriftError of a call
+	// that had already written and a DevboxError whose Devbox is nil.
 	ErrMaybeApplied = errors.New("may have been applied")
 )
 
 // maxErrorText bounds the text of every error.
 const maxErrorText = 299
 
-// An APIError is a response that is not a usable success: an error status, or a
-// success that could not be decoded or is too large. The latter wraps
-// [ErrInvalidResponse] or [ErrResponseTooLarge]. If the context ended the call, the
-// error also matches the context's error.
+// An APIError is an error response, or a success response that could not be decoded or is
+// too large. In the latter cases, it wraps [ErrInvalidResponse] or [ErrResponseTooLarge].
+// If the context ended the call, the error also matches the context's error.
 //
 // The text has the operation, the status, the API's message and the number of
 // attempts. No field contains the API key.
@@ -83,15 +81,14 @@ type APIError struct {
 	// RequestID identifies the request in the API's logs. It is the ID in the response,
 	// or else the ID that was sent.
 	RequestID string
-	// RetryAfter is how long the API asks the client to wait. It is 0 if the response
-	// does not state it.
+	// RetryAfter is how long the API asks the client to wait, or 0 if it does not ask.
 	RetryAfter time.Duration
-	// Attempts is the number of requests sent.
+	// Attempts is the number of attempts, including those that could not connect.
 	Attempts int
-	// MaybeApplied reports that a write may have taken effect, according to this response
-	// or an earlier attempt. The error then matches [ErrMaybeApplied]. Repeating a call
-	// of NetworkPolicies is safe, although a repeated Create may report [ErrNameTaken]
-	// for its own policy; Ensure does not. Repeating a Do may apply it twice.
+	// MaybeApplied reports whether a write may have taken effect, according to this
+	// response or an earlier attempt. The error then matches [ErrMaybeApplied]. Repeating a
+	// call of NetworkPolicies is safe, although a repeated Create may report [ErrNameTaken]
+	// for its own policy; Ensure does not. Repeating a call of Do may apply it twice.
 	MaybeApplied bool
 	// Header is the response's header.
 	Header http.Header
@@ -166,15 +163,15 @@ func (e APIError) LogValue() slog.Value { return slog.StringValue(e.Error()) }
 // A TransportError reports that no response was received, or a truncated one: the API could
 // not be reached or did not respond in time, or a proxy, which the text names, refused the
 // connection. It wraps the cause, such as an error of package net or the context's error.
-// AwaitRunning also returns it if the context ends before the devbox is running.
+// AwaitRunning also returns it if the context ends before the devbox reaches running.
 type TransportError struct {
 	// Op is the call, such as "create network policy".
 	Op string
-	// Attempts is the number of requests sent. It is 0 if the context ended before the
-	// first one.
+	// Attempts is the number of attempts, including those that could not connect. It is 0
+	// if the context ended before the first one.
 	Attempts int
-	// MaybeApplied is as in APIError. It is false if the API certainly has not received
-	// the request.
+	// MaybeApplied is as in APIError. It is false if the API certainly did not receive the
+	// request.
 	MaybeApplied bool
 
 	transient bool
@@ -225,7 +222,7 @@ type ValidationError struct {
 	// Field is the invalid option, environment variable or parameter, such as
 	// "Egress.AllowedHostnames[2]". If several are invalid, it is the first.
 	Field string
-	// Problem is the problem of Field and what to write instead.
+	// Problem describes what is wrong with Field, and what to write instead.
 	Problem string
 	// Problems has one line per problem, including the first, such as
 	// "Name: must not be blank".
@@ -250,15 +247,15 @@ func (e *ValidationError) Error() string {
 	return printable(text, maxErrorText-len(more)) + more
 }
 
-// A DriftError reports that the policy with the name has other rules than Ensure or Apply
-// was called with. It matches [ErrDrift].
+// A DriftError reports that the existing policy has other rules than those passed to
+// Ensure, Apply, Plan or Launch. It matches [ErrDrift].
 type DriftError struct {
 	// Op is the call, such as "ensure network policy".
 	Op string
 	// Policy is the existing policy.
 	Policy *NetworkPolicy
-	// Diff has one line per difference, as [EgressRules.Diff] writes them: "- " for rules
-	// that only the call has, "+ " for rules that only the policy has. The lines contain
+	// Diff has one line per difference, as [EgressRules.Diff] writes them: "- " marks rules
+	// that only the call has, "+ " rules that only the policy has. The lines contain
 	// neither the API key nor the values of fields that this version of the SDK does not
 	// know.
 	Diff []string
@@ -283,8 +280,8 @@ func describe(name, id string) string {
 	return fmt.Sprintf("%q (%s)", printable(name, 60), printable(id, 40))
 }
 
-// Is reports whether target is ErrDrift, or ErrMaybeApplied after a write of the call that
-// was or may have been applied.
+// Is reports whether target is ErrDrift, or is ErrMaybeApplied and an earlier write of the
+// call was or may have been applied.
 func (e *DriftError) Is(target error) bool {
 	return target == ErrDrift || target == ErrMaybeApplied && e.inDoubt
 }

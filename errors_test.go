@@ -112,8 +112,8 @@ func TestSentinelsOfErrorResponses(t *testing.T) {
 	}
 }
 
-// A list can only report an unknown cursor: without one, a 404 is about something else.
-func TestAListIsNotFoundByItsCursor(t *testing.T) {
+// A list can only report an unknown cursor: without a cursor, a 404 has another meaning.
+func TestOnlyAListWithACursorIsNotFound(t *testing.T) {
 	t.Parallel()
 	for status, body := range map[int]string{404: ``, 400: `{"message": "starting_after: npol_1 not found"}`} {
 		api, client := clienttest.NewAPI(t)

@@ -110,8 +110,8 @@ func ExampleDevboxesService_List() {
 	// Output: 2 of 3 and more after dbx_000002
 }
 
-// An error of a launch may leave open whether a devbox was created. Its request ID finds
-// it later.
+// After an error of a launch, it may be unknown whether a devbox was created. Its request
+// ID finds it later.
 func ExampleDevboxesService_All() {
 	ctx := context.Background()
 	client, stop := fakeClient(runloop.NetworkPolicy{ID: "npol_1", Name: "build"})

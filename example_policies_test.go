@@ -40,7 +40,7 @@ func managePolicies(ctx context.Context, client *runloop.Client) error {
 	return err
 }
 
-// A policy from its create to its delete.
+// The life cycle of a policy, from Create to Delete.
 func Example_policies() {
 	client, stop := fakeClient() // in place of runloop.NewClient()
 	defer stop()

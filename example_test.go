@@ -303,7 +303,7 @@ func ExampleClient_Do() {
 		log.Fatal(err)
 	}
 
-	// Forcing a shutdown has no method of its own.
+	// No method forces a shutdown, so use Do.
 	var view struct {
 		ShutdownReason string `json:"shutdown_reason"`
 	}

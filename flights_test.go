@@ -377,7 +377,7 @@ func TestADriftIsShared(t *testing.T) {
 
 // A call that begins after the policy was deleted does not get that policy, even if an
 // earlier call is about to return it.
-func TestEnsureNeverReturnsWhatWasDeletedBefore(t *testing.T) {
+func TestEnsureNeverReturnsADeletedPolicy(t *testing.T) {
 	onShared(func(t *testing.T, fake *fakeAPI) {
 		old := fake.AddPolicy(buildPolicy(time.Hour))
 		fake.Inject(list, runlooptest.Delay(10*time.Second).AfterCommit()) // the response contains the policy

@@ -14,8 +14,8 @@ const (
 	hopByHop    = "it controls the connection, which net/http manages"
 )
 
-// reservedHeaders are the headers that callers cannot set, by canonical name. The value
-// tells why, or what to do instead.
+// reservedHeaders are the headers that callers cannot set, by canonical name. The value is
+// the reason, or what to do instead.
 var reservedHeaders = map[string]string{
 	"Authorization":     "use WithAPIKey",
 	"User-Agent":        "use WithUserAgent",

@@ -20,21 +20,22 @@ const (
 	maxSearches = 3
 )
 
-// Launch creates a devbox, waits until it is running, and returns it. The returned devbox
-// is verified to use the policy of params, unless Unrestricted is set: the API reported the
-// policy's ID. The rules of a policy can change at any time; to tell policies apart by their
-// rules, name them after the rules, as in "task-" + [EgressRules.Fingerprint].
+// Launch creates a devbox, waits until it is running, and returns it. Unless Unrestricted
+// is set, Launch verifies that the devbox uses the policy of params: the API must report
+// the policy's ID. The rules of a policy can change at any time; to tell policies apart by
+// their rules, name them after the rules, as in "task-" + [EgressRules.Fingerprint].
 //
 // After an error, Launch shuts down the devbox that it created. The clean-up takes up to 30
-// seconds, even if ctx has ended. If a devbox may be left, the error is a [*DevboxError] that
-// identifies it. A policy that was created stays; use [NetworkPoliciesService.Prune] to
-// delete it. If the process is killed, the devbox ends by its KeepAlive, and repeating a
-// call with [WithIdempotencyKey] finds it again.
+// seconds, even if ctx has ended. If a devbox may be left, the error is a [*DevboxError]
+// that identifies it. Launch keeps a policy that it created; use
+// [NetworkPoliciesService.Prune] to delete it. If the process is killed, the devbox ends
+// after its KeepAlive. If the call had [WithIdempotencyKey], repeating it with the same key
+// finds the devbox again.
 //
-// If ctx has no deadline, Launch gives up after 5 minutes, and the error matches
-// [context.DeadlineExceeded]. If the devbox fails or is shut down before it is running, the
-// error matches [ErrDevboxFailed]. Launch handles faults and returns errors as described for
-// [DevboxesService.Create] and [DevboxesService.AwaitRunning].
+// If ctx has no deadline, Launch times out after 5 minutes, and the error matches
+// [context.DeadlineExceeded]. If the devbox fails or is shut down before it reaches
+// running, the error matches [ErrDevboxFailed]. See [DevboxesService.Create] and
+// [DevboxesService.AwaitRunning] for retries and other errors.
 func (s *DevboxesService) Launch(ctx context.Context, params DevboxCreateParams, opts ...Option) (*Devbox, error) {
 	l, err := s.newLaunch(ctx, opLaunchDevbox, params, opts)
 	if err != nil {
@@ -57,27 +58,28 @@ func (s *DevboxesService) Launch(ctx context.Context, params DevboxCreateParams,
 // the devbox is created, Create tries again up to four times, with pauses. If
 // NetworkPolicyID is unknown, the error matches [ErrNotFound].
 //
-// Create verifies that the devbox uses the policy. If the response does not show a policy,
-// it reads the devbox up to three times. If the policy cannot be verified, Create shuts down
-// the devbox and returns a [*DevboxError], which matches [ErrPolicyNotAttached] if the devbox
-// is known not to use the policy. By then, launch commands and the entrypoint may have begun.
+// Create verifies that the devbox uses the policy. If the response shows no policy, Create
+// reads the devbox up to three times. If the policy cannot be verified, Create shuts down
+// the devbox and returns a [*DevboxError], which matches [ErrPolicyNotAttached] if the
+// devbox is known not to use the policy. By then, the launch commands and the entrypoint
+// may already have started.
 //
-// Creating a devbox is the one write that creates a duplicate if it is repeated. Create
-// therefore retries it only if the API certainly did not process it. If a response is lost,
-// Create looks for the devbox by the request ID in its metadata (see [MetadataRequestID]) in
-// the lists of queued, provisioning, initializing and running devboxes. If it does not find
-// the devbox, the error is a [*DevboxError] with a RequestID and without a Devbox, and
-// matches [ErrMaybeApplied]: the devbox may exist, or a delayed request may still create it.
-// If ctx ends and Create finds the devbox, it shuts down the devbox. Create cannot prevent a
-// proxy from repeating the request, which creates two devboxes with one request ID.
+// Repeating the request could create a second devbox, so Create retries it only if the API
+// certainly did not process it. If a response is lost, Create searches the lists of queued,
+// provisioning, initializing and running devboxes for the request ID in the metadata (see
+// [MetadataRequestID]). If it does not find the devbox, the error is a [*DevboxError] with
+// a RequestID and without a Devbox, and matches [ErrMaybeApplied]: the devbox may exist, or
+// may yet be created by a delayed request. If ctx ends, Create still searches for the
+// devbox, and shuts it down if it finds it. Create cannot prevent a proxy from repeating
+// the request, which would create two devboxes with one request ID.
 //
-// With [WithIdempotencyKey], Create first searches these lists for the devbox that an
-// earlier call with the key created. It verifies that devbox as above and returns it; if
-// the devbox uses a policy other than that of params, Create shuts it down. If the lists
-// cannot be read, Create creates nothing. Only one call at a time may use a key. The search
-// misses a devbox that is suspended, that is not listed yet, or whose create is still
-// delayed; Create then creates a second devbox with the same request ID. [WithResponseInto]
-// stores the response to the create.
+// If [WithIdempotencyKey] is set, Create first searches these lists for a devbox that an
+// earlier call with the same key created. If it finds one, it verifies the policy as above
+// and returns the devbox, or shuts it down if it uses another policy. If the lists cannot
+// be read, Create creates no devbox. Only one call at a time may use a key. The search
+// misses a devbox that is suspended or not listed yet, or whose create request is delayed;
+// Create then creates a second devbox with the same request ID. [WithResponseInto] stores
+// the response to the create request.
 func (s *DevboxesService) Create(ctx context.Context, params DevboxCreateParams, opts ...Option) (*Devbox, error) {
 	l, err := s.newLaunch(ctx, opCreateDevbox, params, opts)
 	if err != nil {
@@ -129,8 +131,8 @@ func (s *DevboxesService) newLaunch(ctx context.Context, op string, params Devbo
 	return l, nil
 }
 
-// create returns a devbox whose policy is verified. An error leaves no devbox that it does
-// not name.
+// create returns a devbox whose policy is verified. If it fails, the error identifies any
+// devbox that may be left.
 func (l *launch) create(ctx context.Context) (*Devbox, error) {
 	if l.key != "" {
 		l.requestID = l.key
@@ -212,8 +214,8 @@ func (l *launch) resolve(ctx context.Context, lost engine.Lost) (*Devbox, engine
 	return nil, engine.Unresolved
 }
 
-// find looks for the devbox with the request ID, several times because lists can lag
-// behind. If it finds nothing, that proves nothing: the create may still be under way.
+// find searches for the devbox with the request ID, several times because lists can lag
+// behind. Not finding it proves nothing: the create may still be in progress.
 func (l *launch) find(ctx context.Context, opts []Option) *Devbox {
 	for search := 1; ; search++ {
 		devbox, err := l.search(ctx, opts)

@@ -335,8 +335,9 @@ func TestExtraCannotSetWhatTheSDKSets(t *testing.T) {
 
 // Lost responses
 
-// A create is repeated only if the API certainly did not process it. Otherwise the devbox is
-// looked for by its tag. Its policy is verified in the response, or by reading the devbox.
+// A create is repeated only if the API certainly did not process it. Otherwise, the lists
+// are searched for the devbox by its tag. Its policy is verified in the response, or by
+// reading the devbox.
 func TestCreateReturnsItsDevbox(t *testing.T) {
 	none := ok(noBoxes)
 	response := func(respond responder) []step { return on(createBox, respond) }
@@ -351,7 +352,8 @@ func TestCreateReturnsItsDevbox(t *testing.T) {
 		"a redirect":   concat(response(clienttest.RespondWith(302, ``, http.Header{"Location": {"https://elsewhere.example"}})), found),
 		"an empty 200": concat(response(ok(``)), found),
 		"204":          concat(response(clienttest.Respond(204, ``)), found),
-		// A confused proxy's response must not make the SDK shut down somebody else's devbox.
+		// A confused proxy's response must not make the SDK shut down someone else's
+		// devbox.
 		"another tag":   concat(view(`{"id":"dbx_9","status":"running","metadata":{"runloop-go-request-id":"x"},"launch_parameters":{"network_policy_id":"npol_9"}}`), found),
 		"no tag":        concat(view(`{"id":"dbx_9","status":"running","metadata":{},"launch_parameters":{"network_policy_id":"npol_1"}}`), found),
 		"no metadata":   concat(view(`{"id":"dbx_9","status":"running"}`), found),
@@ -608,8 +610,8 @@ func TestTheSameKeyReturnsTheSameDevbox(t *testing.T) {
 	})(t)
 }
 
-// A doubt about the policy is no doubt about a devbox that is known.
-func TestADriftInDoubtIsNotInDoubtOfADevboxThatIsKnown(t *testing.T) {
+// If it is unknown whether the policy was created, the devbox is still known.
+func TestADriftErrorOfAKnownDevboxIsNotInDoubt(t *testing.T) {
 	onFake(func(t *testing.T, fake *fakeAPI) {
 		fake.AddDevbox(runlooptest.Devbox{Metadata: map[string]string{runloop.MetadataRequestID: "key-1"}, NetworkPolicyID: "npol_0"})
 		fake.Inject(create, runlooptest.Disconnect().Before(func() { fake.AddPolicy(runloop.NetworkPolicy{Name: "task-github"}) }))

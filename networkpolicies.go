@@ -27,9 +27,9 @@ const (
 	policyDeleteRoute = "/v1/network-policies/{id}/delete"
 )
 
-// Create creates a policy. If the name is taken, the error matches [ErrNameTaken]; if
-// the account's limit on policies is reached, [ErrPolicyLimit]. To get the policy
-// regardless of whether it exists, use [NetworkPoliciesService.Ensure].
+// Create creates a policy. If the name is taken, the error matches [ErrNameTaken]; if the
+// account is at its policy limit, [ErrPolicyLimit]. To get the policy regardless of whether
+// it already exists, use [NetworkPoliciesService.Ensure].
 //
 // If a response is lost, Create looks up the name. It returns the policy found if it
 // equals params, including the description, and was created after the call began. The
@@ -103,13 +103,13 @@ func (s *NetworkPoliciesService) list(ctx context.Context, op string, params Net
 }
 
 // Update sets the non-nil fields of params and returns the updated policy. If all fields
-// are nil, nothing changes. To replace every rule, use [EgressRules.Update]. Devboxes that
-// use the policy follow within moments. If the new name is taken, the error matches
-// [ErrNameTaken]; if the ID is unknown, [ErrNotFound].
+// are nil, nothing changes. To replace every rule, use [EgressRules.Update]. The change
+// reaches the devboxes that use the policy within moments. If the new name is taken, the
+// error matches [ErrNameTaken]; if the ID is unknown, [ErrNotFound].
 //
-// Update is retried. A retry can overwrite a change that another program makes in the
-// meantime. If the outcome is still unknown after the retries, Update reads the policy
-// and succeeds if it has the values of params.
+// Update is retried. A retry can overwrite a concurrent change by another program. If the
+// outcome is still unknown after the retries, Update reads the policy and succeeds if it
+// has the values of params.
 func (s *NetworkPoliciesService) Update(ctx context.Context, id string, params NetworkPolicyUpdateParams, opts ...Option) (*NetworkPolicy, error) {
 	refusals := updateRefusals
 	if params.Name != nil {
@@ -138,9 +138,10 @@ func (s *NetworkPoliciesService) update(ctx context.Context, op, id string, para
 	})
 }
 
-// Delete deletes the policy and returns it as it was. This cannot be undone. If active
-// devboxes use the policy, the error matches [ErrPolicyInUse]; if the ID is unknown,
-// [ErrNotFound].
+// Delete deletes a policy and returns it. This cannot be undone. If active devboxes use the
+// policy, the error matches [ErrPolicyInUse]; if the ID is unknown, [ErrNotFound]. The API
+// does not define when a devbox is active: assume that it is until its status is
+// DevboxFailure or DevboxShutdown.
 //
 // If a response is lost, Delete looks for the policy in the list. If the list does not
 // contain it, Delete succeeds and returns a policy with only the ID set. If the list

@@ -13,8 +13,8 @@ import (
 // a method, it applies to that call only. NewClient rejects the options that are documented
 // to apply to a single call.
 //
-// The order of options does not matter, except that the last of several of one kind
-// wins. [WithMiddleware], [WithIgnoredRules] and headers of different names add up. All
+// The order of options does not matter, except that the last of several of one kind wins.
+// [WithMiddleware], [WithIgnoredRules] and headers of different names are cumulative. All
 // options are validated together. If one is invalid, the call returns a [*ValidationError]
 // and sends nothing. A nil Option is ignored.
 type Option func(*settings)
@@ -28,9 +28,9 @@ func WithAPIKey(key string) Option {
 }
 
 // WithBaseURL sets the base URL. The default is the environment variable RUNLOOP_BASE_URL,
-// or https://api.runloop.ai if it is empty. A path is kept. It must not end in /v1, which
-// the SDK adds. The scheme must be https, except that http is accepted for loopback
-// addresses, and for other hosts with [WithPlaintextHTTP].
+// or https://api.runloop.ai if it is empty. It may have a path, but must not end in /v1:
+// the paths of requests begin with that. The scheme must be https, except that http is
+// accepted for loopback addresses, and for other hosts with [WithPlaintextHTTP].
 func WithBaseURL(url string) Option {
 	return func(s *settings) { s.baseURL, s.baseURLSource = url, "WithBaseURL" }
 }
@@ -64,9 +64,9 @@ func WithHTTPClient(client *http.Client) Option {
 // is called once per attempt, possibly concurrently. It sees the request as it is sent,
 // including the API key.
 //
-// Middleware passed to a method runs inside of the client's. A call with WithMiddleware or
+// Middleware passed to a method runs inside the client's. A call with WithMiddleware or
 // WithHTTPClient builds a new chain, so every middleware function is called again. Keep
-// state that calls share, such as a rate limiter, outside of these functions.
+// state that calls share, such as a rate limiter, outside these functions.
 func WithMiddleware(middleware ...func(http.RoundTripper) http.RoundTripper) Option {
 	return func(s *settings) {
 		s.middleware = slices.Concat(s.middleware, middleware)
@@ -107,28 +107,29 @@ func WithMaxRetries(n int) Option {
 	return func(s *settings) { s.maxRetries = n }
 }
 
-// WithoutRetryBudget disables the retry budget, which limits the retries of all calls of
-// a client together, so that they do not multiply the load of an outage. By default, a
-// retry takes 5 of 2,500 tokens, and tokens come back with healthy responses and over time.
-// Without the budget, more calls survive a long partial outage.
+// WithoutRetryBudget disables the retry budget, which limits the retries of all calls of a
+// client together, so that they do not multiply the load of an outage. By default, each
+// retry takes 5 of 2,500 tokens, and healthy responses and time restore tokens. Without the
+// budget, more calls survive a long partial outage.
 func WithoutRetryBudget() Option {
 	return func(s *settings) { s.noBudget = true }
 }
 
-// WithLogger sets the logger. By default, and with nil, the client logs nothing. It logs one
-// event per attempt at Debug, writes that took effect although their response was lost at
-// Info, and calls that ran out of attempts at Warn. Events contain no bodies, queries or
-// keys. The text of an error can quote an ID, a name or the content type of a response.
+// WithLogger sets the logger. By default, and with nil, the client logs nothing. At level
+// Debug, it logs each attempt; at Info, each write that took effect although its response
+// was lost; at Warn, each call that fails because no further retry is allowed. Events
+// contain no bodies, queries or keys. The text of an error can quote an ID, a name or the
+// content type of a response.
 func WithLogger(logger *slog.Logger) Option {
 	return func(s *settings) { s.logger = logger }
 }
 
-// WithIgnoredRules names the unknown egress fields that the program accepts: rules that a
-// newer API has added, and that this version of the SDK cannot express. Without it,
-// [NetworkPoliciesService.Ensure] and [NetworkPoliciesService.Apply] report such a field
-// as drift unless its value allows nothing. The names are those of the API's JSON. The
-// name of a rule that the SDK knows is rejected. Names passed to NewClient and to a method
-// add up.
+// WithIgnoredRules names the unknown egress fields that the program accepts: rules of a
+// newer API that this version of the SDK cannot express. Without it,
+// [NetworkPoliciesService.Ensure] and [NetworkPoliciesService.Apply] report such a field as
+// drift unless its value allows nothing. The names are those of the API's JSON. The name of
+// a rule that the SDK knows is rejected. Names passed to a method are added to those passed
+// to NewClient.
 func WithIgnoredRules(names ...string) Option {
 	return func(s *settings) { s.ignoredRules = slices.Concat(s.ignoredRules, names) }
 }
@@ -143,8 +144,9 @@ func WithIdempotent() Option {
 
 // WithIdempotencyKey sets the x-request-id of a write, which is the same on every attempt.
 // The key is 1 to 255 visible ASCII characters. The default is a new UUID per call. A
-// process that repeats a write after a crash can pass the same key again. Reads ignore the
-// option. It applies to a single call: NewClient rejects it.
+// process that repeats a write after a crash can pass the same key again; for devboxes, see
+// [DevboxesService.Create]. Reads ignore the option. It applies to a single call: NewClient
+// rejects it.
 func WithIdempotencyKey(key string) Option {
 	return func(s *settings) { s.idempotencyKey, s.idempotencyKeySet = key, true }
 }

@@ -138,7 +138,7 @@ type untouchedJar struct{ http.CookieJar }
 func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 // A key that is pasted with more around it is rejected, and no part of it appears in the error.
-func TestAPIKeysWithMoreAroundThem(t *testing.T) {
+func TestAPIKeysWithExtraText(t *testing.T) {
 	t.Parallel()
 	for problem, keys := range map[string][]string{
 		"the API key is in quotes: remove them": {

@@ -39,8 +39,8 @@ func (s *NetworkPoliciesService) All(ctx context.Context, params NetworkPolicyLi
 	return each(s.pages(ctx, opList, params, byIDRefusals, new(engine.Clock), opts), func(p *NetworkPolicyPage) []NetworkPolicy { return p.NetworkPolicies })
 }
 
-// pages iterates over the pages of a list. ofCursor tells what an error response to a
-// request with a cursor means.
+// pages iterates over the pages of a list. ofCursor has the meanings of error responses to
+// a request with a cursor.
 func (s *NetworkPoliciesService) pages(ctx context.Context, op string, params NetworkPolicyListParams, ofCursor []engine.Refusal, clock *engine.Clock, opts []Option) iter.Seq2[*NetworkPolicyPage, error] {
 	if params.IncludeTotalCount == nil {
 		params.IncludeTotalCount = new(false)
@@ -53,7 +53,7 @@ func (s *NetworkPoliciesService) pages(ctx context.Context, op string, params Ne
 	})
 }
 
-// A cursor tells where a page begins, and its maximum length.
+// A cursor is where a page begins, and its maximum length.
 type cursor struct {
 	after string
 	limit int
@@ -118,7 +118,8 @@ func search[P any](pages iter.Seq2[P, error], reset func(), visit func(P) bool) 
 }
 
 // each iterates over the items of pages. It holds back the last item of a page until the
-// next page has arrived, because that item is its cursor and the loop may delete it.
+// next page has arrived, because that item is the cursor of the next page and the loop may
+// delete it.
 func each[P, T any](pages iter.Seq2[P, error], items func(P) []T) iter.Seq2[*T, error] {
 	return func(yield func(*T, error) bool) {
 		var held *T

@@ -399,7 +399,7 @@ func TestAllKeepsNoPage(t *testing.T) {
 	assert.Less(t, heap(), early+size*1000, "about three pages")
 }
 
-func TestPoliciesOfAllAreTheCallers(t *testing.T) {
+func TestCallersOwnThePoliciesOfAll(t *testing.T) {
 	t.Parallel()
 	api, client := newPages(t, page(true, "a"), page(false, "b"))
 	var kept []*runloop.NetworkPolicy

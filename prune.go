@@ -13,10 +13,10 @@ const opPrune = "prune network policies"
 
 // PruneParams are the parameters of Prune.
 type PruneParams struct {
-	// NamePrefix is the prefix of the names of the policies to delete. It is required.
+	// NamePrefix is required. Prune considers only policies whose names begin with it.
 	NamePrefix string
-	// MinAge spares policies that were updated less than MinAge ago, by the API's clock.
-	// 0 spares none.
+	// MinAge is the minimum time since the last update, by the API's clock. Policies
+	// updated more recently are kept. 0 means no minimum.
 	MinAge time.Duration
 }
 
@@ -34,19 +34,20 @@ func (p PruneParams) validate() error {
 	return nil
 }
 
-// Prune deletes the policies whose names begin with a prefix, except those in use by
-// active devboxes and those updated recently. It returns the policies that it deleted,
+// Prune deletes the policies whose names begin with a prefix, except those in use by active
+// devboxes and those updated less than MinAge ago. It returns the policies that it deleted,
 // even if the error is not nil. Programs that name policies after their rules should call
 // Prune regularly, because an account is limited to 100 policies by default:
 //
 //	deleted, err := client.NetworkPolicies.Prune(ctx, runloop.PruneParams{NamePrefix: "task-", MinAge: time.Hour})
 //
-// Any number of programs can prune concurrently. If another program still needs a deleted
-// policy, its next Ensure creates the policy again.
+// A devbox counts as active as described for [NetworkPoliciesService.Delete]. Any number of
+// programs can prune concurrently. If another program still needs a deleted policy, its
+// next Ensure creates the policy again.
 //
-// If the API refuses to delete a policy for a reason other than its use, Prune deletes the
-// remaining ones and returns the joined errors. Network errors, server errors and the end
-// of the context stop it.
+// If the API refuses to delete a policy for another reason than being in use, Prune
+// continues with the remaining policies and returns the joined errors. An invalid API key,
+// network errors, server errors and the end of the context stop Prune.
 func (s *NetworkPoliciesService) Prune(ctx context.Context, params PruneParams, opts ...Option) ([]NetworkPolicy, error) {
 	if err := params.validate(); err != nil {
 		return nil, err

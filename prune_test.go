@@ -16,7 +16,7 @@ import (
 	"github.com/runloop-community/runloop-go/runlooptest"
 )
 
-// addPolicies adds policies that were updated so long ago, and returns them by name.
+// addPolicies adds policies that were updated that long ago, and returns them by name.
 func addPolicies(fake *fakeAPI, age time.Duration, names ...string) map[string]runloop.NetworkPolicy {
 	policies := make(map[string]runloop.NetworkPolicy)
 	for _, name := range names {
@@ -63,7 +63,7 @@ func TestPruneDeletesByPrefix(t *testing.T) {
 }
 
 // The age is measured from the last update, by the server's clock.
-func TestPruneSparesWhatWasUpdatedRecently(t *testing.T) {
+func TestPruneKeepsRecentlyUpdatedPolicies(t *testing.T) {
 	t.Parallel()
 	for _, ahead := range skews {
 		t.Run(fmt.Sprint(ahead), onSkewedFake(ahead, false, func(t *testing.T, fake *fakeAPI) {
@@ -85,7 +85,7 @@ func TestPruneSparesWhatWasUpdatedRecently(t *testing.T) {
 }
 
 // A policy without an update time may be new.
-func TestPruneSparesWhatHasNoTime(t *testing.T) {
+func TestPruneKeepsPoliciesWithoutUpdateTime(t *testing.T) {
 	t.Parallel()
 	for minAge, requests := range map[time.Duration]int{0: 2, time.Millisecond: 1} {
 		api, client := clienttest.NewAPI(t)
@@ -97,7 +97,7 @@ func TestPruneSparesWhatHasNoTime(t *testing.T) {
 	}
 }
 
-func TestPruneSparesWhatIsInUse(t *testing.T) {
+func TestPruneKeepsPoliciesInUse(t *testing.T) {
 	onFake(func(t *testing.T, fake *fakeAPI) {
 		policies := addPolicies(fake, time.Hour, "task-1", "task-2", "task-3")
 		launch(t, fake, policies["task-2"].ID)
@@ -109,7 +109,7 @@ func TestPruneSparesWhatIsInUse(t *testing.T) {
 }
 
 // Another program deletes a policy after the list was read.
-func TestPruneSkipsWhatIsGone(t *testing.T) {
+func TestPruneSkipsDeletedPolicies(t *testing.T) {
 	t.Parallel()
 	for _, status := range []int{404, 400} {
 		t.Run(fmt.Sprint(status), onFake(func(t *testing.T, fake *fakeAPI) {

@@ -9,8 +9,8 @@ import (
 	"github.com/runloop-community/runloop-go/internal/engine"
 )
 
-// This file finds out whether a write took effect whose response was lost. Names are
-// unique and the API assigns the IDs, so a repeated write cannot create duplicates, but its
+// This file finds out whether a write whose response was lost took effect. Names are unique
+// and the API assigns the IDs, so a repeated write cannot create duplicates, but its
 // response can be misleading. The only proof of presence is a policy that was read, and the
 // only proof of absence is a successful list without the policy: a 404 can come from a load
 // balancer.

@@ -29,7 +29,7 @@ var buildParams = runloop.NetworkPolicyCreateParams{
 	Egress:      hosts("github.com", "*.npmjs.org"),
 }
 
-// buildPolicy is the policy that buildParams describe, created so long ago.
+// buildPolicy is the policy that buildParams describe, created that long ago.
 func buildPolicy(age time.Duration) runloop.NetworkPolicy {
 	return runloop.NetworkPolicy{
 		Name:        buildParams.Name,
@@ -102,7 +102,8 @@ var unusableSuccesses = map[string]runlooptest.Fault{
 	"an unknown encoding": runlooptest.Respond(200, "\x00\x01").WithHeader("Content-Encoding", "br"),
 }
 
-// doubts are responses to all attempts of a write that leave open whether it took effect.
+// doubts are responses to all attempts of a write after which it is unknown whether it took
+// effect.
 func doubts() map[string][]runlooptest.Fault {
 	doubts := map[string][]runlooptest.Fault{
 		"hung up every time": nTimes(runlooptest.Disconnect(), 4),
@@ -225,7 +226,7 @@ func TestTheContextEndsWithinALookup(t *testing.T) {
 	}
 }
 
-// A policy with the name that this call cannot have created stays a conflict.
+// If this call cannot have created the policy with the name, the conflict remains.
 func TestCreateAdoptsOnlyWhatItSent(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -447,7 +448,7 @@ func TestANameThatTheAPIChanges(t *testing.T) {
 	}
 }
 
-// Neither of the two is known to be the one of the call.
+// It is unknown which of the two the call created.
 func TestCreateAdoptsNoneOfTwoSimilarNames(t *testing.T) {
 	onFake(func(t *testing.T, fake *fakeAPI) {
 		for _, name := range []string{"BUILD", "Build"} {
@@ -680,7 +681,7 @@ func TestDeleteOfAPolicyInUseAfterALostResponse(t *testing.T) {
 	})(t)
 }
 
-// launch launches a devbox under the policy and forgets the request.
+// launch launches a devbox under the policy and removes the request from the record.
 func launch(t *testing.T, fake *fakeAPI, policyID string) {
 	t.Helper()
 	require.NoError(t, fake.client.Do(t.Context(), http.MethodPost, "/v1/devboxes",

@@ -7,7 +7,7 @@ import (
 	"github.com/runloop-community/runloop-go/internal/engine"
 )
 
-// send carries out the call r with the settings of the client and opts.
+// send makes the call r with the settings of the client and opts.
 func send[T any](ctx context.Context, c *Client, opts []Option, r engine.Request[T]) (T, error) {
 	var none T
 	cfg, s, err := prepare(ctx, c, r.Operation, opts)
@@ -23,7 +23,7 @@ func send[T any](ctx context.Context, c *Client, opts []Option, r engine.Request
 	return result, nil
 }
 
-// prepare returns the settings of a call, or the error that prevents every request of it.
+// prepare returns the settings of a call, or the error that prevents the call.
 func prepare(ctx context.Context, c *Client, op string, opts []Option) (*engine.Config, *settings, error) {
 	cfg, s, err := c.configFor(op, opts)
 	if err == nil && ctx == nil {

@@ -143,7 +143,7 @@ func TestInvalidIDs(t *testing.T) {
 }
 
 // The caller may modify its slices and pointers during the call: each attempt sends the
-// parameters as they were when the call began.
+// parameters with which the call began.
 func TestParamsModifiedDuringTheCall(t *testing.T) {
 	clienttest.InBubble(func(t *testing.T) {
 		hosts := []string{"github.com", "go.dev"}

@@ -35,7 +35,7 @@ var plantedKeys = map[string]string{
 	"odd":   `ak>PLANTED&/"\+=%41'~`,
 }
 
-func TestClientAndOptionsKeepTheKey(t *testing.T) {
+func TestClientAndOptionsHideTheKey(t *testing.T) {
 	for name, key := range plantedKeys { // not parallel: it sets the environment
 		t.Run(name, func(t *testing.T) {
 			t.Setenv("RUNLOOP_API_KEY", key)
@@ -67,7 +67,7 @@ func keyedClient(t *testing.T, key string, server clienttest.RoundTripper, opts 
 	return clienttest.NewClientOver(t, server, append(opts, runloop.WithAPIKey(key), runloop.WithMaxRetries(0))...)
 }
 
-func TestAClientInUseKeepsTheKey(t *testing.T) {
+func TestAClientInUseHidesTheKey(t *testing.T) {
 	t.Parallel()
 	for _, key := range plantedKeys {
 		client := keyedClient(t, key, clienttest.RoundTripper(clienttest.Respond(200, clienttest.PageJSON)), runloop.WithMiddleware(mark("1")))
@@ -94,7 +94,7 @@ func echoes(key string) map[string]clienttest.RoundTripper {
 	return servers
 }
 
-func TestErrorsKeepAKeyThatTheServerEchoes(t *testing.T) {
+func TestErrorsHideAKeyThatTheServerEchoes(t *testing.T) {
 	t.Parallel()
 	for name, key := range plantedKeys {
 		for form, written := range formsOf(t, key) {
@@ -172,7 +172,7 @@ func debugLogger(w io.Writer) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug}))
 }
 
-func TestErrorsKeepAKeyInTheErrorOfTheTransport(t *testing.T) {
+func TestErrorsHideAKeyInTheErrorOfTheTransport(t *testing.T) {
 	t.Parallel()
 	for _, key := range plantedKeys {
 		for _, fail := range []func(*http.Request) error{

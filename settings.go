@@ -257,7 +257,7 @@ func isNil(v any) bool {
 }
 
 // pointee follows the pointers and interfaces of v. It returns false if there are more of
-// them than any type has, because one leads to itself.
+// them than in any type, which means that one refers to itself.
 func pointee(v any) (reflect.Value, bool) {
 	value := reflect.ValueOf(v)
 	for range 100 {
@@ -310,7 +310,8 @@ func (s *settings) apiKeyProblem() string {
 	return ""
 }
 
-// hasScheme reports whether key begins with the word, in any case, as a word of its own.
+// hasScheme reports whether key begins with the word, in any case, followed by a separator
+// or nothing.
 func hasScheme(key, word string) bool {
 	if len(key) < len(word) || !strings.EqualFold(key[:len(word)], word) {
 		return false

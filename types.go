@@ -37,10 +37,9 @@ func (p *NetworkPolicy) clone() *NetworkPolicy {
 // revokes another. The zero value denies everything. A nil list is the same as an empty
 // list: it allows nothing.
 //
-// Decoded rules keep the fields that this version of the SDK does not know. They are
-// encoded again in JSON, YAML, gob and every codec that uses [encoding.BinaryMarshaler].
-// Unknown fields are compared but cannot be sent: Validate rejects a field that may allow
-// something.
+// Decoded rules keep the fields that this version of the SDK does not know. JSON, YAML, gob
+// and every codec that uses [encoding.BinaryMarshaler] encode them again. Unknown fields
+// are compared but cannot be sent: Validate rejects a field that may allow something.
 type EgressRules struct {
 	// AllowAll allows every destination. The API then ignores the other rules
 	// and turns AllowDevboxToDevbox on.
@@ -76,7 +75,7 @@ type EgressRules struct {
 
 // An AllowedCIDR allows an IPv4 address range, on all ports or on some.
 type AllowedCIDR struct {
-	// CIDR is the range, such as "10.0.0.0/8". Its host bits are zero.
+	// CIDR is the range, such as "10.0.0.0/8". Its host bits must be zero.
 	CIDR string
 	// Ports are the allowed ports. An empty list allows every port and protocol.
 	Ports []PortRule
@@ -90,9 +89,9 @@ type PortRule struct {
 	Port int
 	// EndPort is the last port, at least Port. 0 means Port alone.
 	EndPort int
-	// Protocol is ProtocolTCP or ProtocolUDP, and required. For both, use two rules. In
-	// a policy that another client created, it can be empty. [EgressRules.Rules] writes
-	// that as "any".
+	// Protocol is ProtocolTCP or ProtocolUDP, and required. For both, use two rules. It can
+	// be empty in a policy that another client created; [EgressRules.Rules] then writes
+	// "any".
 	Protocol Protocol
 
 	unknown unknownFields
@@ -121,11 +120,12 @@ const (
 //	}
 //
 // It decodes from JSON, and from YAML with go.yaml.in/yaml/v3 or sigs.k8s.io/yaml. Omitted
-// fields of egress allow nothing. Decoding fails, so that no mistake becomes a policy that
-// denies everything, in these cases:
+// fields of egress allow nothing. Decoding fails in the following cases, so that a mistake
+// does not become a policy that denies everything:
 //
 //   - The name or egress is missing. To deny everything, write "egress": {}.
-//   - A field is unknown, such as allowed_hostnames outside of egress, or in another case.
+//   - A field is unknown, such as allowed_hostnames outside egress, or differs in
+//     capitalization.
 //   - A field occurs twice. (Unmarshal of sigs.k8s.io/yaml does not detect it: use its
 //     UnmarshalStrict.)
 //   - A value has another type, or is null. Only the description may be null.
@@ -186,23 +186,23 @@ type NetworkPolicyListParams struct {
 	// Search filters by substring of the ID or name. It was added after API
 	// version 0.1.
 	Search string `url:"search,omitempty"`
-	// Limit is the maximum number of policies per page, from 1 to 5000. 0 means the
-	// default: the API's, which is 20, for List, and 1000 for All.
+	// Limit is the maximum number of policies per page, from 1 to 5000. 0 means 20 for List
+	// (the API's default), 1000 for All.
 	Limit int `url:"limit,omitempty"`
 	// StartingAfter is the ID of the policy after which the list starts.
 	StartingAfter string `url:"starting_after,omitempty"`
-	// IncludeTotalCount makes the API count all policies, which is slow. nil means the
-	// default: the API's, which is true, for List, and false for All.
+	// IncludeTotalCount controls whether the API counts all policies, which is slow. nil
+	// means true for List (the API's default), false for All.
 	IncludeTotalCount *bool `url:"include_total_count,omitempty"`
 }
 
 // A NetworkPolicyPage is one page of a list.
 type NetworkPolicyPage struct {
-	// NetworkPolicies are in the API's order, which it does not document.
+	// NetworkPolicies are in the API's order, which is undocumented.
 	NetworkPolicies []NetworkPolicy
 	// HasMore reports whether there are policies after the last one of this page.
 	HasMore bool
-	// TotalCount is the number of all policies, or nil if the API did not count them.
+	// TotalCount is the total number of policies, or nil if the API did not count them.
 	TotalCount *int
 }
 

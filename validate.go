@@ -16,8 +16,8 @@ const maxPageSize = 5000 // of the API
 // Validate returns nil if the rules are valid. Otherwise it returns a [*ValidationError]
 // that lists every rule that the API would reject or misinterpret, and what to write
 // instead. Create, Update, Ensure and Apply perform the same checks before they send
-// anything. A field that this version of the SDK does not know cannot be sent, and is
-// rejected if it may allow something. Validate does not check whether host names exist.
+// anything. A field that this version of the SDK does not know is rejected if it may allow
+// something, because it cannot be sent. Validate does not check whether host names exist.
 func (r EgressRules) Validate() error {
 	ps := problems{op: "validate egress rules"}
 	ps.checkEgress("EgressRules", "", r)
@@ -187,7 +187,7 @@ func textProblem(text string) string {
 }
 
 // hostnameProblem accepts letters, digits, "-", "_" and ".", and a wildcard as the whole
-// first label. For anything else, it tells what to write.
+// first label. For anything else, it returns what to write.
 func hostnameProblem(hostname string) string {
 	if !strings.ContainsFunc(hostname, func(r rune) bool { return !isHostnameRune(r) && r != '*' }) {
 		if addr, err := netip.ParseAddr(hostname); err == nil {
@@ -254,8 +254,8 @@ func isInvisible(r rune) bool {
 	return !unicode.IsPrint(r) || unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
 }
 
-// narrowRune returns the ASCII character of which r is the wide form, or r. Full stops
-// of other scripts also separate labels.
+// narrowRune returns the ASCII character if r is its wide form, or else r. Full stops of
+// other scripts also separate labels.
 func narrowRune(r rune) rune {
 	switch {
 	case '\uff01' <= r && r <= '\uff5e':
@@ -321,7 +321,7 @@ func isNumber(label string) bool {
 	return strings.Trim(label, decimal) == "" || isHex && strings.Trim(digits, hexadecimal) == ""
 }
 
-// writeHostOf tells to write the host of a URL without its scheme.
+// writeHostOf returns the advice to write the host of a URL without its scheme.
 func writeHostOf(rest string) string {
 	u, err := url.Parse("//" + rest)
 	if err != nil {
@@ -337,7 +337,7 @@ func writeHostOf(rest string) string {
 	return writeHost(u.Hostname())
 }
 
-// writeHost tells to write the host name if it is valid.
+// writeHost returns the advice to write the host name, if that is valid.
 func writeHost(hostname string) string {
 	if hostnameProblem(hostname) != "" {
 		return `write the host name alone, as in "github.com"`

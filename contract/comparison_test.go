@@ -26,9 +26,9 @@ import (
 	"github.com/runloop-community/runloop-go/runlooptest"
 )
 
-// The README compares the SDK with Runloop's own client for TypeScript. This file has the sentence
-// before its table, the head and the rows as they are there, each row with the test that runs its
-// scenario against both clients, on servers of its own.
+// The README compares the SDK with Runloop's own client for TypeScript. This file repeats the
+// sentence before the table, the head and the rows, each row with the test that runs its scenario
+// against both clients, on separate servers.
 
 const comparisonSentence = "The official client is `@runloop/api-client` 1.32.0 for TypeScript, compared on 2026-11-25:"
 

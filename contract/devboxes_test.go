@@ -127,7 +127,7 @@ var reasonsOf = map[string][]string{
 	"shutdown": {"keep_alive_timeout", "entrypoint_exit", "idle", "ttl_expired"},
 }
 
-// testDevboxLife has every size, architecture, status and reason of the document.
+// testDevboxLife uses every size, architecture, status and reason in the document.
 func testDevboxLife(t *testing.T, e *edition) {
 	requireDevboxes(t, e)
 	synctest.Test(t, func(t *testing.T) {

@@ -27,7 +27,7 @@ type Document struct {
 // Version01 returns the document of version 0.1 of the API: openapi.yaml.
 func Version01() (*Document, error) { return Parse(version01) }
 
-// Today returns the document of the API as it is today: today.yaml.
+// Today returns the document of the current API: today.yaml.
 func Today() (*Document, error) { return Parse(today) }
 
 // Parse reads a document, YAML or JSON, and validates it.

@@ -13,7 +13,7 @@ import (
 // "listNetworkPolicies: status 200 body .network_policies[].id".
 type Item string
 
-// A Recorder remembers what traffic has exercised. Its zero value has seen nothing. It may be
+// A Recorder remembers what traffic has exercised. The zero value has recorded nothing. It may be
 // used concurrently.
 type Recorder struct {
 	mu   sync.Mutex

@@ -87,8 +87,8 @@ var reasons = map[runlooptest.Operation]error{
 	runlooptest.CreateDevbox:        nil,
 }
 
-// testStatuses makes the fake respond to each operation with each of its statuses, and requires
-// the error that stands for it. Each operation has one call, and each call one operation.
+// testStatuses makes the fake respond to each operation with each of its statuses, and requires the
+// matching sentinel error. Each operation has one call, and each call one operation.
 func testStatuses(t *testing.T, e *edition) {
 	for operation, statuses := range e.document.Operations() {
 		for _, status := range statuses {
@@ -118,7 +118,7 @@ func testStatus(t *testing.T, e *edition, operation runlooptest.Operation, statu
 	require.True(t, ok, "%v", err)
 	assert.Equal(t, status, response.StatusCode)
 	assert.Equal(t, 1, response.Attempts)
-	require.Contains(t, sentinels, status, "which sentinel stands for it?")
+	require.Contains(t, sentinels, status, "which sentinel does it match?")
 	reason, found := reasons[operation]
 	if !found {
 		reason = runloop.ErrNotFound

@@ -7,8 +7,8 @@ import (
 	"net/http"
 )
 
-// A Transport is an [http.RoundTripper] that checks requests and responses. It changes nothing,
-// and does not stop what violates the contract.
+// A Transport is an [http.RoundTripper] that checks requests and responses. It changes nothing, and
+// does not block traffic that violates the contract.
 type Transport struct {
 	// Document is the contract.
 	Document *Document

@@ -25,9 +25,9 @@ import (
 
 const typescriptDir = "typescript"
 
-// TestOfficialClient starts node once, with Runloop's own client for TypeScript as it was
-// published. The client makes all of its calls for network policies, and many for devboxes, to
-// the fake. It only has a base URL and a key. Meanwhile, it is compared with the SDK.
+// TestOfficialClient starts node once, with Runloop's own TypeScript client as published. The
+// client makes all of its calls for network policies, and many for devboxes, to the fake. It only
+// has a base URL and a key. Meanwhile, it is compared with the SDK.
 func TestOfficialClient(t *testing.T) {
 	t.Parallel()
 	installTypeScriptClient(t)

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// An API is the fake API of one account: an [http.Handler] with state. Create one with
+// An API is a fake API with one account: an [http.Handler] with state. Create one with
 // [New], or together with a server by [NewTestServer], [NewLoopbackServer] or
 // [NewServer]. Its methods are safe for concurrent use.
 type API struct {

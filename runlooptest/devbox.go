@@ -63,11 +63,12 @@ func (d *Devbox) over() bool { return d.Status == statusFailure || d.Status == s
 // A DevboxScript sets how one devbox behaves; see [API.ScriptDevboxes]. The zero
 // DevboxScript changes nothing: use it as a placeholder between scripts.
 type DevboxScript struct {
-	// Statuses are the statuses of the devbox in order. The response to the launch shows
-	// the first, and each look moves the devbox to the next; with [WithStartup], time
-	// does. The last one stays, so one status is enough for a devbox that is stuck.
-	// Statuses that the API does not know are allowed. The default is "provisioning",
-	// "running". A shutdown call ends a scripted devbox like any other.
+	// Statuses are the statuses of the devbox in order. The response to the launch
+	// shows the first, and each read moves the devbox to the next; with [WithStartup],
+	// time does. The last one stays, so one status is enough for a devbox that is
+	// stuck. Statuses that the API does not know are allowed. The default is
+	// "provisioning", "running". A shutdown call ends a scripted devbox as it ends any
+	// other.
 	Statuses []string
 	// FailureReason is shown while the status is "failure".
 	FailureReason string
@@ -104,8 +105,8 @@ func (s *DevboxScript) problem() string {
 func (s DevboxScript) none() bool { return len(s.Statuses) == 0 && s.Echo == nil }
 
 // ScriptDevboxes scripts the next devboxes: the next launch takes the first script, the
-// one after that the second, and so on. A refused launch takes none. Later calls add to
-// the scripts that wait. The server of a test fails the test if no launch takes one.
+// one after that the second, and so on. A refused launch takes none. Later calls append
+// scripts. If no launch takes a script, the server of a test fails the test.
 //
 // ScriptDevboxes panics if a script has an empty status, a reason without its status,
 // or EchoFrom without Echo.
@@ -136,9 +137,9 @@ type devbox struct {
 	views       int           // the number of responses that showed the devbox
 
 	next     []string // the statuses to come
-	steps    int      // how many there were
+	steps    int      // how many there were in all
 	launched time.Time
-	startup  time.Duration // 0 if looks, and not time, move the devbox on
+	startup  time.Duration // 0 if reads, not time, move the devbox on
 }
 
 // start puts the devbox into the first status of its script.
@@ -177,8 +178,8 @@ func (d *devbox) advance(ms int64) {
 	d.enter(status, ms)
 }
 
-// look moves the devbox on, as each look of a client does. It reports whether another
-// look moves it further.
+// look moves the devbox on, as each read by a client does. It reports whether another
+// read moves it further.
 func (d *devbox) look(nowMS int64) (more bool) {
 	if d.startup > 0 {
 		d.settle()
@@ -201,8 +202,8 @@ func (d *devbox) settle() {
 	}
 }
 
-// due returns the time from the launch to the next status. It returns false if there
-// is none, or if a look brings it.
+// due returns the time from the launch to the next status. It returns false if there is
+// none, or if reads move the devbox.
 func (d *devbox) due() (time.Duration, bool) {
 	if d.startup == 0 || len(d.next) == 0 {
 		return 0, false

@@ -14,8 +14,8 @@ const defaultHoldSeconds, maxHoldSeconds = 10, 30
 
 func (a *API) createDevbox(c *call) (any, *refusal) { return a.launch(c, false) }
 
-// createAndAwaitDevbox looks once and does not wait: the API, too, may return a devbox
-// that is not running yet.
+// createAndAwaitDevbox counts as one read and does not wait: the API, too, may return a
+// devbox that is not running yet.
 func (a *API) createAndAwaitDevbox(c *call) (any, *refusal) { return a.launch(c, true) }
 
 func (a *API) launch(c *call, look bool) (any, *refusal) {
@@ -119,8 +119,8 @@ func (a *API) getDevbox(c *call) (any, *refusal) {
 	return d.view(), nil
 }
 
-// listDevboxes looks at every devbox, and not only at those of the page: a search by one
-// status after the other then finds a devbox that advances.
+// listDevboxes reads every devbox, not only those of the page: a search by one status
+// after the other then finds a devbox that advances.
 func (a *API) listDevboxes(c *call) (any, *refusal) {
 	var status string
 	q, err := parseList(c, &a.devboxes, map[string]*string{"status": &status})

@@ -169,7 +169,7 @@ func TestStartupTakesTime(t *testing.T) {
 }
 
 // A status is reached at its time, whatever observes it first.
-func TestStartupWithoutALook(t *testing.T) {
+func TestStartupWithoutARead(t *testing.T) {
 	for name, observe := range map[string]func(*testing.T, *runlooptest.Server){
 		"shutdown": func(t *testing.T, s *runlooptest.Server) {
 			assert.Equal(t, "failure", field(t, post(t, s, devboxPath+"/shutdown", ``), "status"), "it had failed before")
@@ -213,7 +213,7 @@ func TestStartupWithoutALook(t *testing.T) {
 }
 
 // A search by one status after the other finds a devbox that advances with each look.
-func TestAListIsALook(t *testing.T) {
+func TestAListCountsAsARead(t *testing.T) {
 	t.Parallel()
 	s := runlooptest.NewTestServer(t)
 	statuses := []string{"queued", "provisioning", "initializing", "running"}

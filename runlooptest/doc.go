@@ -35,10 +35,9 @@
 //
 // # Clients and transports
 //
-// [Server.Client] returns a client that ignores the environment. Everything else
-// reaches the server through the transport of [Server.HTTPClient]. To test a transport
-// of your own, wrap it. To mock single requests with httpmock, let the fake serve
-// all others:
+// [Server.Client] returns a client that ignores the environment. Other code reaches the
+// server through the transport of [Server.HTTPClient]. To test your own transport, wrap
+// that one. To mock single requests with httpmock, let the fake serve all others:
 //
 //	mock := httpmock.NewMockTransport()
 //	mock.RegisterNoResponder(server.HTTPClient().Transport.RoundTrip)
@@ -58,10 +57,10 @@
 //
 // # Devboxes
 //
-// A launch returns a devbox that is "provisioning". The next look finds it "running".
-// A look is a get, a wait for a status, or any list of devboxes. With [WithStartup],
-// a devbox changes with time instead. [API.ScriptDevboxes] scripts devboxes that fail,
-// get stuck, shut down, or do not get the policy that they were launched with:
+// A launch returns a devbox that is "provisioning". The next read finds it "running". A
+// read is a get, a wait for a status, or any list of devboxes. With [WithStartup],
+// devboxes change status with time instead. [API.ScriptDevboxes] scripts devboxes that
+// fail, get stuck, shut down, or do not get the policy that they were launched with:
 //
 //	server.ScriptDevboxes(
 //		runlooptest.DevboxScript{Statuses: []string{"queued"}},
@@ -76,8 +75,8 @@
 //
 //	server.Inject(runlooptest.CreateNetworkPolicy, runlooptest.Disconnect().AfterCommit())
 //
-// [Before] calls a function when the request arrives, such as a concurrent delete. A
-// fault that does not fire, or a devbox script that no launch takes, fails the test.
+// [Before] calls a function when the request arrives, such as a concurrent delete. The
+// test fails if a fault does not fire, or if no launch takes a devbox script.
 // [WithRandomFaults] injects faults at random, reproducibly from a seed.
 //
 // # Behavior
@@ -88,25 +87,28 @@
 //     fields are refused with 400. An update keeps null and absent fields and replaces
 //     lists. allow_all turns on allow_devbox_to_devbox, which then stays on.
 //   - Names are unique ([WithConflictStatus]); an account has at most 100 policies
-//     ([WithPolicyLimit]). A policy that an active devbox uses can't be deleted.
-//   - Devboxes: launch, also at create_and_await_running, list, get, wait_for_status
-//     and shutdown. An unknown policy, or two sources, are refused with 400. A
-//     network_policy_id outside of launch_parameters is ignored. Devboxes stay listed
+//     ([WithPolicyLimit]). A policy cannot be deleted while a devbox that has not ended
+//     uses it.
+//   - Devboxes: create, also as create_and_await_running, list, get, wait_for_status
+//     and shutdown. A create with an unknown policy or two sources is refused with 400.
+//     A network_policy_id outside of launch_parameters is ignored. Devboxes stay listed
 //     after they end.
-//   - wait_for_status holds a request for timeout_seconds, 1 to 30 and 10 by default,
-//     and then responds 408.
+//   - wait_for_status responds with 408 if the devbox reaches none of the statuses
+//     within timeout_seconds (1 to 30, by default 10).
 //   - Lists have 20 items by default and 5000 at most.
 //
 // Where the API is undocumented, the fake is strict, or else simple:
 //
 //   - IDs count up from npol_000001 and dbx_000001.
-//   - The filters name and search match substrings in either case, id a whole ID. Invalid
-//     or repeated parameters are refused with 400; unknown ones are ignored.
+//   - The filters name and search match substrings, ignoring case; id matches a whole
+//     ID. Invalid or repeated parameters are refused with 400; unknown ones are
+//     ignored.
 //   - Requests are not deduplicated by x-request-id.
 //   - Error bodies have a message and a code; only the message is the API's.
 //   - Host names are barely checked; CIDRs and ports are checked in full.
 //   - Bodies must be application/json (415) and at most 1 MiB (413). Paths must match
 //     exactly (404).
-//   - An unknown devbox is a 400, as in the live API. A failed devbox stays failed
-//     after a shutdown. Unknown launch parameters are returned unchanged.
+//   - A request for an unknown devbox is refused with 400, as by the live API. A failed
+//     devbox stays failed after a shutdown. Unknown launch parameters are returned
+//     unchanged.
 package runlooptest

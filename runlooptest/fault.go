@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// A Fault is what happens to one request; script it with [API.Inject]. The zero Fault
-// serves the request as usual: use it as a placeholder between faults.
+// A Fault changes how one request is served; script it with [API.Inject]. The zero
+// Fault serves the request as usual: use it as a placeholder between faults.
 //
 // Faults are values, and their methods return changed copies. They combine:
 // Page(404).AfterCommit().WithCutBody(20) is the first half of a proxy's page in
@@ -57,8 +57,8 @@ func Status(status int) Fault {
 	return Respond(status, string(mustMarshal(refuse(status, "scripted_fault", "%s", http.StatusText(status)))))
 }
 
-// Page responds like [Respond] with an HTML page such as proxies send, whose text is
-// that of the status: "404 Not Found", for example.
+// Page responds like [Respond] with an HTML page as proxies send it. Its text is that
+// of the status, for example "404 Not Found".
 func Page(status int) Fault {
 	title := fmt.Sprintf("%d %s", status, http.StatusText(status))
 	body := "<html>\r\n<head><title>" + title + "</title></head>\r\n<body>\r\n<center><h1>" + title + "</h1></center>\r\n</body>\r\n</html>\r\n"
@@ -73,10 +73,10 @@ func Page(status int) Fault {
 // request's stream ends instead of the connection.
 func Disconnect() Fault { return Fault{kind: disconnect, text: "disconnect"} }
 
-// Late closes the connection without a response and applies the request d later, as a
-// proxy may deliver a request after its client gave up. The late delivery is not
-// recorded, and does not happen after the program or the bubble ends. Late panics if d
-// is negative.
+// Late closes the connection without a response and applies the request d later, like a
+// proxy that delivers a request after its client has given up. The late delivery is not
+// recorded, and does not happen if the program or the bubble ends first. Late panics if
+// d is negative.
 func Late(d time.Duration) Fault {
 	if d < 0 {
 		panic(fmt.Sprintf("runlooptest: delay %v is negative", d))
@@ -84,8 +84,8 @@ func Late(d time.Duration) Fault {
 	return Fault{kind: late, text: fmt.Sprintf("deliver %v late", d), lateBy: d}
 }
 
-// Replay applies the request twice and sends the second response, as a proxy that
-// retries requests does. The record has one request.
+// Replay applies the request twice and sends the second response, like a proxy that
+// retries requests. The record has one request.
 func Replay() Fault { return Fault{kind: replay, text: "replay"} }
 
 // CutBody applies the request and closes the connection after the headers and the first
@@ -108,10 +108,10 @@ func ReplaceBody(body string) Fault {
 	return Fault{kind: replaceBody, text: "replace body", body: body}
 }
 
-// RepeatCursor responds to a list with the item that the client started after, and has
-// more: a client that continues gets the same page again. The first page keeps its
-// items, and has more. RepeatCursor fires only if the page has an item. Only
-// [ListNetworkPolicies] and [ListDevboxes] accept it.
+// RepeatCursor responds to a list with only the item after which the client asked to
+// start, and with has_more, so a client that continues gets the same page again. The
+// first page keeps its items, also with has_more. RepeatCursor fires only if the page
+// has an item. Only [ListNetworkPolicies] and [ListDevboxes] accept it.
 func RepeatCursor() Fault { return Fault{kind: repeatCursor, text: "repeat cursor"} }
 
 // Before calls do when the request arrives and then serves the request as usual. Use it
@@ -121,7 +121,7 @@ func RepeatCursor() Fault { return Fault{kind: repeatCursor, text: "repeat curso
 // goroutine that serves the request, so it must not call FailNow of a test.
 func Before(do func()) Fault { return Fault{}.Before(do) }
 
-// Before makes the fault call do first, as [Before] does, ahead of every delay.
+// Before makes the fault call do first, as [Before] does, and before any delay.
 func (f Fault) Before(do func()) Fault {
 	f.before = do
 	return f
@@ -130,8 +130,8 @@ func (f Fault) Before(do func()) Fault {
 // Delay serves the request as usual, but after d.
 func Delay(d time.Duration) Fault { return Fault{}.WithDelay(d) }
 
-// WithDelay delays the fault by d, before the request is applied: if the client gives
-// up meanwhile, the request is not applied. With [Fault.AfterCommit], the delay is
+// WithDelay delays the fault by d, before the request is applied: if the client cancels
+// the request meanwhile, it is not applied. With [Fault.AfterCommit], the delay is
 // between the commit and the response.
 func (f Fault) WithDelay(d time.Duration) Fault {
 	f.delay = d
@@ -228,8 +228,8 @@ func (s *script[T]) take() (item T, number int) {
 }
 
 // Inject scripts faults for an operation: its next request meets the first fault, the
-// one after that the second, and so on. Later calls add to the faults that wait. The
-// server of a test fails the test if a fault does not fire.
+// one after that the second, and so on. Later calls append faults. If a fault does not
+// fire, the server of a test fails the test.
 //
 // Inject panics if the operation is unknown, or if [RepeatCursor] is injected for an
 // operation that is not a list.

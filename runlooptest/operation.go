@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// An Operation is one call of the API, by which faults are injected and requests are
-// recorded. For network policies, it is the operation ID of the API's OpenAPI
-// description.
+// An Operation is an endpoint of the API. Faults are injected and requests are recorded
+// by operation. For network policies, its value is the operation ID of the API's
+// OpenAPI description.
 type Operation string
 
 // The operations of the fake.

@@ -75,8 +75,9 @@ func WithConflictStatus(status int) Option {
 
 // WithUnknownIDStatus sets the status of the response to a get, update or delete of an
 // unknown policy: 404, the default, as in the API's description, or 400, which the live
-// API sends for some other resources. It panics for any other status. A launch with an
-// unknown policy, an unknown devbox and an unknown cursor are always a 400.
+// API sends for some other resources. It panics for any other status. An unknown
+// devbox, an unknown cursor, and a launch with an unknown policy are always refused
+// with 400.
 func WithUnknownIDStatus(status int) Option {
 	if status != http.StatusBadRequest && status != http.StatusNotFound {
 		panic(fmt.Sprintf("runlooptest: unknown-ID status %d is neither 400 nor 404", status))
@@ -91,7 +92,7 @@ func WithPolicyLimit(n int) Option { return func(c *config) { c.policyLimit = n 
 
 // WithStartup makes a devbox take d from the launch to the last status of its script,
 // "running" by default. Statuses in between take equally long. The time is that of
-// [time.Now], so it is virtual in a bubble. By default, and with 0, each look moves a
+// [time.Now], so it is virtual in a bubble. By default, and with 0, each read moves a
 // devbox to its next status instead. WithStartup panics if d is negative.
 func WithStartup(d time.Duration) Option {
 	if d < 0 {
@@ -110,14 +111,14 @@ func WithBlueprints(ids ...string) Option {
 // Runloop does not document the order, so a client should work with both.
 func WithOldestFirst() Option { return func(c *config) { c.oldestFirst = true } }
 
-// WithVersion01 makes the fake version 0.1 of the API, without allow_runloop_mirrors,
-// allowed_cidrs and search: it refuses these fields with 400, leaves them out of
-// responses, and ignores search. By default, it has all three.
+// WithVersion01 makes the fake behave like version 0.1 of the API, which lacks
+// allow_runloop_mirrors, allowed_cidrs and search: it refuses the two fields with 400,
+// omits them from responses, and ignores search. By default, it supports all three.
 func WithVersion01() Option { return func(c *config) { c.v01 = true } }
 
 // WithNormalizedNames makes creates and renames store the name that normalize returns,
-// such as [strings.ToLower]. Only stored names have to be unique. By default, and with
-// nil, names are stored as sent. The function must not call methods of the API.
+// such as [strings.ToLower]. Uniqueness applies to the stored names. By default, and
+// with nil, names are stored as sent. The function must not call methods of the API.
 func WithNormalizedNames(normalize func(name string) string) Option {
 	return func(c *config) { c.normalizeName = normalize }
 }
@@ -139,8 +140,8 @@ func WithUnknownFields(egress map[string]any) Option {
 }
 
 // WithClock sets the clock of the API, which provides create and update times and the
-// Date header. The default, also for nil, is [time.Now]. Calls of the function do not
-// overlap, and it must not call methods of the API.
+// Date header. The default, also for nil, is [time.Now]. The function is not called
+// concurrently, and must not call methods of the API.
 func WithClock(now func() time.Time) Option { return func(c *config) { c.clock = now } }
 
 // WithClockSkew sets the clock of the API ahead by d, or back if d is negative. Delays
@@ -156,8 +157,8 @@ func WithLatency(d time.Duration) Option {
 	return func(c *config) { c.latency = d }
 }
 
-// WithPolicies adds policies to the account, oldest first, as [API.AddPolicy] does. It
-// may be used several times.
+// WithPolicies adds policies to the account, oldest first, as [API.AddPolicy] does. If
+// it is used several times, all policies are added.
 func WithPolicies(policies ...runloop.NetworkPolicy) Option {
 	return func(c *config) { c.policies = append(c.policies, policies...) }
 }
@@ -166,10 +167,10 @@ func WithPolicies(policies ...runloop.NetworkPolicy) Option {
 // the default, to 1. Scripted faults and placeholders take precedence. It panics if
 // rate is not from 0 to 1.
 //
-// The faults are those that a client with retries survives, and equally likely: a 429
-// response with Retry-After: 1, a 503 response, a 502 response after the commit, a
+// The faults are ones that a client with retries survives. They are equally likely: a
+// 429 response with Retry-After: 1, a 503 response, a 502 response after the commit, a
 // disconnect before and after the commit, and a cut body. The same seed gives the same
-// faults to the same sequence of requests, in the order of their arrival.
+// faults to the same sequence of arriving requests.
 func WithRandomFaults(rate float64, seed uint64) Option {
 	if !(rate >= 0 && rate <= 1) { // NaN too
 		panic(fmt.Sprintf("runlooptest: fault rate %v is not from 0 to 1", rate))
@@ -178,7 +179,7 @@ func WithRandomFaults(rate float64, seed uint64) Option {
 }
 
 // WithoutRecord disables the record of requests, so [API.Requests] returns nothing. Use
-// it for servers that run for long.
+// it for servers that run for a long time.
 func WithoutRecord() Option { return func(c *config) { c.withoutRecord = true } }
 
 // WithLogger logs one event for each request at level Info, without headers and bodies.

@@ -138,7 +138,7 @@ func TestNamesAreUnique(t *testing.T) {
 
 // This test and those above repeat what Runloop's own tests of the live API assert, in
 // its Python and TypeScript clients.
-func TestUpdateChangesTheFieldsThatItHas(t *testing.T) {
+func TestUpdateChangesOnlyTheFieldsSent(t *testing.T) {
 	t.Parallel()
 	const before = `{"name": "build", "description": "old", "allow_devbox_to_devbox": true, "allow_agent_gateway": true, "allow_mcp_gateway": true,
 		"allow_runloop_mirrors": true, "allowed_hostnames": ["a.example", "b.example"], "allowed_cidrs": [{"cidr": "10.0.0.0/8", "ports": [{"port": 1}]}]}`

@@ -17,7 +17,7 @@ type Request struct {
 	ID string
 	// Time is when the request arrived, by the clock of the API.
 	Time time.Time
-	// Operation is empty if the API does not have the method and path.
+	// Operation is empty if the API has no such method and path.
 	Operation Operation
 	// Method is the HTTP method.
 	Method string
@@ -36,9 +36,9 @@ type Request struct {
 	Fault string
 }
 
-// Requests returns the requests so far in the order of their arrival: those of the given
-// operations, or all if none is given. A client that has its response finds the request
-// complete. The caller owns the result.
+// Requests returns the requests so far in the order of their arrival: those of the
+// given operations, or all if none is given. Once a client has its response, the record
+// of the request is complete. The caller owns the result.
 func (a *API) Requests(ops ...Operation) []Request {
 	a.mu.Lock()
 	defer a.mu.Unlock()

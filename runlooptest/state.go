@@ -54,10 +54,10 @@ func (a *API) Policies() []runloop.NetworkPolicy {
 	return policies
 }
 
-// AddPolicy adds a policy to the account, as the newest, and returns it as stored. No
-// request is recorded. An empty ID defaults to the fake's next ID, a zero CreateTime to
-// now, and a zero UpdateTime to the CreateTime. The rules are not checked: an account
-// may have policies that are older than the API's checks.
+// AddPolicy adds a policy to the account, as the newest, and returns it as stored. This
+// records no request. An empty ID defaults to the fake's next ID, a zero CreateTime to
+// now, and a zero UpdateTime to the CreateTime. The rules are not validated: an account
+// may have policies that are older than the API's validation.
 //
 // AddPolicy panics if the name is blank, or if the name or ID is taken.
 func (a *API) AddPolicy(p runloop.NetworkPolicy) runloop.NetworkPolicy {
@@ -86,7 +86,8 @@ func (a *API) AddPolicy(p runloop.NetworkPolicy) runloop.NetworkPolicy {
 }
 
 // Devboxes returns the account's devboxes, oldest first, including those that have
-// ended. It is not a look, so it moves no devbox on. The caller owns the result.
+// ended. It is not a read by a client, so it moves no devbox on. The caller owns the
+// result.
 func (a *API) Devboxes() []Devbox {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -98,18 +99,18 @@ func (a *API) Devboxes() []Devbox {
 	return devboxes
 }
 
-// Running returns the devboxes that have neither failed nor been shut down, like
-// [API.Devboxes]. A test for leaked devboxes requires that there are none.
+// Running is like [API.Devboxes], but returns only the devboxes that have neither
+// failed nor been shut down. To test for leaked devboxes, require that there are none.
 func (a *API) Running() []Devbox {
 	return slices.DeleteFunc(a.Devboxes(), func(d Devbox) bool { return d.over() })
 }
 
-// AddDevbox adds a devbox to the account, as the newest, and returns it as stored. No
-// request is recorded and no script is taken, and the devbox keeps its status until it
-// is shut down. An empty ID defaults to the fake's next ID, an empty Status to
-// "running", a zero CreateTime to now, and, if the devbox has ended, a zero EndTime to
-// the CreateTime. NetworkPolicyID is added to the launch parameters; the policy need
-// not exist.
+// AddDevbox adds a devbox to the account, as the newest, and returns it as stored. This
+// records no request and takes no script. The devbox keeps its status until it is shut
+// down. An empty ID defaults to the fake's next ID, an empty Status to "running", and a
+// zero CreateTime to now. If the devbox has ended, a zero EndTime defaults to the
+// CreateTime. NetworkPolicyID is added to the launch parameters; the policy need not
+// exist.
 //
 // AddDevbox panics if the ID is taken, or if LaunchParameters is not a JSON object.
 func (a *API) AddDevbox(d Devbox) Devbox {

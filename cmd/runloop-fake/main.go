@@ -11,15 +11,16 @@
 //
 //	listening on http://127.0.0.1:8787
 //
-// It then logs each request to standard error, without keys and bodies. Runloop's
-// clients find it by their environment:
+// It then logs each request to standard error, without keys and bodies. This SDK and
+// Runloop's clients find the server through their environment variables:
 //
 //	RUNLOOP_BASE_URL=http://127.0.0.1:8787 RUNLOOP_API_KEY=any-key
 //
 // Each -script flag scripts one launch, in order. It lists the statuses of the devbox,
 // separated by commas; the last one stays. The statuses failure and shutdown may have a
 // reason after a colon. The item echo=ID makes responses show another policy, and echo=
-// shows none; echo=ID@n does so from the n-th response that shows the devbox:
+// makes them show none. With echo=ID@n, this begins with the n-th response that shows
+// the devbox:
 //
 //	runloop-fake -script queued -script provisioning,failure:out_of_memory -script provisioning,running,echo=@2
 //
@@ -92,28 +93,28 @@ func parse(args []string, stderr io.Writer) (*settings, error) {
 	set := new(settings)
 	flags := flag.NewFlagSet("runloop-fake", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	flags.StringVar(&set.addr, "addr", "127.0.0.1:8787", "listen on `host:port`; port 0 is any free one")
-	apiKey := flags.String("api-key", "", "accept only this `key` (default any)")
-	policies := flags.Uint("policies", 0, "start with `n` policies, of which policy-0001 is the oldest")
-	limit := flags.Int("policy-limit", 100, "allow `n` policies; 0 is no limit")
-	startup := flags.Duration("startup", 0, "let a devbox take this `time` until it runs, such as 30s (default until the next look)")
-	blueprints := flags.String("blueprints", "", "let only these blueprints exist: IDs or `names`, separated by commas (default any)")
-	flags.Func("script", "script the next devbox by its `statuses`, such as provisioning,failure:out_of_memory", func(v string) error {
+	flags.StringVar(&set.addr, "addr", "127.0.0.1:8787", "listen on `host:port`; port 0 picks a free port")
+	apiKey := flags.String("api-key", "", "accept only this `key` (default: any)")
+	policies := flags.Uint("policies", 0, "start with `n` policies, policy-0001 being the oldest")
+	limit := flags.Int("policy-limit", 100, "allow `n` policies; 0 means no limit")
+	startup := flags.Duration("startup", 0, "`time` that a devbox takes to start, such as 30s (default: until the next request that reads it)")
+	blueprints := flags.String("blueprints", "", "`names` or IDs of the blueprints that exist, separated by commas (default: any)")
+	flags.Func("script", "script the next devbox with these `statuses`, such as provisioning,failure:out_of_memory; repeatable", func(v string) error {
 		script, err := parseScript(v)
 		set.scripts = append(set.scripts, script)
 		return err
 	})
-	conflict := flags.Int("conflict-status", http.StatusBadRequest, "respond with this `status` to a taken name: 400 or 409")
-	unknownID := flags.Int("unknown-id-status", http.StatusNotFound, "respond with this `status` to an unknown policy: 400 or 404")
+	conflict := flags.Int("conflict-status", http.StatusBadRequest, "`status` of the response to a taken name: 400 or 409")
+	unknownID := flags.Int("unknown-id-status", http.StatusNotFound, "`status` of the response to an unknown policy: 400 or 404")
 	oldestFirst := flags.Bool("oldest-first", false, "list the oldest first")
-	version01 := flags.Bool("version-0.1", false, "be version 0.1 of the API")
+	version01 := flags.Bool("version-0.1", false, "behave like version 0.1 of the API")
 	trim := flags.Bool("trim-names", false, "store policy names without surrounding space")
 	lower := flags.Bool("lower-names", false, "store policy names in lower case")
-	protocol := flags.String("default-protocol", "", "store port rules without a protocol with this `protocol`: TCP or UDP (default none)")
-	skew := flags.Duration("clock-skew", 0, "set the API's clock ahead by this `time`, or back, such as -24h")
-	latency := flags.Duration("latency", 0, "apply each request after this `time`, such as 20ms")
-	faultRate := flags.Float64("fault-rate", 0, "let each request meet a fault with this `probability`, from 0 to 1")
-	faultSeed := flags.Uint64("fault-seed", 1, "seed the random faults with this `number`")
+	protocol := flags.String("default-protocol", "", "`protocol` to store for port rules without one: TCP or UDP (default: none)")
+	skew := flags.Duration("clock-skew", 0, "set the API's clock ahead by this `time`; a negative time, such as -24h, sets it back")
+	latency := flags.Duration("latency", 0, "delay each request by this `time`, such as 20ms")
+	faultRate := flags.Float64("fault-rate", 0, "inject a fault into each request with this `probability`, from 0 to 1")
+	faultSeed := flags.Uint64("fault-seed", 1, "`seed` of the random faults")
 	if err := flags.Parse(args); err != nil {
 		return nil, err
 	}
@@ -241,7 +242,7 @@ func serve(ctx context.Context, set *settings, stdout, stderr io.Writer) error {
 	return nil
 }
 
-// seeds returns n policies, each with a host name of its own.
+// seeds returns n policies, each with its own host name.
 func seeds(n uint) []runloop.NetworkPolicy {
 	policies := make([]runloop.NetworkPolicy, n)
 	for i := range policies {

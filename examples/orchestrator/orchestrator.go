@@ -41,7 +41,7 @@ func orchestrate(ctx context.Context, client *runloop.Client, tasks, workers int
 					succeeded.Add(1)
 				}
 				if n := int(ended.Add(1)); n%50 == 0 {
-					o.log.Printf("%d of %d tasks", n, tasks)
+					o.log.Printf("%d of %d tasks done", n, tasks)
 				}
 			}
 		})
@@ -83,7 +83,8 @@ func (o *orchestrator) runTask(ctx context.Context, task int) (err error) {
 	return nil
 }
 
-// launch tries again if the outcome of a launch is unknown, or if the account is full.
+// launch tries again if the outcome of a launch is unknown, or if the account is at its
+// policy limit.
 func (o *orchestrator) launch(ctx context.Context, params runloop.DevboxCreateParams) (*runloop.Devbox, error) {
 	var opts []runloop.Option
 	devbox, err := o.client.Devboxes.Launch(ctx, params)

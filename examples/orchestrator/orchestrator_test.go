@@ -23,10 +23,10 @@ func TestOutput(t *testing.T) {
 		out, err := runOn(t.Context(), server, 200, 32)
 
 		require.NoError(t, err)
-		assert.Equal(t, `50 of 200 tasks
-100 of 200 tasks
-150 of 200 tasks
-200 of 200 tasks
+		assert.Equal(t, `50 of 200 tasks done
+100 of 200 tasks done
+150 of 200 tasks done
+200 of 200 tasks done
 200 tasks: 200 succeeded, 0 failed, 0 not started
 12 unused policies deleted
 `, out)

@@ -3,7 +3,7 @@
 //	policies-as-files plan policies.yaml    prints what apply would change
 //	policies-as-files apply policies.yaml   creates and updates policies
 //	policies-as-files drift policies.yaml   like plan, but exits with status 2 if anything differs
-//	policies-as-files export                prints all policies of the account as such a file
+//	policies-as-files export                prints all policies of the account as a YAML file
 //
 // The exit status after an error is 1. Policies that are not in the file are not changed.
 //

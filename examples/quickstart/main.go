@@ -115,7 +115,7 @@ func tour(ctx context.Context, client *runloop.Client, out io.Writer) (err error
 	show("launch", name, fmt.Sprintf("%s is %s and uses %s", devbox.ID, devbox.Status, devbox.NetworkPolicyID))
 
 	if _, err := policies.Delete(ctx, build.ID); !errors.Is(err, runloop.ErrPolicyInUse) {
-		return cmp.Or(err, errors.New("a policy was deleted while a devbox uses it"))
+		return cmp.Or(err, errors.New("a policy was deleted although a devbox uses it"))
 	}
 	show("delete", build.Name, "refused: a devbox uses the policy")
 	return nil

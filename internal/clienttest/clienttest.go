@@ -1,9 +1,9 @@
 // Package clienttest contains what the tests of several packages share: clients, calls of
 // the network policies, responses of the API, and checks of errors and pauses.
 //
-// An [API] responds by method and path and records the requests. Use it for requests and
-// responses as such. Use a wiretest.Server, to which [NewWireClient] connects, for bytes,
-// connections and times.
+// An [API] responds by method and path and records the requests. Use it for tests of
+// requests and responses. Use a wiretest.Server, to which [NewWireClient] connects, for
+// bytes, connections and times.
 //
 // Importing this package unsets the environment variables that a client reads, so that no
 // test depends on them or reaches an account.

@@ -14,8 +14,8 @@ import (
 
 // An attempt is one request on the wire, and its outcome.
 type attempt struct {
-	// response is set for a response other than a usable success, err if there is no
-	// response or one that cannot be used.
+	// response is the response if it is not a usable success. err is set if there is no
+	// response, or none that can be used.
 	response *Response
 	err      error
 	status   int // 0 if there is no response
@@ -34,7 +34,7 @@ func (a *attempt) healthy() bool {
 	return a.succeeded() || a.refused() && !a.response.isTransient() && !isServerFault(a.status)
 }
 
-// accepted reports whether the status is a success, but the response cannot be used.
+// accepted reports whether the response has a success status but cannot be used.
 func (a *attempt) accepted() bool {
 	return a.err != nil && a.status >= 200 && a.status < 300
 }
@@ -96,8 +96,8 @@ func (c *call[T]) observe(base *http.Request, ctx context.Context, a *attempt) *
 	return req
 }
 
-// notReceived reports whether the request certainly reached no server, or a server that
-// reported that it did not process it.
+// notReceived reports whether the request certainly reached no server, or only one that
+// reported it as unprocessed.
 func (a *attempt) notReceived() bool {
 	if a.evidence == nil || a.err == nil || a.status != 0 {
 		return false

@@ -89,22 +89,22 @@ func (c *call[T]) prepare(ctx context.Context) (*retryablehttp.Request, *Problem
 // request, and waits between attempts or until the context ends. The engine does the rest,
 // because by default go-retryablehttp
 //
-//   - passes neither the request nor the attempt to its callbacks: each call has a client of
-//     its own, and the callbacks are its methods;
+//   - passes neither the request nor the attempt to its callbacks: each call has its own client,
+//     whose callbacks are methods of the call;
 //   - retries hopeless faults, and writes that could take effect twice: see checkRetry, which
 //     also counts the attempts;
 //   - reads Retry-After only for 429 and 503, overflows on large numbers, and waits beyond the
 //     deadline: see findWait;
 //   - has no time limit for an attempt, and does not retry if a body breaks off: RoundTrip reads
 //     the body within the attempt, and more of it than the 4 KiB after which go-retryablehttp
-//     gives the connection up;
+//     abandons the connection;
 //   - sends an empty body as a chunked one, and aliases a buffer: it gets a []byte or nil;
 //   - shares one header and one URL among the attempts: RoundTrip copies them;
 //   - closes the idle connections of its http.Client after a failed call: the transport of that
 //     client is the call, which has none;
-//   - replaces the last response by an error of its own, and a success by the error of a context
+//   - replaces the last response with its own error, and a success with the error of a context
 //     that has just ended: the outcome is in c, and the result of go-retryablehttp is ignored;
-//   - makes an attempt although the context has ended: Do checks it first;
+//   - makes an attempt although the context has ended: Do checks the context first;
 //   - logs every URL to standard error: this client, unlike one of retryablehttp.NewClient, has no
 //     logger.
 func (c *call[T]) run(base *retryablehttp.Request) {
@@ -145,12 +145,12 @@ func (c *call[T]) finish(ctx context.Context) *Failure {
 		f = c.failure()
 	}
 	if c.exhausted && (c.attempts > 1 || c.note != "") {
-		c.logEnd(ctx, slog.LevelWarn, "runloop: gave up", f)
+		c.logEnd(ctx, slog.LevelWarn, "runloop: call failed", f)
 	}
 	return f
 }
 
-// resolve looks up what became of the write, at most once per attempt.
+// resolve looks up whether the write took effect, at most once per attempt.
 func (c *call[T]) resolve(ctx context.Context) Resolution {
 	if c.req.Resolve == nil {
 		return Unresolved

@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// A cause wraps an error of the transport with a text that is safe to print. The error's own
-// text may contain secrets, so a function hides the error, as in a Secret. errors.Is and
-// errors.As find the error, except for the errors of contexts: limits of the transport, such
-// as the one of a dial, match those although the caller's context has not ended.
+// A cause wraps an error of the transport with a text that is safe to print. The error's own text
+// may contain secrets, so a function hides the error, as in a Secret. errors.Is and errors.As
+// find the error, except for the errors of contexts: time limits of the transport, such as that
+// of a dial, match those although the caller's context has not ended.
 type cause struct {
 	text string
 	err  func() error

@@ -12,8 +12,8 @@ type Clock struct {
 }
 
 // learn reads the Date of a response that has just been received. The Date is truncated to
-// seconds and as old as the response. So the server is ahead by at least the difference, and
-// the largest difference is the most exact.
+// seconds, and is from when the response was sent. So the server is ahead by at least the
+// difference, and the largest difference is the most exact.
 func (c *Clock) learn(h http.Header) {
 	if c == nil {
 		return

@@ -1,6 +1,6 @@
-// Package engine makes one logical call to an HTTP API: it sends the request, reads the
-// response within limits, retries transient faults, and reports what is known of the effect
-// if the call fails. It knows no service.
+// Package engine makes one logical call to an HTTP API: it sends the request, reads the response
+// within limits, retries transient faults, and reports what is known of the effect if the call
+// fails. It contains nothing specific to a service.
 //
 // The path of a call, in the order of the files:
 //

@@ -14,7 +14,8 @@ import (
 	"github.com/runloop-community/runloop-go/internal/clienttest"
 )
 
-// What an error has of its body. TestParseErrorBody has the forms of bodies.
+// These tests check what an error contains of its body. TestParseErrorBody has the forms of
+// bodies.
 func TestErrorBodies(t *testing.T) {
 	t.Parallel()
 	const jsonType = "application/json"

@@ -8,9 +8,9 @@ import (
 	"sync/atomic"
 )
 
-// evidence is what net/http reports of a write. A RoundTripper may send requests of its own
-// under the same context, for example for a token. So an event counts only if its request ID
-// or its host shows that it belongs to this write. Events may occur after the attempt.
+// evidence is what net/http reports of a write. A RoundTripper may send its own requests under
+// the same context, for example for a token. So an event counts only if its request ID or its
+// host shows that it belongs to this write. Events may occur after the attempt.
 type evidence struct {
 	requestID string
 	transport *Transport

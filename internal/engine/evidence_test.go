@@ -134,7 +134,7 @@ func TestHTTP2Reads(t *testing.T) {
 }
 
 // net/http repeats a write without a body by itself, but only if it was not processed. (After
-// GOAWAY, Go 1.26 does not tell whether the reason was PROTOCOL_ERROR.)
+// GOAWAY, Go 1.26 does not show whether the reason was PROTOCOL_ERROR.)
 func TestHTTP2UnprocessedWriteWithoutABody(t *testing.T) {
 	for _, method := range []string{http.MethodPost, http.MethodDelete} {
 		t.Run(method, clienttest.InBubble(func(t *testing.T) {
@@ -254,8 +254,8 @@ func TestHTTP1OverTLS(t *testing.T) {
 	})(t)
 }
 
-// Middleware can send requests of its own under the context of a request. Those are not
-// repeats of the request.
+// Middleware can send its own requests under the context of a request. Those are not repeats of
+// the request.
 
 // tokenFirst gets a token before each request, through the same transport.
 func tokenFirst(base http.RoundTripper, url string) clienttest.RoundTripper {

@@ -24,7 +24,7 @@ const (
 var (
 	// postCall is a write that could take effect twice.
 	postCall = clienttest.PolicyCall{Name: "Do(POST)", Op: "POST /v1/devboxes", Method: "POST", Do: doPost}
-	// putCall is a write that is idempotent, and of which nothing is looked up.
+	// putCall is a write that is idempotent and is not looked up.
 	putCall = clienttest.PolicyCall{Name: "Do(PUT)", Op: "PUT " + clienttest.PolicyPath, Method: "PUT", Path: clienttest.PolicyPath, Success: clienttest.PolicyJSON,
 		Do: func(ctx context.Context, c *runloop.Client, opts ...runloop.Option) (any, error) {
 			return nil, clienttest.UpdatePolicy(ctx, c, opts...)

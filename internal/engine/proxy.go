@@ -47,9 +47,9 @@ func hostPort(u *url.URL) string {
 	return net.JoinHostPort(u.Hostname(), port)
 }
 
-// proxyRefusal returns the refusal of a proxy that err is, or else err. An http.Transport
-// without CheckProxy reports a refusal as an error with the text of the status. The whole text
-// must match, because middleware may return errors of its own.
+// proxyRefusal returns err as a ProxyRefused if a proxy refused the connection, or else err. An
+// http.Transport without CheckProxy reports a refusal as an error with the text of the status.
+// The whole text must match, because middleware may return its own errors.
 func (t *Transport) proxyRefusal(req *http.Request, err error) error {
 	status := statusOf(err)
 	if status == 0 {

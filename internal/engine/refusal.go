@@ -20,7 +20,7 @@ type Refusal struct {
 	// SilentStatuses have the meaning if the body is complete, is empty or JSON, and has no
 	// message under any name.
 	SilentStatuses []int
-	// NotInDoubt excludes calls of which an earlier attempt may have been applied.
+	// NotInDoubt excludes calls whose earlier attempts may have been applied.
 	NotInDoubt bool
 }
 

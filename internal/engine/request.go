@@ -69,7 +69,7 @@ type Request[T any] struct {
 	Decode func(body []byte, id string) (T, error)
 	// Refusals are the meanings of an error response to this operation.
 	Refusals []Refusal
-	// Resolve looks up what became of a write whose effect is unknown. It may be nil.
+	// Resolve looks up whether a write took effect if that is unknown. It may be nil.
 	Resolve func(context.Context, Lost) (T, Resolution)
 	// InDoubt reports that an earlier request of the same call may have been applied.
 	InDoubt bool

@@ -120,8 +120,8 @@ func isTransientStatus(status int) bool {
 		isServerFault(status)
 }
 
-// lostMeaning reports whether the response refused the request, but broke off, so that the
-// reason is unknown.
+// lostMeaning reports whether the response refused the request but broke off, so its reason is
+// unknown.
 func (r *Response) lostMeaning() bool {
 	return r.brokeOff && r.StatusCode >= 400 && r.StatusCode < 500
 }

@@ -60,7 +60,7 @@ const (
 	foreign        = "200 about another "
 )
 
-// refusing are the faults with which an API, or a proxy in front of it, does not apply a
+// refusing are the faults in which the API, or a proxy in front of it, does not apply the
 // request.
 var refusing = []fault{
 	{name: "connection refused", refuses: true, raw: nothing, closes: true, passes: true},

@@ -11,9 +11,9 @@ import (
 	"github.com/runloop-community/runloop-go/internal/clienttest"
 )
 
-// The documentation of Create excepts this: a second call with a key cannot know of a devbox
-// that the lists do not show. Both callers have the key.
-func TestAKeyDoesNotFindWhatTheListsDoNotShow(t *testing.T) {
+// The documentation of Create makes this exception: a second call with a key cannot know of a
+// devbox that the lists do not show. Both callers have the key.
+func TestAKeyMissesUnlistedDevboxes(t *testing.T) {
 	suspended := boxScript{statuses: []string{"suspended"}}
 	for name, test := range map[string]struct {
 		first *fault // that the first create meets

@@ -235,7 +235,7 @@ func (c *launchTrial) problemOfTime() string {
 		when(c.is("launch") && c.deadline == 0 && c.took > 5*time.Minute+cleanUp, "a launch of more than five minutes"))
 }
 
-// problemOfCreates checks that no create is sent twice that may have been applied.
+// problemOfCreates checks that no create that may have been applied is sent again.
 func (m *model) problemOfCreates() string {
 	last := map[string]*entry{}
 	for _, e := range m.journal {
@@ -356,9 +356,9 @@ func (m *model) problemOfDevboxError(err error, creates bool) string {
 		when(errors.Is(err, runloop.ErrDevboxFailed) && !hasEnded, "a devbox that has not failed"))
 }
 
-// shouldSucceed reports whether two faults at most, which pass, met the call, and none of
-// them left it open whether a devbox was created. One with a status that the SDK does not
-// know is in none of the lists.
+// shouldSucceed reports whether the call met at most two faults, both transient, and none after
+// which it is unknown whether a devbox was created. A devbox with a status that the SDK does not
+// know is in none of the searched lists.
 func (c *launchTrial) shouldSucceed() bool {
 	if c.retries < 3 || c.cancel.when != never || c.deadline > 0 || c.lag > 0 || c.script.name == newStatuses.name || len(c.model.fired) > 2 {
 		return false
@@ -411,7 +411,7 @@ func (c *launchTrial) String() string {
 		c.retries, c.deadline, c.cancel, c.endedAt, c.took, c.got, c.err, clienttest.Sentinels(c.err), c.model)
 }
 
-// outcome is what the caller sees, without what differs between two equal calls.
+// outcome is what the caller sees, except for what differs between two equal calls.
 func (c *launchTrial) outcome() string {
 	if c.err == nil {
 		return fmt.Sprint(c.got)
@@ -421,11 +421,12 @@ func (c *launchTrial) outcome() string {
 
 var launchAll = flag.Bool("launch.all", false, "TestLaunchMatrix tries a cancel at every step of every pair of faults, for ten minutes")
 
-// Each fault and each two faults in a row, at every request of every call of Devboxes that
-// writes or waits, lookups and clean-ups included; each fault, and each two of the main kinds,
-// also with a cancel at every step: as a request arrives, before its response, and in the
-// pause after it. No devbox is returned without its policy. When everything that was delayed
-// has arrived, each devbox that runs was returned to its caller, or is named by the error.
+// The test tries each fault, and each two faults in a row, at every request of every call of
+// Devboxes that writes or waits, including lookups and clean-ups. It also tries each fault, and
+// each two of the main kinds, with a cancel at every step: as a request arrives, before its
+// response, and in the pause after it. No devbox may be returned without its policy. When all
+// delayed requests have arrived, each running devbox was returned to its caller, or is identified
+// by the error.
 //
 // With the race detector, or -short, only some faults are tried in each place.
 func TestLaunchMatrix(t *testing.T) {
@@ -476,8 +477,8 @@ func (m *launchMatrix) tryCancels(t *testing.T, kind string, base *launchTrial) 
 	}
 }
 
-// compare checks that a call whose context ended reports that, unless it has the same outcome
-// as without: then the end came too late.
+// compare checks that a call whose context ended reports that, unless the outcome is the same as
+// without the end, which then came too late.
 func compare(t *testing.T, base, c *launchTrial) {
 	if c.err != nil && c.ended != nil && !errors.Is(c.err, c.ended) && c.outcome() != base.outcome() {
 		t.Fatalf("an error that does not match the context's\nwithout its end: %v\n%s", base.err, c)
@@ -548,7 +549,7 @@ func (m *launchMatrix) fillPairs(t *testing.T, s *launchCall) {
 	}
 }
 
-// fillOutages has a fault without end.
+// fillOutages tries a fault that does not end.
 func (m *launchMatrix) fillOutages(t *testing.T, s *launchCall) {
 	for e, f := range places(m.clean(t, s).model.requests(), (*entry).launchFaults) {
 		c := s.under(from(e.position, f))

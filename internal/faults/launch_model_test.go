@@ -17,9 +17,9 @@ const devboxesPath = "/v1/devboxes"
 // modelDevboxes is the part of a model that has the devboxes.
 type modelDevboxes struct {
 	boxes []*modelBox // the oldest first
-	// script returns what becomes of a devbox that is created.
+	// script returns the script of a new devbox.
 	script func() boxScript
-	// lag is how long lists do not have a new devbox.
+	// lag is how long a new devbox is missing from lists.
 	lag time.Duration
 	// onCreate, unless nil, is called before a devbox is created.
 	onCreate func()
@@ -42,12 +42,12 @@ type modelBox struct {
 	over    time.Duration // when it takes effect
 }
 
-// A boxScript is what becomes of a devbox.
+// A boxScript is what happens to a devbox.
 type boxScript struct {
 	name string
 	// statuses follow each other; the last one stays.
 	statuses []string
-	// every is the time between two of them, 0 for a step with each look.
+	// every is the time between two of them. With 0, each read moves the devbox to the next.
 	every  time.Duration
 	reason string // of a failure, or of a shutdown of its own
 	// uses is the policy that it uses: the requested one, none, or another.

@@ -16,9 +16,9 @@ import (
 	runloop "github.com/runloop-community/runloop-go"
 )
 
-// A thousand launches for each seed on 32 workers, at one fault of any kind in ten requests,
-// with random cancels and deadlines, devboxes that fail, end, get stuck or do not use their
-// policy, lists that lag behind, and a second client that prunes the policies meanwhile.
+// The soak makes a thousand launches for each seed on 32 workers, with one fault of any kind in
+// ten requests, random cancels and deadlines, devboxes that fail, end, get stuck or do not use
+// their policy, lists that lag behind, and a second client that prunes the policies meanwhile.
 func TestLaunchSoak(t *testing.T) {
 	t.Parallel()
 	eachSeed(t, 3, func(t *testing.T, seed uint64) { launchSoak(t, seed, 1000) })
@@ -36,7 +36,7 @@ type launchSoaker struct {
 	launched int
 }
 
-// oneIn reports whether a thing happens that happens once in n times.
+// oneIn reports true once in n times, at random.
 func (s *launchSoaker) oneIn(n int) bool { return s.upTo(time.Duration(n)) == 0 }
 
 func (s *launchSoaker) upTo(d time.Duration) time.Duration {

@@ -24,8 +24,8 @@ import (
 
 const goroutines = 1000
 
-// atOnce calls do for each number in a goroutine of its own, with an option that marks the
-// requests as that goroutine's, and returns the results.
+// atOnce calls do for each number in a separate goroutine, with an option that marks the requests
+// as that goroutine's, and returns the results.
 func atOnce[T any](n int, do func(i int, mark runloop.Option) T) []T {
 	results := make([]T, n)
 	var group sync.WaitGroup
@@ -166,8 +166,8 @@ func TestAThousandCreatesOfOneName(t *testing.T) {
 	})(t)
 }
 
-// If 30 % of all attempts fail, 0.8 % of the calls fail four times. The budget must not fail
-// more of them.
+// If 30 % of all attempts fail, all four attempts of 0.8 % of the calls fail. The budget must not
+// fail more of them.
 func TestTheBudgetAtThirtyPercentFaults(t *testing.T) {
 	for name, tt := range map[string]struct{ n, burst int }{
 		"one after the other":     {2_000, 1},

@@ -150,8 +150,8 @@ type matrixCall struct {
 	do      func(context.Context, service) ([]runloop.NetworkPolicy, error)
 	// effects are what it does.
 	effects []string
-	// refusal is its error without faults. A delete may then succeed after a fault: it
-	// looks as if it had deleted the policy.
+	// refusal is its error without faults. After a fault, a delete may succeed instead: it looks
+	// as if it had deleted the policy.
 	refusal   error
 	mayBeDone bool
 	// id is of the policy that the caller names by its ID.
@@ -340,7 +340,7 @@ func (c *policyTrial) isUnclear(f *fault) bool {
 	return f.unclear || f.refuses && slices.Contains(c.hosts, "localhost")
 }
 
-// explains reports whether an error that denies every effect is right: except those on
+// explains reports whether an error that denies every effect is right, except for effects on
 // policies that are returned with it.
 func (c *policyTrial) explains(effects []string) bool {
 	for _, effect := range effects {
@@ -419,12 +419,12 @@ var (
 	bothHosts = []string{"localhost", "token.example.test"}
 )
 
-// Each fault, each two faults in a row, some by threes, and each fault without end, at every
-// request of every call that writes, lookups included: nothing is created twice, every
-// success has its effect, and each error of a call that changed something, or will when a
-// middlebox delivers it, matches ErrMaybeApplied. No connection is left open. What changed is
-// in the server's journal. The second of two faults comes at whatever the client sends after
-// the first.
+// The test tries each fault, each two faults in a row, some three faults in a row, and each fault
+// without end, at every request of every call that writes, including lookups. Nothing may be
+// created twice, and every success must have its effect. The error of each call that changed
+// something, or will when a middlebox delivers it, must match ErrMaybeApplied. No connection is
+// left open. What changed is in the server's journal. The second of two faults comes at whatever
+// the client sends after the first.
 //
 // With the race detector, or -short, only some faults are tried in each place.
 func TestMatrix(t *testing.T) {
@@ -506,8 +506,8 @@ func (m *matrix) fillThrees(t *testing.T, s *matrixCall, set setting) {
 	}
 }
 
-// fillOutages also checks that an outage does not multiply the load: four requests, and a
-// lookup of the effect of a write.
+// fillOutages also checks that a call does not multiply the load of an outage: it sends four
+// requests, and one lookup if it is a write.
 func (m *matrix) fillOutages(t *testing.T, s *matrixCall, set setting) {
 	limits := map[string]int{http.MethodGet: 4, http.MethodPost: 5}
 	for e, f := range places(clean(t, s, set), (*entry).faults) {

@@ -24,9 +24,9 @@ import (
 	"github.com/runloop-community/runloop-go/internal/wiretest"
 )
 
-// A model is a second server of the API, small enough to be checked by reading, with a clock
-// of its own. It keeps a journal of every request and its effects, so that no test relies on
-// what the client reports.
+// A model is a second server of the API, small enough to be checked by reading, with its own
+// clock. It keeps a journal of every request and its effects, so that no test relies on what the
+// client reports.
 type model struct {
 	server *wiretest.Server
 	skew   time.Duration // of the server's clock
@@ -364,7 +364,7 @@ func byName(name string) func(modelPolicy) bool {
 	return func(p modelPolicy) bool { return p.Name == name }
 }
 
-// account returns the policies that there are.
+// account returns the existing policies.
 func (m *model) account() []modelPolicy {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -432,8 +432,8 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-// client returns a client of the model. If it has hosts, it has a middleware that sends requests of
-// its own to them, for tokens, under the context of each request and over connections of its own.
+// client returns a client of the model. If it has hosts, it has a middleware that requests tokens
+// from them, under the context of each request and over its own connections.
 func (m *model) client(t testing.TB, hosts []string, opts ...runloop.Option) *runloop.Client {
 	if len(hosts) == 0 {
 		return clienttest.NewWireClient(t, m.server, opts...)

@@ -29,8 +29,8 @@ const denyAllJSON = `{"allow_all": false, "allow_devbox_to_devbox": false, "allo
 
 type doFunc = func(context.Context, *runloop.Client) error
 
-// A scenario is a call and the script of what it meets. Without a call, it is a sentence of
-// the package documentation, or some that follow each other, which those after it show.
+// A scenario is a call and the script of what it meets. Without a call, it is a sentence of the
+// package documentation, or several consecutive ones, which the scenarios after it demonstrate.
 type scenario struct {
 	name     string
 	do       doFunc
@@ -66,7 +66,7 @@ func TestDocumentedRetries(t *testing.T) {
 	}
 }
 
-// The documentation has each sentence as it is quoted, and no other.
+// The documentation has exactly the quoted sentences.
 func TestEverySentenceAboutRetriesHasAScenario(t *testing.T) {
 	t.Parallel()
 	documentation, err := os.ReadFile("../../doc.go")
@@ -207,7 +207,7 @@ func scenarios() []scenario {
 		{name: "A call makes up to four attempts."},
 		{"the fourth succeeds", get, steps(busy.Times(3), ok), 4, nil, nil},
 		{"there is no fifth", get, steps(busy.Times(4)), 4, runloop.ErrServer, nil},
-		{name: "[WithMaxRetries] sets how many retries follow the first."},
+		{name: "[WithMaxRetries] sets the number of retries."},
 		{"five retries", getWith(runloop.WithMaxRetries(5)), steps(busy.Times(5), ok), 6, nil, nil},
 		{name: "Connection errors, attempts that take longer than 30 seconds ([WithAttemptTimeout]), and the statuses 408, 425, 429 and 500 and above, except 501 and 505, are retried."},
 		{"transient statuses", getWith(runloop.WithMaxRetries(10)), transient, 11, nil, nil},
@@ -240,22 +240,22 @@ func scenarios() []scenario {
 		{name: "The body is read within the attempt: a response that breaks off is a connection error."},
 		{"cut body", get, steps(cut, ok), 2, nil, nil},
 		{"trickling body", get, steps(wiretest.Trickle(wiretest.Response(200, "", "Content-Length: 400")), ok), 2, nil, waited(30.25, 30.5)},
-		{name: "All calls of a client share a budget of retries, so that an outage is not multiplied: see [WithoutRetryBudget]."},
+		{name: "All calls of a client share a budget of retries, so that they do not multiply the load of an outage: see [WithoutRetryBudget]."},
 		{"budget", aThousand(get), steps(busy.Forever()), 1000 + 500, runloop.ErrServer, nil},
 		{name: "Writes are retried too, with the same x-request-id."},
 		{"update under one ID", update, steps(busy, lost, ok), 3, nil, sameRequestID},
 		{"create under one ID", create, steps(busy, lost, ok), 3, nil, sameRequestID},
 		{name: "Names are unique and IDs are assigned by the API, so a repeated write creates no duplicate, but its response can be misleading."},
-		{name: "If an attempt may have been applied and no later one succeeds, the client looks up what became of the write:"},
+		{name: "If an attempt may have been applied and no later one succeeds, the client looks up whether the write took effect:"},
 		{"not after 429", create, steps(respond(429), taken), 2, runloop.ErrNameTaken, nil},
 		{"not after a refused connection", create, steps(wiretest.Refuse(), taken), 1, runloop.ErrNameTaken, nil},
 		{"not of a first attempt", create, steps(taken), 1, runloop.ErrNameTaken, nil},
 		{"not of a redirect of the whole request", update, steps(respond(308)), 1, errAny, nil},
 		{"after a redirect to a result", update, steps(respond(303), ok), 2, nil, nil},
-		{name: "Create looks the name up."},
+		{name: "Create looks up the name."},
 		{"refused", create, steps(busy, taken, own), 3, nil, endsWithLookup},
 		{"used up", create, steps(lost.Times(4), own), 5, nil, endsWithLookup},
-		{name: "It returns the policy that it finds if that equals what was sent, description included, and was created after the call began, by the server's clock."},
+		{name: "It returns the policy found if it equals what was sent, including the description, and was created after the call began, by the server's clock."},
 		{"created during the call", create, steps(lost, taken, own), 3, nil, nil},
 		{"four minutes", create, steps(lost, taken, policyList(created, fourMinutesAgo)), 3, runloop.ErrNameTaken, reportsMaybe},
 		{"four minutes by a server's clock that is behind", create, steps(lost, taken, policyList(created, fourMinutesAgo, "Date: Fri, 31 Dec 1999 23:56:00 GMT")), 3, nil, nil},
@@ -263,21 +263,21 @@ func scenarios() []scenario {
 		{"another description", create, steps(lost, taken, policyList(`null`, `"of others"`)), 3, runloop.ErrNameTaken, reportsMaybe},
 		{"other rules", create, steps(lost, taken, policyList(`"allow_mcp_gateway": false`, `"allow_mcp_gateway": true`)), 3, runloop.ErrNameTaken, reportsMaybe},
 		{name: "So do not use Create as a lock: another program may have created the policy during the call."},
-		{name: "After a success response that cannot be decoded, Create looks before it retries."},
+		{name: "After a success response that cannot be decoded, Create looks up the name before it retries."},
 		{"a page", create, steps(wiretest.Reply(200, "<html>"), own), 2, nil, endsWithLookup},
-		{name: "If there is no policy, it retries once."},
+		{name: "If there is no such policy, it retries once."},
 		{"retried after the lookup", create, steps(cut, nobody, ok), 3, nil, sameRequestID},
 		{"no third time", create, steps(cut, nobody, cut, nobody), 4, io.ErrUnexpectedEOF, reportsMaybe},
-		{name: "Update is repeated."},
+		{name: "Update is retried."},
 		{"update", update, steps(lost, cut, busy, ok), 4, nil, nil},
-		{name: "If that does not succeed, Update reads the policy, and succeeds if it has the values that were set."},
+		{name: "If the retries fail, Update reads the policy, and succeeds if the policy has the values that were set."},
 		{"it has them", update, steps(lost.Times(4), ok), 5, nil, nil},
 		{"it cannot be read", update, steps(lost.Times(4), respond(404)), 5, io.EOF, reportsMaybe},
 		{"it has not", update, steps(lost.Times(4), wiretest.Reply(200, strings.Replace(policyJSON, "build", "other", 1))), 5, io.EOF, reportsMaybe},
-		{name: "Delete looks in the list."},
+		{name: "Delete looks for the policy in the list."},
 		{"after a refusal", remove, steps(busy, respond(400), nobody), 3, nil, endsWithLookup},
 		{"gone before", remove, steps(respond(404)), 1, runloop.ErrNotFound, nil},
-		{name: "If the list does not contain the policy, Delete succeeds."},
+		{name: "If the list does not contain it, Delete succeeds."},
 		{"gone", remove, steps(lost.Times(4), nobody), 5, nil, nil},
 		{"still there", remove, steps(lost.Times(4), own), 5, io.EOF, reportsMaybe},
 		{name: "A 404 alone proves nothing, because load balancers send it too."},
@@ -287,12 +287,12 @@ func scenarios() []scenario {
 		{"create in an outage", create, steps(busy.Times(5)), 5, runloop.ErrServer, reportsMaybe},
 		{"update in an outage", update, steps(lost.Times(5)), 5, io.EOF, reportsMaybe},
 		{"delete in an outage", remove, steps(busy.Times(5)), 5, runloop.ErrServer, reportsMaybe},
-		{name: "What stays unknown is reported: the error matches [ErrMaybeApplied]."}, // above
-		{name: "Repeating the call duplicates nothing, although a repeated Create may report [ErrNameTaken] for the policy that it created itself."},
+		{name: "If the outcome remains unknown, the error matches [ErrMaybeApplied]."}, // above
+		{name: "Repeating the call creates no duplicate, although a repeated Create may report [ErrNameTaken] for the policy that the first call created."},
 		{"update twice", twice(update), steps(busy.Times(4), respond(403), ok), 6, nil, nil},
 		{"create twice", twice(create), steps(lost.Times(4), respond(403), taken), 6, runloop.ErrNameTaken, nil},
-		{name: "No client can stop a proxy from delivering a request after its attempt was abandoned, or from repeating it. A deleted policy can then come back, and an old update can overwrite a new one."},
-		{name: "[Client.Do] does not know what its endpoint does, and retries POST and PATCH only when the request certainly was not received, or after 429, unless [WithIdempotent] is set."},
+		{name: "No client can prevent a proxy from delivering a request late or twice. A deleted policy can then come back, and an old update can overwrite a new one."},
+		{name: "Unless [WithIdempotent] is set, [Client.Do] retries POST and PATCH only if the API certainly did not receive the request, or after 429."},
 		{"POST refused", raw(http.MethodPost), steps(wiretest.Refuse(), ok), 1, nil, nil},
 		{"POST 429", raw(http.MethodPost), steps(respond(429), ok), 2, nil, nil},
 		{"POST lost", raw(http.MethodPost), steps(lost), 1, io.EOF, reportsMaybe},

@@ -51,9 +51,9 @@ func drawing(seed uint64, draw func(*rand.Rand) *fault) func(int) *fault {
 	}
 }
 
-// Ten thousand calls under random faults, a thousand for each seed, by one client or by two
-// that create, rename, delete and prune each other's policies, with and without a middleware
-// that sends requests of its own, by servers whose clocks are wrong. After each call, the
+// The soak makes ten thousand calls under random faults, a thousand for each seed, by one client
+// or by two that create, rename, delete and prune each other's policies, with and without a
+// middleware that sends its own requests, to servers whose clocks are wrong. After each call, the
 // server's journal shows whether it had the effect that the client reports.
 func TestSoak(t *testing.T) {
 	t.Parallel()
@@ -254,8 +254,8 @@ func (s *soaker) problemOfError(o outcome, p *period, maybe, doubled, ended bool
 	return ""
 }
 
-// repeatedly reports whether one write created two policies. No client can prevent what a
-// middlebox delivers late, or a proxy twice.
+// repeatedly reports whether one write created two policies. No client can prevent a middlebox
+// from delivering a request late or twice.
 func repeatedly(requests []*entry) bool {
 	created := map[string]bool{}
 	for _, e := range requests {

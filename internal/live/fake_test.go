@@ -24,8 +24,8 @@ import (
 // byHand is the row that is left to a person.
 const byHand = "how many labels * covers in a host name"
 
-// results returns what the rows with other results than passed have shown. There must be no
-// failure, and no broken promise.
+// results returns what the rows show whose result is not passed. There must be no failure, and no
+// broken promise.
 func (r *run) results(t *testing.T) map[string]string {
 	shown, names := map[string]string{}, map[string]bool{}
 	for _, row := range r.rows {
@@ -61,8 +61,8 @@ func TestTheFakeIsAsAssumed(t *testing.T) {
 	})
 }
 
-// The fake can behave in the ways that the API may. The record shows this in its rows and in no
-// others, and the SDK keeps its promises in each case.
+// The fake can behave in all ways in which the API might. The record shows each in its own rows
+// only, and the SDK keeps its promises in each case.
 func TestAnotherBehaviorIsRecordedAndTolerated(t *testing.T) {
 	t.Parallel()
 	const taken, launches, refused = "409, already exists", string(errLaunches), "400"
@@ -166,7 +166,7 @@ func TestWhatIsLeftIsReported(t *testing.T) {
 	})
 }
 
-// TestProgram runs TestRealAPI as users do: in a process of its own, with the environment.
+// TestProgram runs TestRealAPI as users do: in a separate process, with the environment.
 func TestProgram(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {

@@ -16,11 +16,11 @@ import (
 // full is what some policies are created with.
 const full = `"description": "created by a test", "allow_agent_gateway": true, "allowed_hostnames": ["github.com", "*.npmjs.org"]`
 
-// nulls has every field of version 0.1 but the name.
+// nulls has every field of version 0.1 except the name.
 const nulls = `"description": null, "allow_all": null, "allow_devbox_to_devbox": null, "allowed_hostnames": null, ` +
 	`"allow_agent_gateway": null, "allow_mcp_gateway": null`
 
-// newPolicies are checks with two policies that stay as they are.
+// newPolicies are checks with two policies that do not change.
 func (r *run) newPolicies() {
 	name := r.prefix + "-pair"
 	older := r.mustCreate(name+"-older", "")

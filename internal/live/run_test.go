@@ -21,7 +21,7 @@ import (
 type run struct {
 	client *runloop.Client
 	ctx    context.Context
-	// prefix is of the names of everything that the run creates, and of no other name.
+	// prefix begins the name of everything that the run creates, and no other name.
 	prefix string
 	names  int
 

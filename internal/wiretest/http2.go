@@ -60,8 +60,8 @@ func HTTP2Conn(name string, serve func(*HTTP2)) Step {
 }
 
 // readFrames records the requests. It does not decode headers: the method is POST for a
-// request with a body, and GET for one without. The client gets along without the
-// acknowledgment of its settings and pings.
+// request with a body, and GET for one without. The client does not need the acknowledgment
+// of its settings and pings.
 func (h *HTTP2) readFrames() {
 	defer close(h.streams)
 	_, err := h.conn.in.Discard(len("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"))

@@ -1,5 +1,5 @@
 // Command consumer stands for a user's program: scripts/check-consumer builds it in a
-// module of its own, which downloads this one like a release.
+// separate module, which downloads this one like a release.
 package main
 
 import (

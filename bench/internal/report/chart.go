@@ -39,8 +39,8 @@ var panels = []panel{
 		Iterate(Plain, 1000), measure.CPU, 5000 / 1000 * 1e3, "%.1f ms"},
 }
 
-// The layout, in pixels. No text stands next to a mark that it could reach in a font 30 %
-// wider than usual: labels end before the bars, and values begin after them.
+// The layout, in pixels. No text can overlap a mark, even in a font 30 % wider than usual:
+// labels end before the bars, and values begin after them.
 const (
 	chartWidth = 900
 	labelEnd   = 320

@@ -26,7 +26,8 @@ func Serve(input io.Reader, output io.Writer) error {
 	return err
 }
 
-// A Process is a server in a process of its own, whose work does not count as a client's.
+// A Process is a server in a separate process, so that its work does not count as a
+// client's.
 type Process struct {
 	command *exec.Cmd
 	input   io.Closer

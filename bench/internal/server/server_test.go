@@ -18,12 +18,12 @@ func TestPolicies(t *testing.T) {
 			t.Errorf("policy %d has %d bytes, want %d", i, len(text), PolicySize)
 		}
 		if j, ok := index(ID(i)); !ok || j != i || !bytes.Contains(text, []byte(`"`+ID(i)+`"`)) {
-			t.Errorf("policy %d has not the ID %q: %s", i, ID(i), text)
+			t.Errorf("policy %d does not have the ID %q: %s", i, ID(i), text)
 		}
 		names := hostnames(i)
 		slices.Sort(names)
 		if len(slices.Compact(names)) != Hostnames {
-			t.Errorf("policy %d has not %d different host names: %v", i, Hostnames, names)
+			t.Errorf("policy %d does not have %d different host names: %v", i, Hostnames, names)
 		}
 	}
 }
