@@ -2,6 +2,8 @@ package runloop_test
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -131,6 +133,16 @@ func TestApplyChecksTheResponseToItsUpdate(t *testing.T) {
 		drift := asDriftError(t, err)
 		assert.Equal(t, "apply network policy", drift.Op)
 		assert.Equal(t, []string{"- host *.npmjs.org", "- host github.com", "+ allow all"}, drift.Diff)
+	})(t)
+}
+
+func TestApplyReportsAnotherName(t *testing.T) {
+	onFake(func(t *testing.T, fake *fakeAPI) {
+		fake.AddPolicy(runloop.NetworkPolicy{ID: "npol_000001", Name: "build", Egress: runloop.EgressRules{AllowAll: true}})
+		renamed := strings.Replace(buildWith(`{"allowed_hostnames": ["github.com", "*.npmjs.org"]}`), `"build"`, `"renamed"`, 1)
+		fake.Inject(update, slices.Repeat([]runlooptest.Fault{runlooptest.Respond(200, renamed)}, 5)...)
+		_, err := fake.client.NetworkPolicies.Apply(t.Context(), buildParams)
+		assert.Equal(t, []string{`- name "build"`, `+ name "renamed"`}, asDriftError(t, err).Diff)
 	})(t)
 }
 

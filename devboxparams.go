@@ -76,7 +76,7 @@ func (p DevboxCreateParams) policyProblem() string {
 	case id == "" && p.NetworkPolicyID != "":
 		return "must not be blank: write the ID of a policy"
 	case id != p.NetworkPolicyID:
-		return "has surrounding blanks: write " + quote(id)
+		return "has surrounding spaces: write " + quote(id)
 	}
 	return ""
 }

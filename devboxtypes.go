@@ -130,8 +130,8 @@ type DevboxCreateParams struct {
 	// Entrypoint is the command that the devbox runs. When the command exits, the devbox
 	// ends.
 	Entrypoint string
-	// EnvironmentVariables are set in the devbox. They never appear in errors, in logs or in
-	// the formatted parameters.
+	// EnvironmentVariables are set in the devbox. The SDK writes them to no error and no log,
+	// and formatted parameters do not show them. A message of the API may quote one.
 	EnvironmentVariables map[string]string
 	// Metadata is stored with the devbox and returned with it. The key MetadataRequestID is
 	// reserved for the SDK.

@@ -191,7 +191,8 @@ responses, pass an [http.Client] with a transport such as httpmock's to [WithHTT
 # Security
 
 The API key never appears in errors, logs or formatted output, and is sent only to the host of
-the base URL: redirects are not followed, and http:// is accepted only for loopback addresses.
+the base URL: redirects are not followed, and http:// is accepted only for loopback
+addresses, unless [WithPlaintextHTTP] allows it.
 Responses are limited in size and validated before use. A policy with an unknown rule that may
 allow something never equals rules written in Go: see [EgressRules.Equal].
 */

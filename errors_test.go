@@ -233,7 +233,7 @@ func TestErrorTexts(t *testing.T) {
 		{get, respond(599, ``), "get network policy: 599 (1 attempt)"},
 		{get, respond(599, `{"message": "upstream timed out"}`), "get network policy: 599: upstream timed out (1 attempt)"},
 		{get, clienttest.RespondWith(302, ``, http.Header{"Location": {"https://login.example.test/sso?return=x"}}),
-			"get network policy: 302 Found: redirect to https://login.example.test/sso not followed: check the base URL (1 attempt)"},
+			"get network policy: 302 Found: redirect to https://login.example.test/sso not followed: check the base URL and the path (1 attempt)"},
 		{get, clienttest.Fail("dial tcp: connection refused"), "get network policy: no usable response (1 attempt): dial tcp: connection refused"},
 		{clienttest.UpdateCall, clienttest.Fail("connection reset by peer"),
 			"update network policy: no usable response (1 attempt; may have been applied): connection reset by peer"},

@@ -227,7 +227,7 @@ func TestInvalidDevboxCreateParams(t *testing.T) {
 		{runloop.DevboxCreateParams{NetworkPolicyID: "npol_1", NetworkPolicy: &runloop.NetworkPolicyCreateParams{Name: "a"}, Unrestricted: true},
 			[]string{"NetworkPolicyID: set only one of NetworkPolicyID, NetworkPolicy and Unrestricted"}},
 		{underPolicy(" "), []string{"NetworkPolicyID: must not be blank: write the ID of a policy"}},
-		{underPolicy(" npol_1\n"), []string{`NetworkPolicyID: has surrounding blanks: write "npol_1"`}},
+		{underPolicy(" npol_1\n"), []string{`NetworkPolicyID: has surrounding spaces: write "npol_1"`}},
 		{runloop.DevboxCreateParams{
 			Name:                 "\xff",
 			NetworkPolicy:        &runloop.NetworkPolicyCreateParams{Egress: hosts("github.com:443")},
@@ -263,7 +263,10 @@ func TestInvalidDevboxCreateParams(t *testing.T) {
 			`Extra: "name" is not allowed: set Name`,
 		}},
 		{runloop.DevboxCreateParams{Unrestricted: true, EnvironmentVariables: map[string]string{"A=secret": "b", "B\x00": "c"}},
-			[]string{`EnvironmentVariables: a name contains "=" or a NUL byte: write the name as the key and the value as the value`}},
+			[]string{`EnvironmentVariables: a name contains "=", or a name or value contains a NUL byte: write the name as the key and the value as the value`}},
+		{runloop.DevboxCreateParams{Unrestricted: true, EnvironmentVariables: map[string]string{"A": "b\x00"}, Entrypoint: "run\x00"}, []string{
+			"Entrypoint: contains a NUL byte: remove it",
+			`EnvironmentVariables: a name contains "=", or a name or value contains a NUL byte: write the name as the key and the value as the value`}},
 		{with(runloop.DevboxLaunchParameters{CustomCPUCores: math.NaN()}),
 			[]string{"LaunchParameters.CustomCPUCores: NaN is not a number of cores: write a positive number, such as 0.5"}},
 		{with(runloop.DevboxLaunchParameters{CustomCPUCores: math.Inf(1)}),

@@ -392,6 +392,8 @@ func TestReservedHeadersAreRejected(t *testing.T) {
 			"Connection", "Keep-Alive", "Proxy-Connection", "upgrade", "TE", "HTTP2-Settings",
 		},
 		"write the credentials in the URL of the proxy": {"Proxy-Authorization"},
+		"use Do with the method":                        {"X-HTTP-Method-Override", "X-Http-Method", "x-method-override"},
+		"the SDK sends whole bodies":                    {"Content-Range"},
 		"the SDK does not compress bodies":              {"Content-Encoding"},
 		"the SDK does not wait for 100 Continue":        {"Expect"},
 		"the SDK reads whole responses":                 {"range"},
@@ -450,8 +452,9 @@ func TestInvalidBaseURLs(t *testing.T) {
 		"does not start with https://, or http:// for a loopback address: write one like https://api.runloop.ai": {
 			"", "api.runloop.ai", "api.runloop.ai:443", "//api.runloop.ai", "ftp://api.runloop.ai", "localhost:8080", "https:api.runloop.ai",
 		},
-		"has no host":                 {"https://", "https:///v1", "https://:443", "https:/api.runloop.ai"},
-		"has an invalid host or port": {"https://<host>", "https://api.runloop.ai:0", "https://api.runloop.ai:99999"},
+		"has no host": {"https://", "https:///v1", "https://:443", "https:/api.runloop.ai"},
+		"has an invalid host or port": {
+			"https://https://api.runloop.ai", "https://api.runloop.ai:", "https://.", "https://a..b", "https://.runloop.ai", "https://<host>", "https://api.runloop.ai:0", "https://api.runloop.ai:99999"},
 		"is not a valid URL": {
 			"https://${API_HOST}", "https://api runloop ai", "https://api.runloop.ai:port",
 			"https://[::1", "https://api.runloop.ai/%zz", "https://robot:s3cret@api.runloop.ai:x", "https://robot:s3cret%zz@api.runloop.ai",
@@ -464,6 +467,10 @@ func TestInvalidBaseURLs(t *testing.T) {
 		"ends in /v1, which the SDK adds: remove it": {
 			"https://api.runloop.ai/v1", "https://api.runloop.ai/v1/", "https://api.runloop.ai/V1", "https://api.runloop.ai//v1//",
 			"https://api.runloop.ai/%761", "https://gate.example.test/runloop/v1", "http://127.0.0.1:8080/v1",
+		},
+		"has an invalid path": {"https://api.runloop.ai/${X}", "https://api.runloop.ai/<path>", "https://api.runloop.ai/a b", "https://api.runloop.ai/%7bx%7d"},
+		"has the path of a method": {
+			"https://api.runloop.ai/v1/network-policies", "https://api.runloop.ai/v1/network-policies/", "https://api.runloop.ai/v1/devboxes/dbx_1",
 		},
 		"has a user name or password": {"https://robot@api.runloop.ai", "https://robot:s3cret@api.runloop.ai", "http://robot:s3cret@localhost"},
 	} {

@@ -75,7 +75,7 @@ func TestFilesOfTheWrongForm(t *testing.T) {
 		`{"name": "b", "egress": {"allow_all": "yes"}}`:                      "/egress/allow_all must be true or false, not a string",
 		`{"name": "b", "egress": {"allowed_hostnames": null}}`:               "/egress/allowed_hostnames must be an array of strings, not null",
 		`{"name": "b", "egress": {"allowed_hostnames": "github.com"}}`:       "/egress/allowed_hostnames must be an array of strings, not a string",
-		`{"name": "b", "egress": {"allowed_hostnames": [null]}}`:             "/egress/allowed_hostnames must be a string, not null",
+		`{"name": "b", "egress": {"allowed_hostnames": [null]}}`:             "/egress/allowed_hostnames/0 must be a string, not null",
 		`{"name": "b", "egress": {"allowed_cidrs": null}}`:                   "/egress/allowed_cidrs must be an array, not null",
 		`{"name": "b", "egress": {"allowed_cidrs": ["10.0.0.0/8"]}}`:         "/egress/allowed_cidrs/0 must be an object, not a string",
 		`{"name": "b", "egress": {"allowed_cidrs": [{"CIDR": "x"}]}}`:        "/egress/allowed_cidrs/0/CIDR is not a known field",
@@ -105,7 +105,7 @@ func TestFilesHaveNoUnknownRules(t *testing.T) {
 	t.Parallel()
 	params := runloop.NetworkPolicyCreateParams{Name: "b", Egress: gotRules(t, `{"new": "s3cret", "allowed_cidrs": [{"cidr": "10.0.0.0/8", "vlan": 7}]}`)}
 	_, err := params.MarshalJSON()
-	require.EqualError(t, err, `runloop: write network policy: this version of the SDK does not know the rules + cidr 10.0.0.0/8 unknown vlan, + unknown new: remove them or upgrade the SDK`)
+	require.EqualError(t, err, `runloop: write network policy: this version of the SDK does not know cidr 10.0.0.0/8 unknown vlan, unknown new: remove them or upgrade the SDK`)
 	_, err = params.MarshalYAML()
 	require.Error(t, err)
 	params.Egress = gotRules(t, `{"new": [false], "allowed_cidrs": [{"cidr": "10.0.0.0/8", "vlan": 0}]}`)

@@ -347,21 +347,26 @@ func writeHost(hostname string) string {
 
 func writeCIDROf(prefix netip.Prefix) string {
 	if !prefix.Addr().Is4() {
-		return "the API supports IPv4 only, write an IPv4 CIDR in AllowedCIDRs or a host name"
+		return "the API supports IPv4 only: write an IPv4 CIDR in AllowedCIDRs, or a host name"
 	}
 	return "write " + quote(prefix.Masked().String()) + " in AllowedCIDRs"
 }
 
 func cidrProblem(cidr string) string {
+	const onlyIPv4 = "is IPv6, but the API supports IPv4 only: write an IPv4 CIDR, or a host name in AllowedHostnames"
 	prefix, err := netip.ParsePrefix(cidr)
 	if err != nil {
-		if addr, err := netip.ParseAddr(cidr); err == nil && addr.Is4() {
+		addr, err := netip.ParseAddr(cidr)
+		switch {
+		case err != nil:
+			return `is not a CIDR: write one like "10.0.0.0/8"`
+		case addr.Is4():
 			return "has no prefix length: write " + quote(addr.String()+"/32")
 		}
-		return `is not a CIDR: write one like "10.0.0.0/8"`
+		return onlyIPv4
 	}
 	if !prefix.Addr().Is4() {
-		return "is an IPv6 range, but the API supports IPv4 only: write an IPv4 CIDR, or a host name in AllowedHostnames"
+		return onlyIPv4
 	}
 	if prefix != prefix.Masked() {
 		return "has host bits that are not zero: write " + quote(prefix.Masked().String())

@@ -49,7 +49,7 @@ func TestInvalidHostNames(t *testing.T) {
 	const writeAlone = `write the host name alone, as in "github.com"`
 	const (
 		hasPort     = "has a port, but host names are allowed on every port: "
-		ipv4Only    = "the API supports IPv4 only, write an IPv4 CIDR in AllowedCIDRs or a host name"
+		ipv4Only    = "the API supports IPv4 only: write an IPv4 CIDR in AllowedCIDRs, or a host name"
 		perEntry    = "write one host name per entry"
 		lettersOnly = `: write letters, digits, "-", "_" and "." only`
 		xn          = `, which is not ASCII: write the name's "xn--" form`
@@ -66,7 +66,7 @@ func TestInvalidHostNames(t *testing.T) {
 		},
 		`has a scheme: write "*.npmjs.org"`:                 {"https://*.npmjs.org"},
 		`has a scheme: write "10.1.2.3/32" in AllowedCIDRs`: {"http://10.1.2.3:80/"},
-		"has a scheme: " + writeAlone:                       {"https://", "https://bücher.de/x"},
+		"has a scheme: " + writeAlone:                       {"https://", "https://bücher.de/x", "https://user:p%zz@github.com"},
 		`has a path: write "github.com"`:                    {"github.com/runloopai", "github.com/", "github.com?x=1", "github.com#x"},
 		"has a path: " + writeAlone:                         {"/etc/hosts", `github.com\x`},
 		`has a user name: write "github.com"`:               {"git@github.com"},
@@ -151,13 +151,13 @@ func TestValidRanges(t *testing.T) {
 func TestInvalidRanges(t *testing.T) {
 	t.Parallel()
 	const noCIDR = `is not a CIDR: write one like "10.0.0.0/8"`
-	const isIPv6 = "is an IPv6 range, but the API supports IPv4 only: write an IPv4 CIDR, or a host name in AllowedHostnames"
+	const isIPv6 = "is IPv6, but the API supports IPv4 only: write an IPv4 CIDR, or a host name in AllowedHostnames"
 	for problem, ranges := range map[string][]string{
 		noCIDR: {
 			"", "github.com", " 10.0.0.0/8", "10.0.0.0/255.0.0.0", "10.0.0.0/", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0.0/08", "010.0.0.0/8",
 			"10.0.0/8", "256.0.0.0/8", "10.0.0.1-10.0.0.9", "10.0.0.0/8\xff",
 		},
-		isIPv6: {"2001:db8::/32", "::/0", "::ffff:10.0.0.0/104"},
+		isIPv6: {"2001:db8::/32", "2001:db8::1", "::/0", "::ffff:10.0.0.0/104"},
 		`has no prefix length: write "10.1.2.3/32"`:             {"10.1.2.3"},
 		`has host bits that are not zero: write "10.0.0.0/8"`:   {"10.1.2.3/8"},
 		`has host bits that are not zero: write "192.0.2.0/31"`: {"192.0.2.1/31"},

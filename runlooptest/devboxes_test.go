@@ -462,6 +462,15 @@ func TestListDevboxes(t *testing.T) {
 	assert.Equal(t, []string{"dbx_000002", "dbx_000001"}, ids)
 }
 
+func TestAPrintedDevboxHidesItsEnvironment(t *testing.T) {
+	t.Parallel()
+	devbox := runlooptest.Devbox{ID: "dbx_1", Status: "running", EnvironmentVariables: map[string]string{"TOKEN": "s3cret"}, Entrypoint: "s3cret"}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q"} {
+		assert.Equal(t, "dbx_1 (running)", fmt.Sprintf(verb, devbox), verb)
+		assert.NotContains(t, fmt.Sprintf(verb, []runlooptest.Devbox{devbox}), "s3cret", verb)
+	}
+}
+
 func TestAddDevbox(t *testing.T) {
 	t.Parallel()
 	s := runlooptest.NewTestServer(t, seeded(1), atNoon(), runlooptest.WithStartup(time.Nanosecond))

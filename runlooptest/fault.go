@@ -118,7 +118,8 @@ func RepeatCursor() Fault { return Fault{kind: repeatCursor, text: "repeat curso
 // for what another program does concurrently, such as deleting the policy.
 //
 // The function may call the API's methods and send requests to it. It runs on the
-// goroutine that serves the request, so it must not call FailNow of a test.
+// goroutine that serves the request, so it must not close the server or call FailNow of a
+// test.
 func Before(do func()) Fault { return Fault{}.Before(do) }
 
 // Before makes the fault call do first, as [Before] does, and before any delay.

@@ -244,6 +244,10 @@ func serve(ctx context.Context, set *settings, stdout, stderr io.Writer) error {
 
 // seeds returns n policies, each with its own host name.
 func seeds(n uint) []runloop.NetworkPolicy {
+	const most = 1_000_000
+	if n > most {
+		panic(fmt.Sprintf("%d policies are more than %d", n, most))
+	}
 	policies := make([]runloop.NetworkPolicy, n)
 	for i := range policies {
 		policies[i] = runloop.NetworkPolicy{

@@ -210,6 +210,7 @@ func TestUsage(t *testing.T) {
 		{"-port=1", exitUsage, "flag provided but not defined: -port"},
 		{"serve", exitUsage, `unexpected argument "serve"`},
 		{"-policies=-1", exitUsage, `invalid value "-1" for flag -policies`},
+		{"-policies=18446744073709551615", exitUsage, "18446744073709551615 policies are more than 1000000"},
 		{"-latency=-1s", exitUsage, "runloop-fake: latency -1s is negative"},
 		{"-latency=20", exitUsage, `invalid value "20" for flag -latency`},
 		{"-fault-rate=1.5", exitUsage, "fault rate 1.5 is not from 0 to 1"},

@@ -99,6 +99,25 @@ func TestPolicyThatStaysInUse(t *testing.T) {
 	})
 }
 
+func TestUnknownLaunchLeavesNothing(t *testing.T) {
+	t.Parallel()
+	onFake(t, func(t *testing.T, server *runlooptest.Server, client *runloop.Client) {
+		server.Inject(runlooptest.CreateDevbox, runlooptest.Disconnect().AfterCommit())
+		server.Inject(runlooptest.ListDevboxes, runlooptest.Status(403)) // the search for the devbox
+
+		require.ErrorIs(t, tour(t.Context(), client, io.Discard), runloop.ErrMaybeApplied)
+	})
+}
+
+func TestRefusedShutdownIsRepeated(t *testing.T) {
+	t.Parallel()
+	onFake(t, func(t *testing.T, server *runlooptest.Server, client *runloop.Client) {
+		server.Inject(runlooptest.ShutdownDevbox, runlooptest.Status(403), runlooptest.Status(403))
+
+		require.NoError(t, tour(t.Context(), client, io.Discard))
+	})
+}
+
 func TestInterruptLeavesNothing(t *testing.T) {
 	t.Parallel()
 	for after := range 12 {

@@ -145,7 +145,7 @@ func (c *call[T]) finish(ctx context.Context) *Failure {
 		f = c.failure()
 	}
 	if c.exhausted && (c.attempts > 1 || c.note != "") {
-		c.logEnd(ctx, slog.LevelWarn, "runloop: call failed", f)
+		c.logEnd(ctx, slog.LevelWarn, "runloop: gave up", f)
 	}
 	return f
 }

@@ -34,7 +34,7 @@ func TestLog(t *testing.T) {
 	denied, unavailable, missing := clienttest.Respond(403, `{}`), clienttest.Respond(503, `{"message": "try later"}`), clienttest.Respond(404, `{}`)
 	const (
 		attempt      = `level=DEBUG msg="runloop: attempt" operation=`
-		gaveUp       = `level=WARN msg="runloop: call failed" operation=`
+		gaveUp       = `level=WARN msg="runloop: gave up" operation=`
 		create       = `"create network policy" method=POST path=/v1/network-policies `
 		list         = `"list network policies" method=GET path=/v1/network-policies `
 		get          = `"get network policy" method=GET path=/v1/network-policies/{id} `

@@ -293,7 +293,7 @@ func TestNoRedirectIsFollowed(t *testing.T) {
 				e := clienttest.AsAPIError(t, err)
 				assert.Equal(t, status, e.StatusCode)
 				assert.Equal(t, 1, e.Attempts)
-				assert.Equal(t, "redirect to "+want+" not followed: check the base URL", e.Message)
+				assert.Equal(t, "redirect to "+want+" not followed: check the base URL and the path", e.Message)
 				assert.Equal(t, want, e.Header.Get("Location"))
 				// A write may be applied before a redirect such as 303, but not before one that
 				// asks for the same request elsewhere.
