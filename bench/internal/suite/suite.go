@@ -70,6 +70,9 @@ func (s *Suite) compare(c comparison) error {
 		}
 		defer client.Close()
 		subjects = append(subjects, measure.Subject{Client: p.Name, Run: func() (measure.Sample, error) {
+			if err := c.run(client); err != nil { // to fill its pools, which the other clients emptied
+				return nil, err
+			}
 			return measure.Cost(c.operations, c.typescript.Policies, func() error { return c.run(client) })
 		}})
 	}
