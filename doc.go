@@ -185,15 +185,15 @@ call only:
 # Testing
 
 Package runlooptest is a stateful fake API with fault injection. It works in testing/synctest
-bubbles, where pauses take no real time; see its documentation for the rules. For scripted
-responses, pass an [http.Client] with a transport such as httpmock's to [WithHTTPClient].
+bubbles, where pauses take no real time: create server and client inside the bubble, and hold no
+mutex during a call. For scripted responses, pass an [http.Client] with a transport such as that
+of httpmock to [WithHTTPClient]. Or declare an interface with the methods that your program calls.
 
 # Security
 
 The API key never appears in errors, logs or formatted output, and is sent only to the host of
-the base URL: redirects are not followed, and http:// is accepted only for loopback
-addresses, unless [WithPlaintextHTTP] allows it.
-Responses are limited in size and validated before use. A policy with an unknown rule that may
-allow something never equals rules written in Go: see [EgressRules.Equal].
+the base URL: redirects are not followed, and http:// is accepted only for loopback addresses,
+unless [WithPlaintextHTTP] allows it. Responses are limited in size and validated before use. A
+policy with an unknown rule that may allow something never equals rules written in Go.
 */
 package runloop
