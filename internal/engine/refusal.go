@@ -13,10 +13,10 @@ type Refusal struct {
 	Err error
 	// Statuses have the meaning regardless of the message.
 	Statuses []int
-	// Says reports whether a message has the meaning, for a status in SaysStatuses. The
+	// MatchMessage reports whether a message has the meaning, for a status in MessageStatuses. The
 	// message is one line in lower case, without quoted parts, because those may be names.
-	Says         func(message string) bool
-	SaysStatuses []int
+	MatchMessage    func(message string) bool
+	MessageStatuses []int
 	// SilentStatuses have the meaning if the body is complete, is empty or JSON, and has no
 	// message under any name.
 	SilentStatuses []int
@@ -31,7 +31,7 @@ func meaning(refusals []Refusal, status int, e errorBody, inDoubt bool) error {
 		switch {
 		case r.NotInDoubt && inDoubt:
 		case slices.Contains(r.Statuses, status),
-			e.structured && message != "" && slices.Contains(r.SaysStatuses, status) && r.Says(message),
+			e.structured && message != "" && slices.Contains(r.MessageStatuses, status) && r.MatchMessage(message),
 			e.silent && slices.Contains(r.SilentStatuses, status):
 			return r.Err
 		}
@@ -44,7 +44,7 @@ func meaning(refusals []Refusal, status int, e errorBody, inDoubt bool) error {
 // apostrophe.
 var quoted = regexp.MustCompile(`\B"(?:[^"\\]|\\.|"\b)*"` + "|\\B`(?:[^`]|`\\b)*`" + `|“[^”]*”|«[^»]*»|\B['‘](?:[^'’\\]|\\.|['’]\b)*['’]\B`)
 
-// plainMessage returns a message in the form that Refusal.Says expects.
+// plainMessage returns a message in the form that Refusal.MatchMessage expects.
 func plainMessage(message string) string {
 	message = quoted.ReplaceAllString(message, " ")
 	message = strings.NewReplacer("’", "'", "_", " ", "-", " ").Replace(strings.ToLower(message))

@@ -55,8 +55,8 @@ func TestMeaning(t *testing.T) {
 	gone, taken, silent, certain := errors.New("gone"), errors.New("taken"), errors.New("silent"), errors.New("certain")
 	refusals := []Refusal{
 		{Err: certain, Statuses: []int{410}, NotInDoubt: true},
-		{Err: gone, Statuses: []int{404, 410}, SaysStatuses: []int{400}, Says: func(m string) bool { return strings.Contains(m, "gone") }},
-		{Err: taken, SaysStatuses: []int{400, 409}, Says: func(m string) bool { return strings.Contains(m, "taken") }},
+		{Err: gone, Statuses: []int{404, 410}, MessageStatuses: []int{400}, MatchMessage: func(m string) bool { return strings.Contains(m, "gone") }},
+		{Err: taken, MessageStatuses: []int{400, 409}, MatchMessage: func(m string) bool { return strings.Contains(m, "taken") }},
 		{Err: silent, SilentStatuses: []int{409}},
 	}
 	whole := func(message string) errorBody {

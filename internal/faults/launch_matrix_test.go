@@ -235,7 +235,7 @@ func (c *launchTrial) problemOfTime() string {
 		when(c.is("launch") && c.deadline == 0 && c.took > 5*time.Minute+cleanUp, "a launch of more than five minutes"))
 }
 
-// problemOfCreates checks that no create that may have been applied is sent again.
+// problemOfCreates checks that no create that may have been applied is retried.
 func (m *model) problemOfCreates() string {
 	last := map[string]*entry{}
 	for _, e := range m.journal {

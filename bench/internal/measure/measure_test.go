@@ -6,22 +6,25 @@ import (
 	"reflect"
 	"runtime"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
 var sink []byte
 
 func TestCost(t *testing.T) {
-	cost, err := Cost(10, 50, func() error {
-		for range 100 {
-			sink = make([]byte, 1000)
+	synctest.Test(t, func(t *testing.T) {
+		cost, err := Cost(10, 50, func() error {
+			for range 100 {
+				sink = make([]byte, 1000)
+			}
+			time.Sleep(time.Millisecond)
+			return nil
+		})
+		if err != nil || cost[Wall] != 100 || cost[Allocs] < 2 || cost[Bytes] < 2000 {
+			t.Errorf("cost %v, error %v", cost, err)
 		}
-		time.Sleep(time.Millisecond)
-		return nil
 	})
-	if err != nil || cost[Wall] < 100 || cost[Allocs] < 2 || cost[Bytes] < 2000 {
-		t.Errorf("cost %v, error %v", cost, err)
-	}
 }
 
 func TestInterleave(t *testing.T) {
