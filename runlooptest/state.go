@@ -112,7 +112,8 @@ func (a *API) Running() []Devbox {
 // CreateTime. NetworkPolicyID is added to the launch parameters; the policy need not
 // exist.
 //
-// AddDevbox panics if the ID is taken, or if LaunchParameters is not a JSON object.
+// AddDevbox panics if the ID is taken, if LaunchParameters is not a JSON object, or if two
+// keys of Metadata are the same JSON.
 func (a *API) AddDevbox(d Devbox) Devbox {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -140,6 +141,7 @@ func (a *API) AddDevbox(d Devbox) Devbox {
 	if stored.over() && d.EndTime.IsZero() {
 		stored.EndTime = stored.CreateTime
 	}
+	mustMarshal(stored.view()) // panics now rather than in a response
 	a.devboxes.add(stored.ID, stored)
 	return stored.copied()
 }

@@ -82,6 +82,7 @@ func TestInvalidArgumentsPanic(t *testing.T) {
 		{`name "policy-0001" is taken`, addPolicy(runloop.NetworkPolicy{Name: "policy-0001"})},
 		{`ID "npol_000001" is taken`, addPolicy(runloop.NetworkPolicy{Name: "new", ID: "npol_000001"})},
 		{`name "policy-0001" is taken`, func(server) { runlooptest.New(seeded(2), seeded(1)) }},
+		{"duplicate", add(runlooptest.Devbox{Metadata: map[string]string{"\xff": "1", "\xfe": "2"}})},
 		{"status 422 is neither", func(server) { runlooptest.WithConflictStatus(422) }},
 		{"status 410 is neither", func(server) { runlooptest.WithUnknownIDStatus(410) }},
 		{"-0.1 is not from 0 to 1", func(server) { runlooptest.WithRandomFaults(-0.1, 1) }},

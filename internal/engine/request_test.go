@@ -52,3 +52,12 @@ func TestRequestIDsAreRandomUUIDs(t *testing.T) {
 	assert.Len(t, seen, n)
 	assert.Regexp(t, `^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`, NewRequestID())
 }
+
+// A large buffer would stay in memory for small responses.
+func TestALargeBodyIsNotKept(t *testing.T) {
+	t.Parallel()
+	r := new(bodyReader)
+	r.buf.Write(make([]byte, 2*firstRead+1))
+	r.release()
+	assert.Equal(t, 2*firstRead+1, r.buf.Len(), "a buffer that is kept is reset")
+}
